@@ -1,0 +1,42 @@
+"""firth pretrains word vectors from raw text: one process for every family, one matrix per layer.
+
+Public names resolve when they are first used, so that `import firth` stays quick; `__init__.pyi` gives their types.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "CBOW": "families.cbow",
+    "FirthError": "errors",
+    "Model": "model",
+    "Report": "training",
+    "Segmentation": "segmentation",
+    "Skipgram": "families.skipgram",
+    "UnknownWordError": "errors",
+    "UsageError": "errors",
+    "Vectors": "vectors",
+    "Vocabulary": "vocabulary",
+    "convert": "formats.conversion",
+    "demonstrate": "demonstration",
+    "evaluate_analogies": "evaluation",
+    "evaluate_pairs": "evaluation",
+    "load": "model",
+    "train": "training",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("firth")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'firth' has no attribute {name!r}")
+    return getattr(import_module(f"firth.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

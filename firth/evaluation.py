@@ -1,0 +1,303 @@
+"""Word similarity and word analogies: pure functions of words, arrays and files.
+
+Figures are those of gensim's `evaluate_word_pairs` and `evaluate_word_analogies` on the same vectors. Both
+look at the `restrict` most frequent words and compare words folded, where the first (most frequent) of those
+that fold alike stands for them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firth import neighbours
+from firth.errors import FirthError
+from firth.files import printable
+
+Fold = Callable[[str], str]
+
+RESTRICT = 30_000
+
+
+class WordPair(NamedTuple):
+    """Two words and how alike people found them."""
+
+    first: str
+    second: str
+    score: float
+
+
+class Analogy(NamedTuple):
+    """a is to b as c is to d, in a section of a question file."""
+
+    section: str
+    a: str
+    b: str
+    c: str
+    d: str
+
+
+class PairsResult(NamedTuple):
+    """How cosines follow people's scores: correlations and two-sided p.
+
+    They are nan where fewer than 2 pairs, or scores that are all the same, leave them undefined.
+    """
+
+    spearman: float
+    spearman_p: float
+    pearson: float
+    pearson_p: float
+    n_asked: int
+    n_answered: int
+    unknown: tuple[str, ...]  # in the order met, each once
+
+
+class SectionResult(NamedTuple):
+    """Right answers in one section of an analogy file, or in all."""
+
+    name: str
+    n_asked: int
+    n_answered: int  # those with all four words known
+    n_correct: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of answered questions that were answered rightly; nan where none was answered."""
+        return self.n_correct / self.n_answered if self.n_answered else float("nan")
+
+    @property
+    def accuracy_of_asked(self) -> float:
+        """The share of all questions (gensim's `dummy4unknown`); nan where none was asked."""
+        return self.n_correct / self.n_asked if self.n_asked else float("nan")
+
+
+class AnalogiesResult(NamedTuple):
+    """Accuracy by section, in the file's order, and over all questions."""
+
+    sections: tuple[SectionResult, ...]
+    total: SectionResult
+    unknown: tuple[str, ...]  # in the order met, each once
+
+    @property
+    def accuracy(self) -> float:
+        """The total's."""
+        return self.total.accuracy
+
+
+def read_word_pairs(path: str | Path) -> list[WordPair]:
+    """The word pairs of a file: two words and a score a line, parted by tabs, commas or white space.
+
+    Lines that begin with "#", empty lines and one header line are passed over. The first line of data tells
+    where the score stands: the first number behind the words (SimLex-999 has the part of speech between).
+
+    Raises:
+        FirthError: the file is missing, holds no pair, or a line is malformed; it is named by its number.
+    """
+    path = Path(path)
+    lines = [(n, line) for n, line in _lines(path) if line.strip() and not line.startswith("#")]
+    delimiter = _delimiter(lines[0][1]) if lines else None
+    rows = [(n, [field.strip() for field in line.split(delimiter)]) for n, line in lines]
+    if rows and _score_column(rows[0][1]) is None:
+        del rows[0]  # a header
+    if not rows:
+        raise FirthError(f"{printable(str(path))} holds no word pair: two words and a score a line are due")
+    column = _score_column(rows[0][1])
+    return [_word_pair(path, line_number, fields, column) for line_number, fields in rows]
+
+
+def read_analogies(path: str | Path) -> list[Analogy]:
+    """The questions of an analogy file: four words a line, under lines `: section`.
+
+    Raises:
+        FirthError: the file is missing, holds no question, or a line is malformed; it is named by its number.
+    """
+    path = Path(path)
+    section = None
+    questions = []
+    for line_number, line in _lines(path):
+        fields = line.split()
+        if line.startswith(":"):
+            section = line.removeprefix(":").strip()
+        elif fields and section is None:
+            raise _malformed(path, line_number, "a line ': section' is due before the first question")
+        elif fields and section is not None:
+            if len(fields) != 4:
+                raise _malformed(path, line_number, f"{len(fields)} words where 4 are due")
+            questions.append(Analogy(section, *fields))
+    if not questions:
+        raise FirthError(f"{printable(str(path))} holds no question: four words a line are due")
+    return questions
+
+
+def evaluate_pairs(
+    words: Sequence[str],
+    array: NDArray[np.float32],
+    pairs: Iterable[WordPair],
+    *,
+    restrict: int | None = RESTRICT,
+    fold: Fold = str.upper,
+    unknown_similarity: float | None = None,
+) -> PairsResult:
+    """How the cosines of word pairs correlate with their scores, by rank (Spearman) and linearly (Pearson).
+
+    Args:
+        words: The vocabulary, the most frequent first.
+        array: Their vectors, float32 (word, dim).
+        pairs: From `read_word_pairs`.
+        restrict: Words looked at, from the top; None takes all.
+        fold: Words are equal when their folds are; `str` compares them as they stand.
+        unknown_similarity: The cosine given to a pair with an unknown word (0 in gensim's `dummy4unknown`);
+            None leaves such pairs out.
+    """
+    pairs = list(pairs)
+    row_of = folded_rows(words, restrict, fold)
+    answered = [pair for pair in pairs if fold(pair.first) in row_of and fold(pair.second) in row_of]
+    first = array[[row_of[fold(pair.first)] for pair in answered]]
+    second = array[[row_of[fold(pair.second)] for pair in answered]]
+    cosines = np.einsum("pd,pd->p", neighbours.unit(first), neighbours.unit(second)).astype(np.float64)
+    scores = np.array([pair.score for pair in answered])
+    if unknown_similarity is not None:
+        left_out = [pair.score for pair in pairs if not {fold(pair.first), fold(pair.second)} <= row_of.keys()]
+        cosines = np.concatenate([cosines, np.full(len(left_out), unknown_similarity)])
+        scores = np.concatenate([scores, left_out])
+    return PairsResult(
+        *_correlations(scores, cosines),
+        n_asked=len(pairs),
+        n_answered=len(answered),
+        unknown=_unknown((word for pair in pairs for word in pair[:2]), row_of, fold),
+    )
+
+
+def evaluate_analogies(
+    words: Sequence[str],
+    array: NDArray[np.float32],
+    questions: Iterable[Analogy],
+    *,
+    restrict: int | None = RESTRICT,
+    fold: Fold = str.upper,
+) -> AnalogiesResult:
+    """How many questions "a is to b as c is to ?" the word nearest to b - a + c answers (3CosAdd).
+
+    Mikolov, Yih and Zweig 2013, "Linguistic Regularities in Continuous Space Word Representations", section
+    4; a, b and c are no answers, and vectors are scaled to length 1 before they are added.
+
+    Args:
+        words: The vocabulary, the most frequent first.
+        array: Their vectors, float32 (word, dim).
+        questions: From `read_analogies`. One with an unknown word is not answered.
+        restrict: Words looked at, in questions and as answers, from the top; None takes all.
+        fold: Words are equal when their folds are; `str` compares them as they stand.
+    """
+    questions = list(questions)
+    row_of = folded_rows(words, restrict, fold)
+    rows_of_answered, answered = [], []
+    for question in questions:
+        rows = [row_of.get(fold(word), -1) for word in question[1:]]
+        if min(rows) >= 0:
+            rows_of_answered.append(rows)
+            answered.append(question)
+    matrix = neighbours.unit(array[:restrict])
+    standing_for = np.array([row_of[fold(word)] for word in words[:restrict]], np.intp)
+    correct = _answered_rightly(matrix, standing_for, np.array(rows_of_answered, np.intp).reshape(-1, 4))
+    n_asked = Counter(question.section for question in questions)  # keeps the sections' order
+    n_answered = Counter(question.section for question in answered)
+    n_correct = Counter(question.section for question, right in zip(answered, correct, strict=True) if right)
+    sections = tuple(
+        SectionResult(section, n_asked[section], n_answered[section], n_correct[section]) for section in n_asked
+    )
+    return AnalogiesResult(
+        sections=sections,
+        total=SectionResult("total", len(questions), len(answered), int(correct.sum())),
+        unknown=_unknown((word for question in questions for word in question[1:]), row_of, fold),
+    )
+
+
+def folded_rows(words: Sequence[str], restrict: int | None, fold: Fold) -> dict[str, int]:
+    """Row of each folded word among the first `restrict`: of several that fold alike the first."""
+    n_words = len(words) if restrict is None else min(restrict, len(words))
+    return {fold(words[row]): row for row in reversed(range(n_words))}
+
+
+def _answered_rightly(
+    matrix: NDArray[np.float32], standing_for: NDArray[np.intp], questions: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Whether the best row for each question (Q, 4) folds to the word of its fourth row.
+
+    `standing_for` (R,) is for each row of `matrix` (R, D) the first row that folds alike.
+    """
+    spellings: dict[int, list[int]] = {}
+    for row, first_row in enumerate(standing_for.tolist()):
+        spellings.setdefault(first_row, []).append(row)
+    correct = np.zeros(len(questions), np.bool_)
+    n_questions = max(1, neighbours.BLOCK_BYTES // (4 * max(1, len(matrix))))
+    for start in range(0, len(questions), n_questions):
+        block = questions[start : start + n_questions]
+        a, b, c, d = block.T
+        scores = (matrix[b] - matrix[a] + matrix[c]) @ matrix.T  # (Q, D) x (D, R) -> (Q, R)
+        for question_scores, asked in zip(scores, block[:, :3].tolist(), strict=True):
+            for first_row in asked:
+                question_scores[spellings[first_row]] = -np.inf
+        d_is_asked = (d == a) | (d == b) | (d == c)
+        correct[start : start + len(block)] = (standing_for[scores.argmax(axis=1)] == d) & ~d_is_asked
+    return correct
+
+
+def _correlations(scores: NDArray[np.float64], cosines: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Spearman's rho, its p, Pearson's r, its p."""
+    if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(cosines) == 0:
+        return (float("nan"),) * 4
+    from scipy import stats  # most of a second; whoever asks for neighbours alone does not pay it
+
+    spearman = stats.spearmanr(scores, cosines)
+    pearson = stats.pearsonr(scores, cosines)
+    return (
+        float(spearman.statistic),
+        float(spearman.pvalue),
+        float(pearson.statistic),
+        float(pearson.pvalue),
+    )
+
+
+def _unknown(words: Iterable[str], row_of: dict[str, int], fold: Fold) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in words if fold(word) not in row_of))
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Line numbers from 1 and lines without their ends."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FirthError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise FirthError(f"{printable(str(path))} is not UTF-8 at byte {error.start:,}") from error
+    return list(enumerate(text.split("\n"), start=1))
+
+
+def _delimiter(line: str) -> str | None:
+    return "\t" if "\t" in line else "," if "," in line else None
+
+
+def _score_column(fields: list[str]) -> int | None:
+    return next((column for column in range(2, len(fields)) if _is_number(fields[column])), None)
+
+
+def _word_pair(path: Path, line_number: int, fields: list[str], column: int | None) -> WordPair:
+    if column is None or len(fields) <= column:
+        raise _malformed(path, line_number, "two words and a score are due")
+    if not _is_number(fields[column]):
+        raise _malformed(path, line_number, f"the score '{fields[column]}' is not a number")
+    return WordPair(fields[0], fields[1], float(fields[column]))
+
+
+def _is_number(field: str) -> bool:
+    try:
+        return bool(np.isfinite(float(field)))
+    except ValueError:
+        return False
+
+
+def _malformed(path: Path, line_number: int, what: str) -> FirthError:
+    return FirthError(printable(f"{path}, line {line_number}: {what}"))

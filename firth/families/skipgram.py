@@ -1,0 +1,155 @@
+"""Skip-gram: Mikolov et al. 2013a (arXiv 1301.3781), section 3.2; 2013b (arXiv 1310.4546), section 2.
+
+Network: two tables. Task: the centre word predicts each neighbour in its window, by negative sampling
+(2013b, equation 4) or by hierarchical softmax over a Huffman tree (2013b, section 2.1).
+
+Differs from the paper, as word2vec.c does: the width of each window is drawn from 1..window; frequent words are
+sub-sampled by the program's formula. Differs from both: the pairs of `block` consecutive centre words make one
+step and share a pool of noise words, each weighted so that the expected objective is the paper's.
+"""
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+
+from firth import objectives
+from firth.families.family import Step, TableLoss, Tables, check_word2vec, family, initial_tables
+from firth.tokens import EncodedCorpus
+from firth.vocabulary import HuffmanTree, Vocabulary
+from firth.windows import Batch, Stream, cut, stream
+
+
+@family
+class Skipgram:
+    """Skip-gram's hyperparameters.
+
+    Attributes:
+        dim: Length of a word's vector.
+        window: Widest window, in words to either side.
+        window_widths: `dynamic` draws each width from 1..window, which weights near neighbours more; `fixed`.
+        objective: `negative_sampling` or `hierarchical_softmax`.
+        negatives: Noise words for each predicted pair.
+        noise_exponent: Noise words are drawn in proportion to count ** noise_exponent.
+        noise_pool: Noise words drawn for each block, and shared by its pairs; a multiple of 4.
+        block: Centre words whose gradients are summed before the tables change; a multiple of 4.
+        sample: Words above this share of the corpus are sub-sampled; 0 keeps all.
+        min_count: Rarer words get no vector.
+        max_size: At most so many words, the most frequent ones, get a vector.
+        learning_rate: At the beginning; it falls linearly with the budget.
+        final_learning_rate: At the end.
+    """
+
+    name: ClassVar[str] = "skipgram"
+
+    dim: int = 100
+    window: int = 5
+    window_widths: Literal["dynamic", "fixed"] = "dynamic"
+    objective: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling"
+    negatives: int = 5
+    noise_exponent: float = 0.75
+    noise_pool: int = 32
+    block: int = 32
+    sample: float = 1e-3
+    min_count: int = 5
+    max_size: int | None = None
+    learning_rate: float = 0.04
+    final_learning_rate: float = 1e-4
+
+    def __post_init__(self) -> None:
+        """Refuses what lies outside a hyperparameter's range (UsageError)."""
+        check_word2vec(self)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """32 dimensions."""
+        return cls(dim=32)
+
+    @classmethod
+    def mini(cls) -> Self:
+        """64 dimensions."""
+        return cls(dim=64)
+
+    @classmethod
+    def small(cls) -> Self:
+        """100 dimensions, the default."""
+        return cls()
+
+    @classmethod
+    def medium(cls) -> Self:
+        """200 dimensions."""
+        return cls(dim=200)
+
+    @classmethod
+    def base(cls) -> Self:
+        """300 dimensions, as the vectors that Google published."""
+        return cls(dim=300)
+
+    @classmethod
+    def paper(cls) -> Self:
+        """Mikolov et al. 2013b, section 3 and 4: 300 dimensions, 5 negatives, sample 1e-5, rate .025."""
+        return cls(dim=300, sample=1e-5, learning_rate=0.025)
+
+    def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
+        """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""
+        n_outputs = len(vocabulary) - (self.objective == "hierarchical_softmax")
+        return initial_tables(len(vocabulary), n_outputs, self.dim, seed)
+
+    def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
+        """The corpus as this family's batches are cut from it."""
+        tree = vocabulary.huffman_tree() if self.objective == "hierarchical_softmax" else None
+        return stream(corpus, vocabulary, sample=self.sample, noise_exponent=self.noise_exponent, tree=tree)
+
+    def batch(self, text: Stream, number: int, seed: int) -> Batch:
+        """Windows, and the noise words of each block; under hierarchical softmax a centre is a block."""
+        by_tree = text.tree is not None
+        return cut(
+            text,
+            number,
+            seed,
+            window=self.window,
+            narrowest=1 if self.window_widths == "dynamic" else self.window,
+            block=1 if by_tree else self.block,
+            noise_pool=0 if by_tree else self.noise_pool,
+        )
+
+    def loss(self, network: Tables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:
+        """Each centre's row predicts the words of its window, in float64: the reference of `step`."""
+        pairs = [
+            (centre, neighbour)
+            for centre in range(batch.first, batch.last)
+            for neighbour in range(batch.left[centre], batch.right[centre])
+            if neighbour != centre
+        ]
+        centres, neighbours = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        hidden = network.input[batch.rows].astype(np.float64)  # (n, D), a hidden vector for every position
+        d_input, d_output = np.zeros(network.input.shape), np.zeros(network.output.shape)
+        if tree is not None:
+            nodes, signs, passes = objectives.paths(tree, batch.rows[neighbours])
+            loss = objectives.hierarchical_softmax(
+                hidden, network.output[nodes].astype(np.float64), centres[passes], signs
+            )
+            np.add.at(d_output, nodes, loss.output)
+        else:
+            noise = batch.noise.reshape(-1)
+            loss = objectives.negative_sampling(
+                hidden,
+                network.output[batch.rows].astype(np.float64),
+                centres,
+                neighbours,
+                network.output[noise].astype(np.float64),
+                objectives.noise_weights(len(hidden), centres, batch.rows[neighbours], noise, self.negatives),
+            )
+            np.add.at(d_output, np.concatenate([batch.rows, noise]), loss.output)
+        np.add.at(d_input, batch.rows, loss.hidden)
+        return TableLoss(loss.nats, len(pairs), d_input, d_output)
+
+    def step(self, network: Tables, batch: Batch, learning_rate: float, tree: HuffmanTree | None = None) -> Step:
+        """One step for every block of the batch, compiled; changes the tables in place."""
+        from firth import kernels
+
+        windows = (batch.rows, batch.left, batch.right, batch.first, batch.last)
+        if tree is not None:
+            step = kernels.skipgram_hierarchical_softmax(self.dim)
+            return Step(*step(*network, *windows, *tree, learning_rate, self.window))
+        step = kernels.skipgram_negative_sampling(self.dim)
+        return Step(*step(*network, *windows, batch.noise, self.negatives, learning_rate, batch.block, self.window))

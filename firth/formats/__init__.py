@@ -1,0 +1,1 @@
+"""File formats of others: one file each, plain words and arrays."""

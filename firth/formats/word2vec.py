@@ -1,0 +1,450 @@
+"""Word vectors in word2vec's text and binary files and in GloVe's text: a word and its numbers, row by row.
+
+    text    "3 2\\n", then rows "word 0.1 0.2\\n"                       word2vec.c, gensim, fastText's .vec
+    binary  "3 2\\n", then rows "word ", 2 little-endian float32       gensim; word2vec.c adds "\\n"
+    glove   as text, without the first line; words may hold spaces    GloVe
+
+Nothing here opens a pickle: gensim's own files are refused with the command that converts them.
+"""
+
+import mmap
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firth.errors import FirthError, UsageError
+from firth.files import printable, replacing
+
+Format = Literal["text", "binary", "glove"]
+FORMATS: tuple[Format, ...] = ("text", "binary", "glove")
+
+READ_BYTES = 8 * 2**20  # of text held and parsed at a time
+WRITE_ROWS = 4_096
+SAMPLE_BYTES = 2**20  # looked at to tell the format, and a headerless file's dim
+FLOAT_BYTES = 4
+
+HEADER = re.compile(rb"(\d+)[ \t]+(\d+)\s*")
+WHITE_SPACE = re.compile(r"[ \t\n\v\f\r]")  # of ASCII; readers of bytes know no other
+PICKLE = re.compile(rb"\x80[\x02-\x05]")
+FOREIGN = {
+    b"\x93NUMPY": "a NumPy array, which names no words",
+    b"\xba\x16\x4f\x2f": "a fastText model; give the .vec file that fastText writes beside it",
+    b"\x1f\x8b": "compressed by gzip; unpack it first (gzip -dk FILE)",
+    b"\xfd7zXZ\x00": "compressed by xz; unpack it first (xz -dk FILE)",
+    b"BZh": "compressed by bzip2; unpack it first (bzip2 -dk FILE)",
+    b"PK\x03\x04": "a zip archive; unpack it first (unzip FILE)",
+}
+
+
+class WordVectors(NamedTuple):
+    """Words, their vectors (row, dim), and the words met again, of which the first row was kept."""
+
+    words: list[str]
+    array: NDArray[np.float32]
+    repeated: list[str]
+
+
+class _Layout(NamedTuple):
+    format: Format
+    n_rows: int | None  # None: no header says it
+    dim: int
+    start: int  # byte of the first row
+    first_line: int  # its line number
+
+
+def read(
+    path: str | Path,
+    *,
+    format: Format | Literal["auto"] = "auto",
+    limit: int | None = None,
+    encoding: str = "utf-8",
+    encoding_errors: str = "strict",
+) -> WordVectors:
+    """The words and vectors of a file of word2vec.c, gensim, fastText (.vec) or GloVe.
+
+    Args:
+        path: The file.
+        format: "text", "binary" or "glove" (text without a header); "auto" looks at the file.
+        limit: Rows read, from the top; None reads all.
+        encoding: Of the words.
+        encoding_errors: "strict" refuses words that are not of the encoding; "replace" or "ignore" reads on.
+            word2vec.c may cut a long word inside a character.
+
+    Returns:
+        Words, float32 (row, dim), and words that came again. In text, the last `dim` fields of a line are its
+        numbers and all before is the word, spaces included.
+
+    Raises:
+        FirthError: the file is missing, a pickle, or malformed; lines and rows are named by numbers from 1.
+        UsageError: an unknown format, or a limit below 1.
+    """
+    path = Path(path)
+    if format not in ("auto", *FORMATS):
+        raise UsageError(f"format {printable(repr(format))} asked; there are auto, {', '.join(FORMATS)}")
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit} asked; it counts the rows read, so at least 1")
+
+    def decode(word: bytes, place: str) -> str:
+        try:
+            return word.decode(encoding, encoding_errors)
+        except UnicodeDecodeError as error:
+            raise _malformed(
+                path, f"{place}: the word {word!r} is not {encoding}; encoding_errors='replace' reads on"
+            ) from error
+
+    try:
+        with path.open("rb") as file:
+            layout = _layout(path, file, format)
+            table = _Table(_rows_due(path, file, layout, limit), layout.dim)
+            fill = _fill_from_binary if layout.format == "binary" else _fill_from_text
+            fill(path, file, layout, table, decode)
+    except OSError as error:
+        raise FirthError(f"{printable(str(path))} cannot be read: {error.strerror or error}") from error
+    if layout.n_rows is not None and limit is None and table.n_read < layout.n_rows:
+        raise _cut_off(path, table.n_read, layout.n_rows)
+    return WordVectors(table.words, table.array[: len(table.words)], table.repeated)
+
+
+def write(
+    path: str | Path,
+    words: Sequence[str],
+    array: NDArray[np.float32],
+    *,
+    format: Format = "text",
+    space: str | None = None,
+) -> None:
+    """Writes words and vectors (row, dim) so that word2vec's tools, gensim and `read` read them back.
+
+    Text has 9 significant digits, which give every float32 back to the bit. Binary rows end in a newline, as
+    word2vec.c's do; gensim skips it.
+
+    Args:
+        path: The file, replaced once all is written.
+        words: One a row.
+        array: Float32 (row, dim).
+        format: "text", "binary", or "glove" (text without a header).
+        space: What stands for white space inside a word, such as "_". White space ends words in these
+            formats, so None refuses words that contain it.
+
+    Raises:
+        FirthError: a word that the format cannot hold, or that stands twice; a number that is not finite.
+        UsageError: an unknown format, or words and vectors of different number.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"format {printable(repr(format))} asked; there are {', '.join(FORMATS)}")
+    if array.ndim != 2 or len(words) != len(array):
+        raise UsageError(f"{len(words):,} words and an array of shape {array.shape}; one row a word is due")
+    keys = _keys(words, space)
+    row_bytes = _binary_row if format == "binary" else _text_row_writer(array.shape[1])
+    with replacing(Path(path), "wb") as file:
+        if format != "glove":
+            file.write(b"%d %d\n" % array.shape)
+        for start in range(0, len(keys), WRITE_ROWS):
+            block = array[start : start + WRITE_ROWS].astype("<f4", copy=False)
+            if (i := _not_finite(block)) is not None:
+                raise FirthError(f"the vector of '{printable(words[start + i])}' holds a number that is not finite")
+            file.write(b"".join(map(row_bytes, keys[start : start + WRITE_ROWS], block)))
+
+
+class _Table:
+    """Rows as they are read: the first vector of each word."""
+
+    def __init__(self, capacity: int, dim: int) -> None:
+        self.words: list[str] = []
+        self.array = np.empty((capacity, dim), np.float32)
+        self.repeated: list[str] = []
+        self.n_read = 0
+        self._known: set[str] = set()
+
+    @property
+    def n_left(self) -> int:
+        return len(self.array) - self.n_read
+
+    def add(self, words: Sequence[str], block: NDArray[np.float32]) -> None:
+        """Takes the rows whose words are new."""
+        new_rows = [row for row, word in enumerate(words) if self._is_new(word)]
+        start = len(self.words)
+        self.array[start : start + len(new_rows)] = block if len(new_rows) == len(words) else block[new_rows]
+        self.words += [words[row] for row in new_rows]
+        self.n_read += len(words)
+
+    def _is_new(self, word: str) -> bool:
+        if word in self._known:
+            self.repeated.append(word)
+            return False
+        self._known.add(word)
+        return True
+
+
+# --- what kind of file
+
+
+def _layout(path: Path, file: BinaryIO, format: Format | Literal["auto"]) -> _Layout:
+    sample = file.read(SAMPLE_BYTES)
+    _refuse_foreign(path, sample)
+    header = None if format == "glove" else HEADER.fullmatch(sample.partition(b"\n")[0])
+    if header is None:
+        if format not in ("auto", "glove"):
+            raise _malformed(path, "line 1: a header 'ROWS DIM' is due; format='glove' reads a file without one")
+        return _Layout("glove", None, _headerless_dim(path, sample), 0, 1)
+    n_rows, dim = (int(number) for number in header.groups())
+    if dim < 1:
+        raise _malformed(path, "line 1: vectors of 0 dimensions")
+    start = sample.index(b"\n") + 1 if b"\n" in sample else len(sample)
+    if format == "auto":
+        format = "binary" if _is_binary(sample[start:], dim) else "text"
+    return _Layout(format, n_rows, dim, start, 2)
+
+
+def _is_binary(rows: bytes, dim: int) -> bool:
+    """Whether the first row's numbers are bytes: they do not parse as text and hold what text never does."""
+    fields = rows.partition(b"\n")[0].rsplit(None, dim)
+    if len(fields) == dim + 1 and all(_is_number(field) for field in fields[1:]):
+        return False
+    numbers = rows.partition(b" ")[2][: FLOAT_BYTES * dim]
+    return any(byte < 9 or 13 < byte < 32 or byte > 126 for byte in numbers)
+
+
+def _headerless_dim(path: Path, sample: bytes) -> int:
+    """The commonest number of fields behind the first, over the first lines: a word may contain spaces."""
+    lines = sample.split(b"\n")
+    whole_lines = lines[:-1] if len(lines) > 1 else lines
+    n_fields = Counter(len(line.split()) for line in whole_lines if line.strip())
+    dim = n_fields.most_common(1)[0][0] - 1 if n_fields else 0
+    if dim < 1:
+        raise _malformed(path, "line 1: a word and its numbers are due, or a header 'ROWS DIM'")
+    return dim
+
+
+def _refuse_foreign(path: Path, sample: bytes) -> None:
+    if not sample:
+        raise FirthError(f"{printable(str(path))} is empty; a file of word vectors was asked for")
+    if PICKLE.match(sample):
+        _refuse_pickle(path, sample)
+    for magic, what in FOREIGN.items():
+        if sample.startswith(magic):
+            raise FirthError(f"{printable(str(path))} is {what}")
+
+
+def _refuse_pickle(path: Path, sample: bytes) -> NoReturn:
+    named = re.search(rb"gensim\.models\.(?:deprecated\.)?(\w+)", sample[:1000])
+    module = named[1].decode() if named else "keyedvectors" if path.suffix == ".kv" else "word2vec"
+    load = {
+        "word2vec": "Word2Vec.load({}).wv",
+        "fasttext": "FastText.load({}).wv",
+        "doc2vec": "Doc2Vec.load({}).wv",
+    }.get(module, "KeyedVectors.load({})")
+    source, target = printable(str(path)), printable(str(path.with_suffix(".txt")))
+    raise FirthError(
+        f"{source} is a pickle (gensim's own format), which can run code when opened, so firth does not. "
+        f"Where gensim is installed, convert it by\n"
+        f'python -c "from gensim.models import {load.partition(".")[0]}; '
+        f'{load.format(repr(source))}.save_word2vec_format({target!r})"'
+    )
+
+
+def _rows_due(path: Path, file: BinaryIO, layout: _Layout, limit: int | None) -> int:
+    """Rows to make room for; a header that promises more than the file has bytes for is found out before."""
+    if layout.n_rows is None:
+        file.seek(0)
+        n_lines = sum(block.count(b"\n") for block in iter(lambda: file.read(READ_BYTES), b"")) + 1
+        return min(n_lines, limit or n_lines)
+    file.seek(0, 2)
+    n_rows = min(layout.n_rows, limit or layout.n_rows)
+    number_bytes = FLOAT_BYTES if layout.format == "binary" else 2
+    most = (file.tell() - layout.start) // (1 + layout.dim * number_bytes)
+    if n_rows > most:
+        raise _malformed(
+            path,
+            f"the header promises {layout.n_rows:,} rows of {layout.dim} numbers, and the file has bytes for "
+            f"{most:,} at most; it was cut off, or is not {layout.format}",
+        )
+    return n_rows
+
+
+# --- text
+
+
+def _fill_from_text(
+    path: Path, file: BinaryIO, layout: _Layout, table: _Table, decode: Callable[[bytes, str], str]
+) -> None:
+    file.seek(layout.start)
+    line_number = layout.first_line
+    all_are_due = len(table.array) == layout.n_rows
+    while (table.n_left or all_are_due) and (lines := file.readlines(READ_BYTES)):
+        n_lines = len(lines)
+        while lines and not lines[-1].strip():  # blank lines at the end of a file, or of a block
+            lines.pop()
+        if all_are_due and len(lines) > table.n_left:
+            place = f"line {line_number + table.n_left}"
+            raise _malformed(path, f"{place}: a row more than the {layout.n_rows:,} that the header promises")
+        lines = lines[: table.n_left]
+        keys, block = _text_rows(path, lines, line_number, layout.dim)
+        words = [decode(key, f"line {line_number + i}") for i, key in enumerate(keys)]
+        if (i := _not_finite(block)) is not None:
+            raise _malformed(path, f"line {line_number + i}: a number that is not finite")
+        table.add(words, block)
+        line_number += n_lines
+
+
+def _text_rows(path: Path, lines: list[bytes], first_line: int, dim: int) -> tuple[list[bytes], NDArray[np.float32]]:
+    """Words and numbers (line, dim) of lines; all numbers are parsed in one call."""
+    keys, numbers = [], []
+    for i, line in enumerate(lines):
+        row = line.rstrip()
+        if row.count(b" ") == dim and b"\t" not in row:
+            key, _, text = row.partition(b" ")
+        else:
+            key, text = _irregular_row(path, row, first_line + i, dim)
+        keys.append(key)
+        numbers.append(text)
+    flat = _parsed(b" ".join(numbers))
+    if len(flat) != len(lines) * dim or not all(keys):
+        _name_malformed_row(path, keys, numbers, first_line, dim)
+    return keys, flat.reshape(-1, dim)
+
+
+def _irregular_row(path: Path, row: bytes, line_number: int, dim: int) -> tuple[bytes, bytes]:
+    """The word and the numbers of a line whose word has spaces, or whose fields stand further apart."""
+    fields = row.rsplit(None, dim)
+    if len(fields) <= dim:
+        raise _malformed(path, f"line {line_number}: {_count(max(0, len(fields) - 1))} where {dim} are due")
+    n_extra = 0
+    for field in reversed(fields[0].split()[1:]):
+        if not _is_number(field):
+            break
+        n_extra += 1
+    if n_extra:
+        raise _malformed(path, f"line {line_number}: {_count(dim + n_extra)} where {dim} are due")
+    return fields[0], b" ".join(fields[1:])
+
+
+def _name_malformed_row(path: Path, keys: list[bytes], numbers: list[bytes], first_line: int, dim: int) -> NoReturn:
+    for i, (key, text) in enumerate(zip(keys, numbers, strict=True)):
+        fields = text.split()
+        for field in fields:
+            if not _is_number(field):
+                shown = printable(field.decode("utf-8", "replace"))
+                raise _malformed(path, f"line {first_line + i}: {shown!r} is not a number")
+        if len(fields) != dim:
+            raise _malformed(path, f"line {first_line + i}: {_count(len(fields))} where {dim} are due")
+        if not key:
+            raise _malformed(path, f"line {first_line + i}: no word stands before the numbers")
+    raise _malformed(path, f"lines {first_line} to {first_line + len(keys) - 1} hold what is not a number")
+
+
+def _parsed(text: bytes) -> NDArray[np.float32]:
+    """The numbers of `text`; fewer than it has where one cannot be read."""
+    if not text.strip():
+        return np.empty(0, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # what cannot be read: a ValueError in time to come
+        try:
+            return np.fromstring(text, dtype=np.float32, sep=" ")
+        except ValueError:
+            return np.empty(0, np.float32)
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return b"_" not in field  # float() takes 1_000, the files do not
+
+
+def _count(n_numbers: int) -> str:
+    return "1 number" if n_numbers == 1 else f"{n_numbers} numbers"
+
+
+def _text_row_writer(dim: int) -> Callable[[bytes, NDArray[np.float32]], bytes]:
+    template = b"%b" + b" %.9g" * dim + b"\n"
+
+    def text_row(key: bytes, vector: NDArray[np.float32]) -> bytes:
+        return template % (key, *vector.tolist())
+
+    return text_row
+
+
+# --- binary
+
+
+def _fill_from_binary(
+    path: Path, file: BinaryIO, layout: _Layout, table: _Table, decode: Callable[[bytes, str], str]
+) -> None:
+    if not table.n_left:
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        rows = _binary_rows(path, data, layout)
+        while keys_and_vectors := list(islice(rows, min(WRITE_ROWS, table.n_left))):
+            first_row = table.n_read + 1
+            words = [decode(key, f"row {first_row + i}") for i, (key, _) in enumerate(keys_and_vectors)]
+            block = np.frombuffer(b"".join(vector for _, vector in keys_and_vectors), "<f4")
+            block = block.reshape(-1, layout.dim)
+            if (i := _not_finite(block)) is not None:
+                raise _malformed(path, f"row {first_row + i}: a number that is not finite")
+            table.add(words, block)
+
+
+def _binary_rows(path: Path, data: mmap.mmap, layout: _Layout) -> Iterator[tuple[bytes, bytes]]:
+    """Words and the bytes of their vectors."""
+    n_vector_bytes = layout.dim * FLOAT_BYTES
+    position = layout.start
+    for row in range(layout.n_rows or 0):
+        space = data.find(b" ", position)
+        vector_end = space + 1 + n_vector_bytes
+        if space < 0 or vector_end > len(data):
+            raise _cut_off(path, row, layout.n_rows or 0)
+        key = data[position:space].lstrip(b"\n")
+        if not key:
+            raise _malformed(path, f"row {row + 1} (byte {position:,}): no word stands before the numbers")
+        yield key, data[space + 1 : vector_end]
+        position = vector_end
+
+
+def _binary_row(key: bytes, vector: NDArray[np.float32]) -> bytes:
+    return b"%b %b\n" % (key, vector.tobytes())
+
+
+# --- both
+
+
+def _keys(words: Sequence[str], space: str | None) -> list[bytes]:
+    """The words as bytes that come back as one field each."""
+    keys = words if space is None else [WHITE_SPACE.sub(space, word) for word in words]
+    for key in keys:
+        if not key:
+            raise FirthError("an empty word cannot be written in this format")
+        if WHITE_SPACE.search(key):
+            raise FirthError(
+                f"the word '{printable(key)}' contains white space, which ends a word in this format; "
+                f"space='_' writes '{WHITE_SPACE.sub('_', key)}'"
+            )
+    if len(set(keys)) < len(keys):
+        repeated = next(key for key, count in Counter(keys).items() if count > 1)
+        raise FirthError(f"two rows would be named {printable(repeated)!r}; a reader keeps the first only")
+    try:
+        return [key.encode() for key in keys]
+    except UnicodeEncodeError as error:
+        raise FirthError(f"the word {printable(error.object)!r} is not text that UTF-8 can write") from error
+
+
+def _not_finite(block: NDArray[np.float32]) -> int | None:
+    """The first row that holds nan or an infinity."""
+    finite = np.isfinite(block).all(axis=1)
+    return None if finite.all() else int(np.argmin(finite))
+
+
+def _malformed(path: Path, what: str) -> FirthError:
+    return FirthError(f"{printable(str(path))}, {what}")
+
+
+def _cut_off(path: Path, n_rows: int, n_due: int) -> FirthError:
+    return _malformed(path, f"the header promises {n_due:,} rows, and the file ends after {n_rows:,}")

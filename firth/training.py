@@ -1,0 +1,541 @@
+"""One loop for every family: batches -> step -> log -> checkpoint, within a budget, interruptible, resumable."""
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from firth import corpus as corpora
+from firth.errors import FirthError, UsageError
+from firth.families.family import Family, Step, Tables, answers_gensim_names, settings
+from firth.files import printable, replacing
+from firth.model import Model, appearing, check_output, latest_checkpoint, load, versions
+from firth.progress import Progress, Silent
+from firth.segmentation import Method, Segmentation
+from firth.tokens import EncodedCorpus, encode
+from firth.vocabulary import Vocabulary
+from firth.windows import Stream
+
+SECONDS_BETWEEN_REPORTS: Final = 1.0
+SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
+LEAST_EPOCHS: Final = 5
+MOST_EPOCHS: Final = 30
+WORDS_OF_A_DEFAULT_RUN: Final = 100_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long a run is: exactly one of the three is given."""
+
+    epochs: float | None = None
+    tokens: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses none, several, and what is not positive (UsageError)."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if len(given) != 1:
+            raise UsageError(f"a budget is one of epochs, tokens and minutes; given: {', '.join(given) or 'none'}")
+        for name, value in given.items():
+            if not 0 < value < float("inf"):
+                raise UsageError(f"{name} is {value}; a budget is a positive number")
+
+    def __str__(self) -> str:
+        """The budget in words."""
+        name, value = next((name, value) for name, value in asdict(self).items() if value is not None)
+        return f"{value:,g} {name}"
+
+    def tokens_in(self, n_tokens: int) -> float:
+        """Raw tokens of the run over a corpus of n_tokens; infinite where the clock decides."""
+        if self.tokens is not None:
+            return self.tokens
+        return float("inf") if self.epochs is None else self.epochs * n_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """How a run stands.
+
+    Attributes:
+        seconds: Of training, those before a resumption too.
+        fraction: Of the budget, 0 to 1.
+        tokens: Raw tokens read.
+        epochs: The same in passes over the corpus.
+        loss_nats: Mean over the predicted pairs since the last report.
+        n_pairs: Pairs predicted since the last report.
+        learning_rate: Of the next step.
+        tokens_per_second: Raw tokens a second since the last report.
+    """
+
+    seconds: float
+    fraction: float
+    tokens: int
+    epochs: float
+    loss_nats: float
+    n_pairs: int
+    learning_rate: float
+    tokens_per_second: float
+
+
+class State(NamedTuple):
+    """Where a run stands between two batches: what a resumed run needs beside the model."""
+
+    next_batch: int = 0
+    seconds: float = 0.0
+    loss_nats: float = 0.0  # summed over all pairs so far
+    n_pairs: int = 0
+
+
+def default_epochs(n_tokens: int) -> int:
+    """Passes over a corpus of n_tokens words when no budget is given: 5 from 20 M words up, at most 30 below."""
+    return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(WORDS_OF_A_DEFAULT_RUN / max(1, n_tokens))))
+
+
+def available_threads() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@answers_gensim_names
+def train(
+    family: Family,
+    corpus: Any,
+    *,
+    epochs: float | None = None,
+    tokens: float | None = None,
+    minutes: float | None = None,
+    threads: int | None = None,
+    seed: int = 1,
+    segment: Literal["auto"] | Method = "auto",
+    cased: bool = False,
+    encoding: str = "utf-8",
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    base: str | os.PathLike[str] | Model | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    on_report: Callable[[Report], object] | None = None,
+) -> Model:
+    """A model of `family`, trained on `corpus`.
+
+    The result repeats to the bit for one seed, one thread and a budget of epochs or tokens. Several threads write
+    to the tables without locks, so that their order, and with it the last digits, differs from run to run.
+
+    Args:
+        family: The hyperparameters, as `firth.Skipgram(dim=100)`.
+        corpus: A path, several paths, or an iterable of strings or of lists of words; see `firth.corpus.read`.
+        epochs: Budget: passes over the corpus; fractions are allowed.
+        tokens: Budget: raw words.
+        minutes: Budget: of training alone; counting and compiling do not count. Without any of the three:
+            `default_epochs`.
+        threads: Trained on; by default all processors that the process may use.
+        seed: Of all that is random.
+        segment: How lines become words; `auto` looks at the text.
+        cased: Whether "Word" and "word" are two words.
+        encoding: Of the files.
+        output: A directory for the model, and for checkpoints while the run is unfinished.
+        overwrite: Whether a model in `output` may be replaced (when the run has ended well).
+        resume: Go on with the unfinished run in `output`; family, budget and seed must be those it began with,
+            or be left at their defaults.
+        base: A model, or its directory, to go on from: its rows and words are kept, words that are new in `corpus`
+            get rows of their own.
+        cache_dir: Where the encoded corpus lies while the run lasts; by default the system's temporary directory.
+        progress: Shows how far the work is; by default nothing is shown.
+        on_report: Called about once a second, and at the end, from the calling thread.
+
+    Raises:
+        FirthError: the corpus cannot be read or has no words.
+        UsageError: arguments that contradict each other.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written to `output` then.
+    """
+    progress = progress or Silent()
+    place = Path(output) if output is not None else None
+    given = _budget(epochs, tokens, minutes)
+    threads = available_threads() if threads is None else threads
+    if threads < 1:
+        raise UsageError(f"threads is {threads}; it must be at least 1")
+    if seed < 0:
+        raise UsageError(f"seed is {seed}; it must not be negative")
+    if resume:
+        if place is None or base is not None:
+            raise UsageError("a resumed run needs the output it began with, and takes no other model to go on from")
+        begun = _begun(place, family, given, seed)
+    elif place is not None:
+        check_output(place, overwrite=overwrite)
+    start = load(base) if isinstance(base, str | os.PathLike) else base
+    source = begun.model if resume else start
+    if source is not None and source.family.dim != family.dim:
+        raise UsageError(f"dim is {family.dim}, but the model to go on from has {source.family.dim}")
+    segmentation = source.segmentation if source is not None else _asked_segmentation(segment, cased)
+
+    with _encoded(corpus, encoding, segmentation, cased, cache_dir, progress) as encoded:
+        if resume:
+            if encoded.fingerprint != begun.model.record["corpus"]["fingerprint"]:
+                raise FirthError("the corpus is not the one that the run began with; give the same text, or begin anew")
+            run = begun
+        else:
+            budget = given or _default_budget(encoded, progress)
+            run = Run.begin(family, encoded, budget, seed, threads, start)
+        progress.say(
+            f"{len(run.model.vocabulary):,} words in the vocabulary; {run.budget} on {_plural(threads, 'thread')}"
+        )
+        loop = _Loop(run, encoded, threads, progress, on_report, place)
+        loop.compile()
+        loop.run()
+    if place is not None:
+        with appearing(place) as folder:
+            run.model.write(folder)
+    return run.model
+
+
+@dataclass
+class Run:
+    """A run and where it stands: a model that is not finished yet."""
+
+    model: Model
+    budget: Budget
+    seed: int
+    state: State
+
+    @classmethod
+    def begin(
+        cls, family: Family, encoded: EncodedCorpus, budget: Budget, seed: int, threads: int, base: Model | None
+    ) -> "Run":
+        """A run at its beginning, from random tables or from those of `base`."""
+        if base is None:
+            vocabulary = Vocabulary.from_counts(
+                encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
+            )
+            network = family.network(vocabulary, seed)
+        else:
+            vocabulary = base.vocabulary.extended(encoded.types, encoded.counts, min_count=family.min_count)
+            network = _widened(family, base, vocabulary, seed)
+        record = {
+            "finished": False,
+            "corpus": {
+                "fingerprint": encoded.fingerprint,
+                "n_tokens": encoded.n_tokens,
+                "n_lines": encoded.n_lines,
+                "n_documents": encoded.n_documents,
+            },
+            "budget": {name: value for name, value in asdict(budget).items() if value is not None},
+            "seed": seed,
+            "threads": threads,
+            "versions": versions(),
+        }
+        if base is not None:
+            record["base"] = base.record
+        return cls(Model(family, vocabulary, network, encoded.segmentation, record), budget, seed, State())
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """The run whose checkpoint `folder` is; its tables are copied into memory, to be changed."""
+        model = load(folder)
+        model.network = Tables(*(np.array(table) for table in model.network))
+        try:
+            state = State(**json.loads((folder / "state.json").read_bytes()))
+            return cls(model, Budget(**model.record["budget"]), model.record["seed"], state)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
+
+    def write(self, place: Path) -> None:
+        """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
+        checkpoints = place / "checkpoint"
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        name = str(self.state.next_batch)
+        with appearing(checkpoints / name) as folder:
+            self.model.write(folder)
+            with replacing(folder / "state.json") as file:
+                json.dump(self.state._asdict(), file)
+        with replacing(checkpoints / "latest") as file:
+            file.write(name + "\n")
+        for other in checkpoints.iterdir():
+            if other.is_dir() and other.name != name:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+class _Loop:
+    """Threads that take batches by number until the budget is spent."""
+
+    def __init__(
+        self,
+        run: Run,
+        encoded: EncodedCorpus,
+        threads: int,
+        progress: Progress,
+        on_report: Callable[[Report], object] | None,
+        place: Path | None,
+    ) -> None:
+        self.job = run
+        self.threads = threads
+        self.progress = progress
+        self.on_report = on_report
+        self.place = place
+        self.text: Stream = run.model.family.stream(encoded, run.model.vocabulary)
+        self.n_tokens = run.budget.tokens_in(encoded.n_tokens)
+        self.began = 0.0  # by the clock, less the seconds before a resumption
+        self.state = run.state
+        self.stopping = False
+        self.failure: BaseException | None = None
+        self.lock = threading.Lock()
+        self.reported = self.state
+
+    def compile(self) -> None:
+        """Compiles the kernels, or loads them from their cache, before the clock starts."""
+        family, text = self.job.model.family, self.text
+        began = time.monotonic()
+        batch = family.batch(text, 0, self.job.seed)
+        spare = Tables(*(np.zeros_like(table) for table in self.job.model.network))
+        family.step(spare, batch._replace(last=batch.first, noise=batch.noise[:0]), 1.0, text.tree)
+        seconds = time.monotonic() - began
+        if seconds > 1:
+            self.progress.say(f"compiled the training step for this processor in {seconds:.0f} s; it is kept for later")
+
+    def run(self) -> None:
+        """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""
+        fraction = self.fraction()
+        self.began = time.monotonic() - self.state.seconds
+        with self.progress.stage("training", fraction=fraction, words=self.tokens()) as advance:
+            try:
+                while not self.is_done():
+                    self.work_until(time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS, advance)
+                    if not self.is_done():
+                        self.checkpoint()
+            except KeyboardInterrupt:
+                self.checkpoint()
+                raise
+            self.report(advance)
+        self.settle(finished=True)
+
+    def work_until(self, deadline: float, advance: Callable[..., None]) -> None:
+        """Runs the workers till the budget is spent or the deadline is past, reporting on the way."""
+        self.stopping = False
+        workers = [threading.Thread(target=self.work, name=f"firth-{number}") for number in range(self.threads)]
+        for worker in workers:
+            worker.start()
+        try:
+            due = time.monotonic() + SECONDS_BETWEEN_REPORTS
+            for worker in workers:
+                while worker.is_alive():
+                    worker.join(timeout=0.05)
+                    if time.monotonic() >= due:
+                        self.report(advance)
+                        due = time.monotonic() + SECONDS_BETWEEN_REPORTS
+                    self.stopping = self.stopping or time.monotonic() >= deadline
+        finally:
+            self.stopping = True
+            for worker in workers:
+                worker.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def work(self) -> None:
+        """One thread: takes the next batch, trains on it, adds up its loss."""
+        model, seed = self.job.model, self.job.seed
+        try:
+            while (taken := self.take()) is not None:
+                number, learning_rate = taken
+                batch = model.family.batch(self.text, number, seed)
+                step = model.family.step(model.network, batch, learning_rate, self.text.tree)
+                self.add(step)
+        except BaseException as error:
+            self.failure = error
+            self.stopping = True
+
+    def take(self) -> tuple[int, float] | None:
+        """The next batch's number and learning rate; None where the work ends."""
+        with self.lock:
+            if self.stopping or self.is_done():
+                return None
+            number = self.state.next_batch
+            learning_rate = self.learning_rate()
+            self.state = self.state._replace(next_batch=number + 1)
+            return number, learning_rate
+
+    def add(self, step: Step) -> None:
+        """Adds the loss of a batch."""
+        with self.lock:
+            self.state = self.state._replace(
+                loss_nats=self.state.loss_nats + step.loss_nats, n_pairs=self.state.n_pairs + step.n_pairs
+            )
+
+    def seconds(self) -> float:
+        """Seconds of training so far."""
+        return time.monotonic() - self.began
+
+    def tokens(self) -> int:
+        """Raw tokens of the batches that were taken."""
+        return self.text.tokens_before(self.state.next_batch)
+
+    def fraction(self) -> float:
+        """The spent part of the budget."""
+        if self.job.budget.minutes is not None:
+            return min(1.0, self.seconds() / (60 * self.job.budget.minutes)) if self.began else 0.0
+        return min(1.0, self.tokens() / self.n_tokens)
+
+    def is_done(self) -> bool:
+        """Whether the budget is spent."""
+        return self.fraction() >= 1.0
+
+    def learning_rate(self) -> float:
+        """Linear from the first to the final learning rate over the budget."""
+        family = self.job.model.family
+        return family.learning_rate + self.fraction() * (family.final_learning_rate - family.learning_rate)
+
+    def report(self, advance: Callable[..., None]) -> None:
+        """Tells bar, log and callback how the run stands."""
+        with self.lock:
+            state = self.state._replace(seconds=self.seconds())
+            since, self.reported = self.reported, state
+            fraction, learning_rate = self.fraction(), self.learning_rate()
+        tokens = self.text.tokens_before(state.next_batch)
+        n_pairs = state.n_pairs - since.n_pairs
+        report = Report(
+            seconds=round(state.seconds, 3),
+            fraction=fraction,
+            tokens=tokens,
+            epochs=tokens / self.text.n_tokens,
+            loss_nats=(state.loss_nats - since.loss_nats) / n_pairs if n_pairs else 0.0,
+            n_pairs=n_pairs,
+            learning_rate=learning_rate,
+            tokens_per_second=(tokens - self.text.tokens_before(since.next_batch))
+            / max(1e-9, state.seconds - since.seconds),
+        )
+        if not n_pairs:
+            return
+        if not np.isfinite(report.loss_nats):
+            self.stopping = True
+            raise FirthError(
+                f"training diverged: the loss is {report.loss_nats} at a learning rate of {learning_rate:.3g}; "
+                "lower learning_rate, or block and noise_pool"
+            )
+        self.job.model.log.append(asdict(report))
+        advance(fraction, tokens, f"loss {report.loss_nats:.4f} nats")
+        if self.on_report is not None:
+            self.on_report(report)
+
+    def settle(self, *, finished: bool) -> None:
+        """Writes where the run stands into the run's state and the model's record."""
+        state = self.state._replace(seconds=self.seconds())
+        self.state = self.job.state = state
+        self.job.model.record |= {
+            "finished": finished,
+            "spent": {
+                "seconds": round(state.seconds, 3),
+                "tokens": self.tokens(),
+                "epochs": self.tokens() / self.text.n_tokens,
+                "n_pairs": state.n_pairs,
+            },
+            "loss_nats": state.loss_nats / max(1, state.n_pairs),
+        }
+
+    def checkpoint(self) -> None:
+        """Keeps where the run stands, if there is a place for it; the clock of the budget stands still meanwhile."""
+        self.settle(finished=False)
+        if self.place is not None:
+            self.job.write(self.place)
+        self.began = time.monotonic() - self.state.seconds
+
+
+def _budget(epochs: float | None, tokens: float | None, minutes: float | None) -> Budget | None:
+    if epochs is None and tokens is None and minutes is None:
+        return None
+    return Budget(epochs=epochs, tokens=int(tokens) if tokens is not None else None, minutes=minutes)
+
+
+def _default_budget(encoded: EncodedCorpus, progress: Progress) -> Budget:
+    budget = Budget(epochs=default_epochs(encoded.n_tokens))
+    progress.say(f"no budget was given: {budget}, which suits {encoded.n_tokens:,} words")
+    return budget
+
+
+def _begun(place: Path, family: Family, budget: Budget | None, seed: int) -> Run:
+    """The unfinished run in `place`, which must have been begun with these settings."""
+    folder = latest_checkpoint(place)
+    if folder is None:
+        raise UsageError(f"{printable(str(place))} has no unfinished run to resume; train without --resume")
+    run = Run.read(folder)
+    asked, there = settings(family), settings(run.model.family)
+    differing = [
+        f"{name} {asked.get(name)!r} (begun with {there.get(name)!r})"
+        for name in sorted(asked.keys() | there.keys())
+        if asked.get(name) != there.get(name)
+    ]
+    if budget is not None and budget != run.budget:
+        differing.append(f"a budget of {budget} (begun with {run.budget})")
+    if seed != run.seed:
+        differing.append(f"seed {seed} (begun with {run.seed})")
+    if differing:
+        raise UsageError(f"a resumed run keeps its settings; asked for were {', '.join(differing)}")
+    return run
+
+
+def _asked_segmentation(segment: str, cased: bool) -> Segmentation | None:
+    """None where the text decides."""
+    return None if segment == "auto" else Segmentation(method=segment, lower=not cased)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _encoded(
+    sources: Any,
+    encoding: str,
+    segmentation: Segmentation | None,
+    cased: bool,
+    cache_dir: str | os.PathLike[str] | None,
+    progress: Progress,
+) -> Iterator[EncodedCorpus]:
+    """The corpus, encoded into a directory that lives as long as the block."""
+    text = corpora.read(sources, encoding=encoding)
+    if cache_dir is not None:
+        Path(cache_dir).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=cache_dir, prefix="firth-corpus-"))
+    try:
+        with progress.stage("reading") as advance:
+            encoded = encode(
+                text,
+                segmentation,
+                folder / "encoded",
+                lower=not cased,
+                progress=lambda done, total, n_tokens: advance(done / total if total else None, n_tokens),
+            )
+        with encoded:
+            reason = f" ({encoded.segmentation_reason})" if encoded.segmentation_reason else ""
+            progress.say(
+                f"read {_plural(encoded.n_tokens, 'word')}, {_plural(len(encoded.types), 'type')}, "
+                f"{_plural(encoded.n_lines, 'line')}; words: {encoded.segmentation.method}{reason}"
+            )
+            yield encoded
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _widened(family: Family, base: Model, vocabulary: Vocabulary, seed: int) -> Tables:
+    """The tables of `base` with new rows for the words that it lacks."""
+    hierarchical = "hierarchical_softmax" in (
+        getattr(family, "objective", None),
+        getattr(base.family, "objective", None),
+    )
+    if hierarchical:
+        raise UsageError(
+            "going on from a model needs negative sampling: new words change the whole tree of hierarchical softmax"
+        )
+    network = family.network(vocabulary, seed)
+    for new, old in zip(network, base.network, strict=True):
+        new[: len(old)] = old
+    return network
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

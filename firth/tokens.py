@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from firth.corpus import Corpus
+from firth.corpus import Block, Corpus
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.segmentation import Segmentation, Split, choose
@@ -141,7 +141,7 @@ def encode(
     segmentation, reason = _settled(segmentation, corpus, lower)
     with _appearing(folder) as temporary, ExitStack() as files:
         encoder = _Encoder(temporary, files)
-        for block in corpus.blocks():
+        for block in _blocks(corpus):
             encoder.add(segmentation.split(block) if isinstance(block, str) else _ready(block))
             if progress is not None:
                 progress(corpus.done_bytes, corpus.total_bytes, encoder.type_ids.n_numbers)
@@ -150,6 +150,14 @@ def encode(
         files.close()
         encoder.finish(segmentation, reason)
     return EncodedCorpus(folder)
+
+
+def _blocks(corpus: Corpus) -> Iterator[Block]:
+    """The blocks of `corpus`, whose failures are told from those of writing."""
+    try:
+        yield from corpus.blocks()
+    except OSError as error:
+        raise FirthError(f"cannot read {corpus.name}: {error}") from error
 
 
 def _settled(segmentation: Segmentation | None, corpus: Corpus, lower: bool) -> tuple[Segmentation, str]:

@@ -63,6 +63,15 @@ GENSIM_ATTRIBUTES = {
     "save_word2vec_format": "firth.formats.word2vec.write(path, vectors.words, vectors.matrix)",
 }
 
+FAMILY_TITLES = {
+    "skipgram": "Skip-gram",
+    "cbow": "CBOW",
+    "glove": "GloVe",
+    "elmo": "ELMo",
+    "gpt": "GPT",
+    "bert": "BERT",
+}
+
 N_SPELLINGS = 3
 SPELLINGS_TRIED = 2_000  # the most frequent that look alike; an error must not take long
 LONGEST_EXPLAINED = 50  # characters of an unknown word; what is longer is no misspelt word
@@ -169,16 +178,23 @@ class Vectors:
         return cls(words, array, provenance={"source": path.name})
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Writes a directory that `load` and `firth.load` read: firth.json, vectors.safetensors, vocabulary.tsv.
+        """Writes a directory that `load` reads: firth.json, vectors.safetensors, vocabulary.tsv.
 
         firth.json comes last, so a directory without it was not finished.
 
+        Args:
+            path: A directory that does not exist, or is empty, or is one of ours.
+            overwrite: Whether one of ours may be written over; files of other names in it stay. On Windows this
+                fails while vectors that were loaded from it are in use.
+
         Raises:
-            UsageError: `path` exists, and `overwrite` was not said; or it is a file.
+            UsageError: `path` exists and may not be written over.
         """
         path = Path(path)
-        if path.exists() and not (overwrite and path.is_dir()):
-            advice = "overwrite=True replaces the vectors in it" if path.is_dir() else "a directory is due"
+        is_ours = (path / SETTINGS_FILE).is_file()
+        is_empty = path.is_dir() and not any(path.iterdir())
+        if path.exists() and not is_empty and not (is_ours and overwrite):
+            advice = "overwrite=True replaces it" if is_ours else "it is not of our making, and stays"
             raise UsageError(f"{printable(str(path))} exists; {advice}")
         path.mkdir(parents=True, exist_ok=True)
         (path / SETTINGS_FILE).unlink(missing_ok=True)
@@ -221,7 +237,7 @@ class Vectors:
         if not 0 <= layer < self.n_layers:
             there_is = "layer 0" if self.n_layers == 1 else f"layers 0 to {self.n_layers - 1}"
             raise UsageError(
-                f"layer {layer} asked of {_family_title(self.provenance)}, which has {self.n_layers} ({there_is})"
+                f"layer {layer} asked of {_origin(self.provenance)}, which has {self.n_layers} ({there_is})"
             )
         if layer not in self._of_layer:
             self._of_layer[layer] = self._with_array(self.array[layer : layer + 1], {"layer": layer})
@@ -750,11 +766,14 @@ def _cosine(first: Vector, second: Vector) -> float:
 # --- messages
 
 
-def _family_title(provenance: dict[str, Any]) -> str:
+def _origin(provenance: dict[str, Any]) -> str:
+    """What has the layers, for a message: "a Skip-gram model"."""
     family = provenance.get("family")
-    if not isinstance(family, str):
+    name = family.get("name") if isinstance(family, dict) else family
+    if not isinstance(name, str) or not name:
         return "vectors"
-    return f"a{'n' if family[:1] in 'AEIOaeio' else ''} {printable(family)} model"
+    title = FAMILY_TITLES.get(name, name)
+    return f"{'an' if title[0] in 'AEIOaeio' else 'a'} {printable(title)} model"
 
 
 def _explained(word: str, words: Sequence[str], known: Collection[str]) -> str:

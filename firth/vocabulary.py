@@ -69,11 +69,11 @@ class Vocabulary:
             raise UsageError(f"{len(self.words)} words have counts of shape {self.counts.shape}")
         if len(self.words) and self.counts.min() < 1:
             word = self.words[int(self.counts.argmin())]
-            raise UsageError(f"the word {printable(word)!r} has a count of {self.counts.min()}; the least is 1")
+            raise UsageError(f"the word '{printable(word)}' has a count of {self.counts.min()}; the least is 1")
         self._rows = {word: row for row, word in enumerate(self.words)}
         if len(self._rows) < len(self.words):
             word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
-            raise UsageError(f"the word {printable(word)!r} stands in the vocabulary twice")
+            raise UsageError(f"the word '{printable(word)}' stands in the vocabulary twice")
 
     @classmethod
     def from_counts(
@@ -137,7 +137,7 @@ class Vocabulary:
         """
         row = self._rows.get(word)
         if row is None:
-            raise UnknownWordError(f"{printable(word)!r} is not among the {len(self):,} words of the vocabulary")
+            raise UnknownWordError(f"'{printable(word)}' is not among the {len(self):,} words of the vocabulary")
         return row
 
     def rows(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
@@ -190,7 +190,7 @@ class Vocabulary:
             try:
                 file.writelines(lines)
             except UnicodeEncodeError as error:
-                raise FirthError(f"a word is no valid text: {printable(error.object)[:100]!r}") from None
+                raise FirthError(f"a word is no valid text: '{printable(error.object)[:100]}'") from None
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":
@@ -210,7 +210,7 @@ class Vocabulary:
         for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
             word, tab, count = line.removesuffix("\r").rpartition("\t")
             if not tab or not (count.isascii() and count.isdigit()):
-                raise FirthError(f"{shown}, line {number}: {printable(line[:100])!r} is not word<TAB>count")
+                raise FirthError(f"{shown}, line {number}: '{printable(line[:100])}' is not word<TAB>count")
             words.append(_ESCAPE.sub(lambda escape: _CHARACTERS[escape.group()], word))
             counts.append(int(count))
         try:
@@ -231,11 +231,11 @@ def _too_few_words(words: Sequence[str], counts: npt.NDArray[np.int64], kept: li
     top = int(counts.argmax())
     if kept:
         return (
-            f"{printable(words[top])!r} is the only word that occurs {min_count} times or more, so there is "
+            f"'{printable(words[top])}' is the only word that occurs {min_count} times or more, so there is "
             f"nothing to predict; the corpus has {len(words):,} words: lower --min-count, or give more text"
         )
     return (
-        f"no word occurs {min_count} times or more; the most frequent, {printable(words[top])!r}, occurs "
+        f"no word occurs {min_count} times or more; the most frequent, '{printable(words[top])}', occurs "
         f"{counts[top]:,} times: --min-count {counts[top]} or less, or more text"
     )
 

@@ -79,7 +79,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
     for name, array in tensors.items():
         dtype = array.dtype.newbyteorder("<")
         if dtype not in names:
-            raise FirthError(f"tensor {printable(name)!r} has the type {dtype}; known are {', '.join(DTYPES)}")
+            raise FirthError(f"tensor '{printable(name)}' has the type {dtype}; known are {', '.join(DTYPES)}")
         header[name] = {
             "dtype": names[dtype],
             "shape": list(array.shape),
@@ -125,7 +125,7 @@ def _check_cover(path: Path, entries: list[_Entry], n_data_bytes: int) -> None:
     for entry in entries:
         n_due = math.prod(entry.shape) * entry.dtype.itemsize
         if entry.start != position or entry.stop - entry.start != n_due:
-            raise _damaged(path, f"tensor {printable(entry.name)!r} does not stand where its shape says")
+            raise _damaged(path, f"tensor '{printable(entry.name)}' does not stand where its shape says")
         position = entry.stop
     if position != n_data_bytes:
         raise _damaged(path, f"its tensors take {position:,} bytes, and {n_data_bytes:,} are there")

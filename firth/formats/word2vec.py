@@ -332,7 +332,7 @@ def _name_malformed_row(path: Path, keys: list[bytes], numbers: list[bytes], fir
         for field in fields:
             if not _is_number(field):
                 shown = printable(field.decode("utf-8", "replace"))
-                raise _malformed(path, f"line {first_line + i}: {shown!r} is not a number")
+                raise _malformed(path, f"line {first_line + i}: '{shown}' is not a number")
         if len(fields) != dim:
             raise _malformed(path, f"line {first_line + i}: {_count(len(fields))} where {dim} are due")
         if not key:
@@ -429,11 +429,11 @@ def _keys(words: Sequence[str], space: str | None) -> list[bytes]:
             )
     if len(set(keys)) < len(keys):
         repeated = next(key for key, count in Counter(keys).items() if count > 1)
-        raise FirthError(f"two rows would be named {printable(repeated)!r}; a reader keeps the first only")
+        raise FirthError(f"two rows would be named '{printable(repeated)}'; a reader keeps the first only")
     try:
         return [key.encode() for key in keys]
     except UnicodeEncodeError as error:
-        raise FirthError(f"the word {printable(error.object)!r} is not text that UTF-8 can write") from error
+        raise FirthError(f"the word '{printable(error.object)}' is not text that UTF-8 can write") from error
 
 
 def _not_finite(block: NDArray[np.float32]) -> int | None:

@@ -1,0 +1,62 @@
+"""Imports follow the flow of the data: a file imports only from files above it in this list."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import firth
+
+PACKAGE = Path(firth.__file__).parent
+FLOW = """
+errors files progress corpus segmentation vocabulary tokens
+kernels windows objectives
+families families.family families.skipgram families.cbow
+formats formats.safetensors formats.word2vec
+neighbours evaluation vectors model formats.conversion training demonstration
+cli __main__
+""".split()
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        if name != "__init__":
+            found[name] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of firth that a file imports anywhere, in functions and under TYPE_CHECKING too."""
+    known = modules()
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno} imports relatively"
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}".removeprefix("firth.")
+                names.add(f"firth.{submodule}" if submodule in known else str(node.module))
+    return {name.removeprefix("firth.") for name in names if name.startswith("firth.")}
+
+
+def test_every_module_stands_in_the_flow() -> None:
+    assert sorted(modules()) == sorted(FLOW)
+
+
+@pytest.mark.parametrize("name", FLOW)
+def test_a_module_imports_only_from_above(name: str) -> None:
+    above = FLOW[: FLOW.index(name)]
+    assert sorted(imported(modules()[name]) - set(above)) == []
+
+
+def test_the_scan_sees_imports_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "example.py"
+    path.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from firth.cli import main\n"
+        "def f():\n    from firth import kernels\n    import firth.model\n"
+    )
+    assert imported(path) == {"cli", "kernels", "model"}

@@ -1,0 +1,122 @@
+"""Negative sampling and hierarchical softmax: by hand, by differences, by enumeration."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from firth import objectives
+from firth.vocabulary import Vocabulary
+
+
+def numerical_gradient(function, array):
+    gradient = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        changed = array.copy()
+        changed[index] += 1e-6
+        above = function(changed)
+        changed[index] -= 2e-6
+        gradient[index] = (above - function(changed)) / 2e-6
+    return gradient
+
+
+def test_one_pair_and_one_noise_word_by_hand():
+    hidden = np.array([[math.log(3.0), 0.0]])  # scores: log 3 and -log 3
+    loss = objectives.negative_sampling(
+        hidden, np.array([[1.0, 0.0]]), np.array([0]), np.array([0]), np.array([[-1.0, 0.0]]), np.array([[2.0]])
+    )
+    # sigmoid(log 3) = 3/4; both terms are -log 3/4, the second twice
+    assert loss.nats == pytest.approx(3 * math.log(4 / 3))
+    # slopes: -(1 - 3/4) on the target, 2 (1 - 3/4) on the noise word
+    np.testing.assert_allclose(loss.hidden, [[-0.25 * 1 + 0.5 * -1, 0.0]])
+    np.testing.assert_allclose(loss.output, [[-0.25 * math.log(3.0), 0.0], [0.5 * math.log(3.0), 0.0]])
+
+
+def test_negative_samplings_gradient_is_the_derivative():
+    rng = np.random.default_rng(0)
+    hidden, targets, noise = rng.normal(size=(3, 4)), rng.normal(size=(5, 4)), rng.normal(size=(2, 4))
+    pairs = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 3, 4, 3])
+    weights = rng.random((3, 2))
+
+    def loss(hidden, targets, noise):
+        return objectives.negative_sampling(hidden, targets, *pairs, noise, weights)
+
+    gradient = loss(hidden, targets, noise)
+    np.testing.assert_allclose(
+        gradient.hidden, numerical_gradient(lambda h: loss(h, targets, noise).nats, hidden), atol=1e-7
+    )
+    np.testing.assert_allclose(
+        gradient.output[:5], numerical_gradient(lambda t: loss(hidden, t, noise).nats, targets), atol=1e-7
+    )
+    np.testing.assert_allclose(
+        gradient.output[5:], numerical_gradient(lambda n: loss(hidden, targets, n).nats, noise), atol=1e-7
+    )
+
+
+def test_hierarchical_softmaxs_gradient_is_the_derivative():
+    rng = np.random.default_rng(1)
+    hidden, nodes = rng.normal(size=(2, 4)), rng.normal(size=(5, 4))
+    owners, signs = np.array([0, 0, 1, 1, 1]), np.array([1.0, -1.0, -1.0, 1.0, 1.0])
+
+    def loss(hidden, nodes):
+        return objectives.hierarchical_softmax(hidden, nodes, owners, signs)
+
+    gradient = loss(hidden, nodes)
+    np.testing.assert_allclose(gradient.hidden, numerical_gradient(lambda h: loss(h, nodes).nats, hidden), atol=1e-7)
+    np.testing.assert_allclose(gradient.output, numerical_gradient(lambda n: loss(hidden, n).nats, nodes), atol=1e-7)
+
+
+def test_hierarchical_softmax_is_a_distribution_over_the_words():
+    rng = np.random.default_rng(2)
+    vocabulary = Vocabulary(list("abcdefg"), [13, 8, 5, 3, 2, 1, 1])
+    tree = vocabulary.huffman_tree()
+    hidden, table = rng.normal(size=(1, 4)), rng.normal(size=(6, 4))
+    total = 0.0
+    for row in range(7):
+        nodes, signs, owners = objectives.paths(tree, np.array([row]))
+        total += math.exp(-objectives.hierarchical_softmax(hidden, table[nodes], owners, signs).nats)
+    assert total == pytest.approx(1.0)
+
+
+def test_a_shared_pool_has_mikolovs_expected_loss_and_gradient():
+    """Every pool of 3 words from 5 is enumerated: noise that equals a pair's target counts for the other pairs alone."""
+    rng = np.random.default_rng(3)
+    negatives, pool_size = 2, 3
+    table = rng.normal(size=(5, 4))
+    probability = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
+    hidden = rng.normal(size=(2, 4))
+    target_rows = np.array([0, 2, 0])
+    pair_hidden, pair_target = np.array([0, 0, 1]), np.array([0, 1, 2])
+
+    expected_nats, expected_hidden, expected_table = 0.0, np.zeros_like(hidden), np.zeros_like(table)
+    for pool in itertools.product(range(5), repeat=pool_size):
+        noise = np.array(pool)
+        weights = objectives.noise_weights(2, pair_hidden, target_rows[pair_target], noise, negatives)
+        loss = objectives.negative_sampling(
+            hidden, table[target_rows], pair_hidden, pair_target, table[noise], weights
+        )
+        chance = probability[noise].prod()
+        expected_nats += chance * loss.nats
+        expected_hidden += chance * loss.hidden
+        np.add.at(expected_table, np.concatenate([target_rows, noise]), chance * loss.output)
+
+    # Mikolov et al. 2013b, equation 4, with word2vec.c's rule that noise which hits the target is skipped
+    def mikolov(hidden, table):
+        nats = 0.0
+        for h, t in zip(pair_hidden, pair_target, strict=True):
+            nats += objectives.softplus(-hidden[h] @ table[target_rows[t]])
+            for word in range(5):
+                if word != target_rows[t]:
+                    nats += negatives * probability[word] * objectives.softplus(hidden[h] @ table[word])
+        return nats
+
+    assert expected_nats == pytest.approx(mikolov(hidden, table))
+    np.testing.assert_allclose(expected_hidden, numerical_gradient(lambda h: mikolov(h, table), hidden), atol=1e-7)
+    np.testing.assert_allclose(expected_table, numerical_gradient(lambda t: mikolov(hidden, t), table), atol=1e-7)
+
+
+@pytest.mark.parametrize("x", [-1000.0, -30.0, 0.0, 30.0, 1000.0])
+def test_sigmoid_and_softplus_stay_finite(x):
+    assert objectives.sigmoid(x) == pytest.approx(1 / (1 + math.exp(-x)) if x > -700 else 0.0)
+    assert objectives.softplus(x) == pytest.approx(max(x, 0.0) + math.log1p(math.exp(-abs(x))))

@@ -130,6 +130,13 @@ def _name_here(error: UnknownOptionError) -> str | None:
 # --- train ------------------------------------------------------------------------------------------------
 
 
+def _refuse_unknown_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Raises UnknownOptionError for an option among the files, where `-` is let through."""
+    for token in arguments.get("CORPUS").tokens:
+        if token.value.startswith("-") and token.value != "-":
+            raise UnknownOptionError(token=token, argument_collection=arguments)
+
+
 def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fills what no flag has set: from the TOML file of --config, then from --recipe and --preset.
 
@@ -147,10 +154,9 @@ def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) ->
         if name is not None:
             variant = _variant(_family(commands[-1]), kind, str(name))
             Dict(variant, source=f"--{kind}", use_commands_as_keys=False)(app, commands, arguments)
-    _refuse_fractions(arguments)
 
 
-def _refuse_fractions(arguments: ArgumentCollection) -> None:
+def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Raises CoercionError where a whole number is due; cyclopts would round without a word."""
     for argument in arguments:
         for token in argument.tokens:
@@ -188,7 +194,7 @@ def _train_command(name: str) -> Callable[..., None]:
     default = family()
 
     def command(
-        *corpus: Path,
+        *corpus: Annotated[Path, Parameter(allow_leading_hyphen=True)],
         output: Annotated[Path, Parameter(name=["--output", "-o"])],
         preset: Preset | None = None,
         recipe: Recipe | None = None,
@@ -720,7 +726,8 @@ def _cell(value: str | int | float) -> str:
 # --- the commands, in the order of the README ---------------------------------------------------------------
 
 FRAMED: dict[str, Any] = {"help_format": "markdown", "help_formatter": "default"}
-train_app = App(name="train", help="Train word vectors on a corpus.", config=_fill, sort_key=0, **FRAMED)
+_SOURCES = (_refuse_unknown_options, _fill, _refuse_fractions)
+train_app = App(name="train", help="Train word vectors on a corpus.", config=_SOURCES, sort_key=0, **FRAMED)
 app.command(train_app)
 for _name, _help in FAMILIES.items():
     train_app.command(f"firth.cli:{_name}", name=_name, help=_help)

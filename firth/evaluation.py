@@ -1,8 +1,9 @@
 """Word similarity and word analogies: pure functions of words, arrays and files.
 
-Figures are those of gensim's `evaluate_word_pairs` and `evaluate_word_analogies` on the same vectors. Both
-look at the `restrict` most frequent words and compare words folded, where the first (most frequent) of those
-that fold alike stands for them.
+Figures are those of gensim's `evaluate_word_pairs` and `evaluate_word_analogies` on the same vectors, but for
+its rounding of cosines to float32, which may swap two pairs that are next to one another in rank. Both look
+at the `restrict` most frequent words and compare words folded, where the first (most frequent) of those that
+fold alike stands for them.
 """
 
 from collections import Counter
@@ -155,9 +156,10 @@ def evaluate_pairs(
     pairs = list(pairs)
     row_of = folded_rows(words, restrict, fold)
     answered = [pair for pair in pairs if fold(pair.first) in row_of and fold(pair.second) in row_of]
-    first = array[[row_of[fold(pair.first)] for pair in answered]]
-    second = array[[row_of[fold(pair.second)] for pair in answered]]
-    cosines = np.einsum("pd,pd->p", neighbours.unit(first), neighbours.unit(second)).astype(np.float64)
+    cosines = _cosines(
+        array[[row_of[fold(pair.first)] for pair in answered]],
+        array[[row_of[fold(pair.second)] for pair in answered]],
+    )
     scores = np.array([pair.score for pair in answered])
     if unknown_similarity is not None:
         left_out = [pair.score for pair in pairs if not {fold(pair.first), fold(pair.second)} <= row_of.keys()]
@@ -243,6 +245,14 @@ def _answered_rightly(
         d_is_asked = (d == a) | (d == b) | (d == c)
         correct[start : start + len(block)] = (standing_for[scores.argmax(axis=1)] == d) & ~d_is_asked
     return correct
+
+
+def _cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The cosine of each row with its fellow, (P, D) and (P, D) -> (P,), in float64 so that few come out tied."""
+    first_wide, second_wide = first.astype(np.float64), second.astype(np.float64)
+    lengths = np.linalg.norm(first_wide, axis=1) * np.linalg.norm(second_wide, axis=1)
+    cosines: NDArray[np.float64] = np.einsum("pd,pd->p", first_wide, second_wide)
+    return cosines / np.where(lengths > 0, lengths, 1)
 
 
 def _correlations(scores: NDArray[np.float64], cosines: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -6,8 +6,9 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -288,7 +289,6 @@ class _Loop:
         self.began = 0.0  # by the clock, less the seconds before a resumption
         self.state = run.state
         self.stopping = False
-        self.failure: BaseException | None = None
         self.lock = threading.Lock()
         self.reported = self.state
 
@@ -322,24 +322,20 @@ class _Loop:
     def work_until(self, deadline: float, advance: Callable[..., None]) -> None:
         """Runs the workers till the budget is spent or the deadline is past, reporting on the way."""
         self.stopping = False
-        workers = [threading.Thread(target=self.work, name=f"firth-{number}") for number in range(self.threads)]
-        for worker in workers:
-            worker.start()
-        try:
-            due = time.monotonic() + SECONDS_BETWEEN_REPORTS
-            for worker in workers:
-                while worker.is_alive():
-                    worker.join(timeout=0.05)
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="firth") as pool:
+            workers = [pool.submit(self.work) for _ in range(self.threads)]
+            try:
+                due = time.monotonic() + SECONDS_BETWEEN_REPORTS
+                while wait(workers, timeout=0.05).not_done:
                     if time.monotonic() >= due:
                         self.report(advance)
                         due = time.monotonic() + SECONDS_BETWEEN_REPORTS
                     self.stopping = self.stopping or time.monotonic() >= deadline
-        finally:
-            self.stopping = True
-            for worker in workers:
-                worker.join()
-        if self.failure is not None:
-            raise self.failure
+            finally:
+                self.stopping = True
+                _outlast(workers)
+        for worker in workers:
+            worker.result()
 
     def work(self) -> None:
         """One thread: takes the next batch, trains on it, adds up its loss."""
@@ -348,11 +344,9 @@ class _Loop:
             while (taken := self.take()) is not None:
                 number, learning_rate = taken
                 batch = model.family.batch(self.text, number, seed)
-                step = model.family.step(model.network, batch, learning_rate, self.text.tree)
-                self.add(step)
-        except BaseException as error:
-            self.failure = error
-            self.stopping = True
+                self.add(model.family.step(model.network, batch, learning_rate, self.text.tree))
+        finally:
+            self.stopping = True  # one worker's end, by the budget or by an error, is everyone's
 
     def take(self) -> tuple[int, float] | None:
         """The next batch's number and learning rate; None where the work ends."""
@@ -447,6 +441,14 @@ class _Loop:
         if self.place is not None:
             self.job.write(self.place)
         self.began = time.monotonic() - self.state.seconds
+
+
+def _outlast(workers: Sequence[Future[None]]) -> None:
+    """Waits for workers that were told to stop; another Ctrl-C does not cut their batches short."""
+    while True:
+        with suppress(KeyboardInterrupt):
+            wait(workers)
+            return
 
 
 def _budget(epochs: float | None, tokens: float | None, minutes: float | None) -> Budget | None:

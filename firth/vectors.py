@@ -771,7 +771,7 @@ def _origin(provenance: dict[str, Any]) -> str:
     family = provenance.get("family")
     name = family.get("name") if isinstance(family, dict) else family
     if not isinstance(name, str) or not name:
-        return "vectors"
+        return "a set of vectors"
     title = FAMILY_TITLES.get(name, name)
     return f"{'an' if title[0] in 'AEIOaeio' else 'a'} {printable(title)} model"
 

@@ -93,9 +93,7 @@ def test_a_shared_pool_has_mikolovs_expected_loss_and_gradient():
     for pool in itertools.product(range(5), repeat=pool_size):
         noise = np.array(pool)
         weights = objectives.noise_weights(2, pair_hidden, target_rows[pair_target], noise, negatives)
-        loss = objectives.negative_sampling(
-            hidden, table[target_rows], pair_hidden, pair_target, table[noise], weights
-        )
+        loss = objectives.negative_sampling(hidden, table[target_rows], pair_hidden, pair_target, table[noise], weights)
         chance = probability[noise].prod()
         expected_nats += chance * loss.nats
         expected_hidden += chance * loss.hidden

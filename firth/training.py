@@ -6,8 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -289,7 +288,11 @@ class _Loop:
         self.began = 0.0  # by the clock, less the seconds before a resumption
         self.state = run.state
         self.stopping = False
+        self.failure: BaseException | None = None
         self.lock = threading.Lock()
+        self.change = threading.Condition()  # of the two numbers below
+        self.n_working = 0
+        self.n_ended = 0
         self.reported = self.state
 
     def compile(self) -> None:
@@ -322,31 +325,51 @@ class _Loop:
     def work_until(self, deadline: float, advance: Callable[..., None]) -> None:
         """Runs the workers till the budget is spent or the deadline is past, reporting on the way."""
         self.stopping = False
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="firth") as pool:
-            workers = [pool.submit(self.work) for _ in range(self.threads)]
-            try:
-                due = time.monotonic() + SECONDS_BETWEEN_REPORTS
-                while wait(workers, timeout=0.05).not_done:
-                    if time.monotonic() >= due:
-                        self.report(advance)
-                        due = time.monotonic() + SECONDS_BETWEEN_REPORTS
-                    self.stopping = self.stopping or time.monotonic() >= deadline
-            finally:
-                self.stopping = True
-                _outlast(workers)
-        for worker in workers:
-            worker.result()
+        self.n_ended = 0
+        due = time.monotonic() + SECONDS_BETWEEN_REPORTS
+        try:
+            for number in range(self.threads):
+                threading.Thread(target=self.work, name=f"firth-{number}").start()
+            while self.n_ended < self.threads:
+                self.wait()
+                if time.monotonic() >= due:
+                    self.report(advance)
+                    due = time.monotonic() + SECONDS_BETWEEN_REPORTS
+                self.stopping = self.stopping or time.monotonic() >= deadline
+        finally:
+            self.stopping = True
+            while self.n_working:
+                with suppress(KeyboardInterrupt):  # another Ctrl-C does not cut a batch short
+                    self.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def wait(self) -> None:
+        """Waits till a worker ends, or for a moment.
+
+        Not by Thread.join: up to Python 3.12, a join that Ctrl-C breaks off takes a running thread for ended.
+        """
+        with self.change:
+            self.change.wait(timeout=0.05)
 
     def work(self) -> None:
         """One thread: takes the next batch, trains on it, adds up its loss."""
         model, seed = self.job.model, self.job.seed
+        with self.change:
+            self.n_working += 1
         try:
             while (taken := self.take()) is not None:
                 number, learning_rate = taken
                 batch = model.family.batch(self.text, number, seed)
                 self.add(model.family.step(model.network, batch, learning_rate, self.text.tree))
+        except BaseException as error:
+            self.failure = error
         finally:
             self.stopping = True  # one worker's end, by the budget or by an error, is everyone's
+            with self.change:
+                self.n_working -= 1
+                self.n_ended += 1
+                self.change.notify_all()
 
     def take(self) -> tuple[int, float] | None:
         """The next batch's number and learning rate; None where the work ends."""
@@ -441,14 +464,6 @@ class _Loop:
         if self.place is not None:
             self.job.write(self.place)
         self.began = time.monotonic() - self.state.seconds
-
-
-def _outlast(workers: Sequence[Future[None]]) -> None:
-    """Waits for workers that were told to stop; another Ctrl-C does not cut their batches short."""
-    while True:
-        with suppress(KeyboardInterrupt):
-            wait(workers)
-            return
 
 
 def _budget(epochs: float | None, tokens: float | None, minutes: float | None) -> Budget | None:

@@ -170,9 +170,9 @@ class Vectors:
             raise FirthError(f"{printable(str(path))} holds no words")
         if repeated:
             shown = ", ".join(printable(word) for word in repeated[:5])
+            more = ", ..." if len(repeated) > 5 else ""
             warnings.warn(
-                f"{printable(str(path))} has {len(repeated):,} rows of words that stood before, which were left "
-                f"out: {shown}{', ...' if len(repeated) > 5 else ''}",
+                f"{printable(str(path))}: {len(repeated):,} left out, as their words stood before: {shown}{more}",
                 stacklevel=2,
             )
         return cls(words, array, provenance={"source": path.name})

@@ -405,7 +405,7 @@ def test_without_a_flag_the_family_is_as_it_is(trained: Callable[..., Any]) -> N
 @pytest.mark.parametrize("family", [Skipgram, CBOW])
 def test_every_hyperparameter_is_a_flag_and_a_key_of_the_file(trained: Callable[..., Any], family: type) -> None:
     other = {"dim": 7, "min_count": 1, "max_size": 99, "block": 8, "noise_pool": 8, "window": 3, "negatives": 9}
-    other |= {"noise_exponent": 0.5, "sample": 0.25, "learning_rate": 0.5, "final_learning_rate": 0.125}
+    other |= {"noise_exponent": 0.5, "sample": 0.25, "learning_rate": 0.5, "final_learning_rate": 0.015625}
     other |= {"window_widths": "fixed", "objective": "hierarchical_softmax"}
     other |= {"combine": "sum", "context_gradient": "divided"} if family is CBOW else {}
     assert other.keys() == {field.name for field in dataclasses.fields(family)}

@@ -278,7 +278,7 @@ def test_analogies_are_as_gensims(tmp_path, name, n_lines, restrict):
             lines.append(f": {question.section}")
         lines.append(" ".join(question[1:]))
     path = write(tmp_path / "x", "\n".join(lines))
-    words, array = vectors_over((word.lower() for q in questions for word in q[1:]))
+    words, array = vectors_over(word.lower() for q in questions for word in q[1:])
     row_of = evaluation.folded_rows(words, None, str.upper)
     for q in questions[::2]:
         rows = [row_of.get(word.upper()) for word in q[1:]]
@@ -293,7 +293,7 @@ def test_analogies_are_as_gensims(tmp_path, name, n_lines, restrict):
 def test_pairs_are_as_gensims(name, restrict):
     path = shared_file(name)
     pairs = evaluation.read_word_pairs(path)
-    words, array = vectors_over((word for pair in pairs for word in pair[:2]))
+    words, array = vectors_over(word for pair in pairs for word in pair[:2])
     compare_with_gensim(words, array, path, None, restrict)
 
 

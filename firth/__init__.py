@@ -17,7 +17,6 @@ _HOMES = {
     "UsageError": "errors",
     "Vectors": "vectors",
     "Vocabulary": "vocabulary",
-    "convert": "formats.conversion",
     "demonstrate": "demonstration",
     "evaluate_analogies": "evaluation",
     "evaluate_pairs": "evaluation",

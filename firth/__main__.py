@@ -14,13 +14,11 @@ def main() -> int:
             # Words are Unicode whatever the locale is; what a terminal cannot show must not end the program.
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     try:
-        status = cli.main()
-        sys.stdout.flush()
+        return cli.main()
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python flushes at exit, and must not fail on that again.
+        # The reader (`| head`) has seen enough. Python flushes again at exit, which must not fail a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return status
 
 
 if __name__ == "__main__":

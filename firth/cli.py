@@ -31,7 +31,7 @@ from cyclopts.config import Dict
 from cyclopts.validators import Number
 
 from firth.errors import FirthError, UsageError
-from firth.files import printable
+from firth.files import latest_checkpoint, printable
 
 if TYPE_CHECKING:
     from firth.demonstration import Demonstration
@@ -90,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
             app(arguments, exit_on_error=False, print_error=False, result_action="return_none")
+        sys.stdout.flush()  # here, where a full disk or a closed pipe can be told
     except UnknownOptionError as error:
         return _failed(_name_here(error) or str(error), 2)
     except (CycloptsError, UsageError) as error:
@@ -166,9 +167,13 @@ def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCo
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
+    for name, value in settings.items():
+        if isinstance(value, list):
+            raise UsageError(f"--config {path}: {name} is a list, where one value is due")
+    return settings
 
 
 def _family(name: str) -> Any:
@@ -238,7 +243,6 @@ def _train_command(name: str) -> Callable[..., None]:
             quiet: Show no progress.
             as_json: Print JSON, for machines.
         """
-        from firth.model import latest_checkpoint
         from firth.training import train
 
         if not corpus:
@@ -286,7 +290,7 @@ def _train_command(name: str) -> Callable[..., None]:
 
 
 def __getattr__(name: str) -> Callable[..., None]:
-    """The training commands, made when they are asked for: the files of the families import the kernels."""
+    """The training commands, made when cyclopts asks for them: importing the families takes a while."""
     if name in FAMILIES:
         return _train_command(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

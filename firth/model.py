@@ -3,10 +3,7 @@
 import json
 import os
 import platform
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.errors import FirthError, UsageError
+from firth.errors import FirthError
 from firth.families.cbow import CBOW
 from firth.families.family import Family, Tables, from_settings, settings
 from firth.families.skipgram import Skipgram
-from firth.files import printable, replacing
+from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
 from firth.formats import safetensors
 from firth.segmentation import Segmentation
 from firth.vectors import Vectors
@@ -154,40 +151,3 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {"python": platform.python_version(), **{name: version(name) for name in ("firth", "numpy", "numba")}}
-
-
-def latest_checkpoint(path: Path) -> Path | None:
-    """The newest checkpoint of an unfinished run in a model's directory, or None."""
-    try:
-        name = (path / "checkpoint" / "latest").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return None
-    folder = path / "checkpoint" / name
-    return folder if name.isdecimal() and folder.is_dir() else None
-
-
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Raises UsageError where something stands at `path` that may not be replaced."""
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists() and not overwrite:
-        raise UsageError(f"{printable(str(path))} exists; choose another output, or overwrite it (--overwrite)")
-    is_ours = (path / "firth.json").is_file() or (path / "checkpoint").is_dir()
-    if path.exists() and not is_ours:
-        raise UsageError(f"{printable(str(path))} exists and is no model of firth's; it is not overwritten")
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A directory that takes the place of `path` when the block ends without an error, and else vanishes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    try:
-        new = temporary / "new"
-        new.mkdir()
-        yield new
-        if path.exists():
-            os.replace(path, temporary / "old")
-        os.replace(new, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -17,8 +17,8 @@ import numpy as np
 from firth import corpus as corpora
 from firth.errors import FirthError, UsageError
 from firth.families.family import Family, Step, Tables, answers_gensim_names, settings
-from firth.files import printable, replacing
-from firth.model import Model, appearing, check_output, latest_checkpoint, load, versions
+from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
+from firth.model import Model, load, versions
 from firth.progress import Progress, Silent
 from firth.segmentation import Method, Segmentation
 from firth.tokens import EncodedCorpus, encode
@@ -180,7 +180,9 @@ def train(
         raise UsageError(f"dim is {family.dim}, but the model to go on from has {source.family.dim}")
     segmentation = source.segmentation if source is not None else _asked_segmentation(segment, cased)
 
+    began = time.monotonic()
     with _encoded(corpus, encoding, segmentation, cased, cache_dir, progress) as encoded:
+        encode_seconds = round(time.monotonic() - began, 3)
         if resume:
             if encoded.fingerprint != begun.model.record["corpus"]["fingerprint"]:
                 raise FirthError("the corpus is not the one that the run began with; give the same text, or begin anew")
@@ -192,7 +194,7 @@ def train(
             f"{len(run.model.vocabulary):,} words in the vocabulary; {run.budget} on {_plural(threads, 'thread')}"
         )
         loop = _Loop(run, encoded, threads, progress, on_report, place)
-        loop.compile()
+        run.model.record["prepared"] = {"encode_seconds": encode_seconds, "compile_seconds": loop.compile()}
         loop.run()
     if place is not None:
         with appearing(place) as folder:
@@ -295,8 +297,8 @@ class _Loop:
         self.n_ended = 0
         self.reported = self.state
 
-    def compile(self) -> None:
-        """Compiles the kernels, or loads them from their cache, before the clock starts."""
+    def compile(self) -> float:
+        """Compiles the kernels, or loads them from their cache, before the clock starts; returns the seconds."""
         family, text = self.job.model.family, self.text
         began = time.monotonic()
         batch = family.batch(text, 0, self.job.seed)
@@ -305,6 +307,7 @@ class _Loop:
         seconds = time.monotonic() - began
         if seconds > 1:
             self.progress.say(f"compiled the training step for this processor in {seconds:.0f} s; it is kept for later")
+        return round(seconds, 3)
 
     def run(self) -> None:
         """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""

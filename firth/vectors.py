@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from firth import evaluation, neighbours
 from firth.errors import FirthError, UnknownWordError, UsageError
-from firth.files import printable, replacing
+from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
 from firth.formats import safetensors, word2vec
 from firth.segmentation import Segmentation
 from firth.vocabulary import Vocabulary
@@ -151,7 +151,8 @@ class Vectors:
         """The vectors of a directory of ours, memory-mapped, or of a word2vec, fastText (.vec) or GloVe file.
 
         Args:
-            path: The directory or file. A static model's directory gives its input table as layer 0.
+            path: The directory or file. A static model's directory gives its input table as layer 0,
+                that of an unfinished run the table of its checkpoint.
             format: Of a file: "text", "binary", "glove" (no header), or "auto", which looks.
             limit: Rows taken, from the top; None takes all.
             encoding_errors: Of a file: "strict", "replace" or "ignore", where words are not UTF-8.
@@ -180,34 +181,29 @@ class Vectors:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Writes a directory that `load` reads: firth.json, vectors.safetensors, vocabulary.tsv.
 
-        firth.json comes last, so a directory without it was not finished.
+        It appears whole or not at all: it is written beside `path` and renamed.
 
         Args:
             path: A directory that does not exist, or is empty, or is one of ours.
-            overwrite: Whether one of ours may be written over; files of other names in it stay. On Windows this
-                fails while vectors that were loaded from it are in use.
+            overwrite: Whether one of ours may be replaced. On Windows this fails while vectors that were loaded
+                from it are in use.
 
         Raises:
             UsageError: `path` exists and may not be written over.
         """
         path = Path(path)
-        is_ours = (path / SETTINGS_FILE).is_file()
-        is_empty = path.is_dir() and not any(path.iterdir())
-        if path.exists() and not is_empty and not (is_ours and overwrite):
-            advice = "overwrite=True replaces it" if is_ours else "it is not of our making, and stays"
-            raise UsageError(f"{printable(str(path))} exists; {advice}")
-        path.mkdir(parents=True, exist_ok=True)
-        (path / SETTINGS_FILE).unlink(missing_ok=True)
-        safetensors.write(path / VECTORS_FILE, {"vectors": self.array})
+        check_output(path, overwrite=overwrite)
         counts = np.ones(len(self), np.int64) if self.counts is None else np.maximum(self.counts, 1)
-        Vocabulary(self.words, counts).write(path / VOCABULARY_FILE)
         settings = self.provenance | {
             "segmentation": self.segmentation.settings() if self.segmentation else None,
             "counts_known": self.counts is not None,
         }
-        with replacing(path / SETTINGS_FILE) as file:
-            json.dump(settings, file, ensure_ascii=False, indent=2)
-            file.write("\n")
+        with appearing(path) as folder:
+            safetensors.write(folder / VECTORS_FILE, {"vectors": self.array})
+            Vocabulary(self.words, counts).write(folder / VOCABULARY_FILE)
+            with replacing(folder / SETTINGS_FILE) as file:
+                json.dump(settings, file, ensure_ascii=False, indent=1)
+                file.write("\n")
 
     # --- words, rows, layers
 
@@ -670,6 +666,8 @@ class Vectors:
 def _read_directory(path: Path, limit: int | None) -> Vectors:
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit} asked; it counts the rows taken, so at least 1")
+    if not (path / SETTINGS_FILE).is_file():
+        path = latest_checkpoint(path) or path
     settings = _read_settings(path)
     vocabulary = Vocabulary.read(path / VOCABULARY_FILE)
     tensors = safetensors.read(path / VECTORS_FILE)

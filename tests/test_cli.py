@@ -329,9 +329,10 @@ def test_a_warning_is_a_line_on_standard_error(run: Run, tmp_path: Path) -> None
     status, out, err = run("nearest", "v.txt", "king")
     assert status == 0
     assert len(lines(out)) == 2
-    assert err.startswith("firth: warning: v.txt has 1 rows")
+    assert err.startswith("firth: warning: v.txt")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells of a closed pipe in another way")
 def test_a_reader_that_has_seen_enough_is_no_failure_to_report(english: Path) -> None:
     command = [sys.executable, "-m", "firth", "nearest", str(english), "king"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -610,8 +611,8 @@ def test_train_from_standard_input_then_ask(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
 def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
-    (tmp_path / "corpus.txt").write_text("the cat sat on the mat\n" * 20_000, encoding="utf-8")
-    arguments = ["train", "skipgram", tmp_path / "corpus.txt", "-o", tmp_path / "out", "--epochs", "200"]
+    (tmp_path / "corpus.txt").write_text("the cat sat on the mat\n" * 2_000, encoding="utf-8")
+    arguments = ["train", "skipgram", tmp_path / "corpus.txt", "-o", tmp_path / "out", "--minutes", "0.1"]
     command = [sys.executable, "-m", "firth", *map(str, arguments)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert running.stderr is not None
@@ -622,6 +623,6 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         said = stderr.read()
     assert running.wait() == 1
     assert "Traceback" not in said
-    if "--resume" in said:
+    if "--resume" in said:  # else Ctrl-C came while the kernels were being compiled
         assert process(*arguments, "--resume", "--quiet").returncode == 0
         assert Vectors.load(tmp_path / "out").words[0] == "the"

@@ -8,14 +8,33 @@ import pytest
 import firth
 
 PACKAGE = Path(firth.__file__).parent
-FLOW = """
-errors files progress corpus segmentation vocabulary tokens
-kernels windows objectives
-families families.family families.skipgram families.cbow
-formats formats.safetensors formats.word2vec
-neighbours evaluation vectors model formats.conversion training demonstration
-cli __main__
-""".split()
+FLOW = [
+    "errors",
+    "files",
+    "progress",
+    "corpus",
+    "segmentation",
+    "vocabulary",
+    "tokens",
+    "kernels",
+    "windows",
+    "objectives",
+    "families",
+    "families.family",
+    "families.skipgram",
+    "families.cbow",
+    "formats",
+    "formats.safetensors",
+    "formats.word2vec",
+    "neighbours",
+    "evaluation",
+    "vectors",
+    "model",
+    "training",
+    "demonstration",
+    "cli",
+    "__main__",
+]
 
 
 def modules() -> dict[str, Path]:

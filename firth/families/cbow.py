@@ -189,6 +189,6 @@ class CBOW:
         )
 
     def _shares(self) -> tuple[float, float]:
-        """What a window's number of words is raised to: for a word's share of the mean, for its share of the gradient."""
+        """What a window's number of words is raised to: for a word's share of the mean, and of the gradient."""
         mean = -1.0 if self.combine == "mean" else 0.0
         return mean, mean if self.context_gradient == "divided" else 0.0

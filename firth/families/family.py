@@ -63,9 +63,9 @@ def answers_gensim_names(function: Function) -> Function:
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def family(cls: Class) -> Class:
     """`cls` as a frozen dataclass of keywords that answers gensim's names."""
-    made = dataclass(frozen=True, kw_only=True)(cls)
-    made.__init__ = answers_gensim_names(made.__init__)  # type: ignore[misc]
-    return made  # type: ignore[return-value]
+    made: Any = dataclass(frozen=True, kw_only=True)(cls)
+    made.__init__ = answers_gensim_names(made.__init__)
+    return made  # type: ignore[no-any-return]
 
 
 class Tables(NamedTuple):
@@ -95,10 +95,26 @@ class Family(Protocol):
     """What `training.train` asks of a family; see `families/skipgram.py` for one."""
 
     name: ClassVar[str]
-    min_count: int
-    max_size: int | None
-    learning_rate: float
-    final_learning_rate: float
+
+    @property
+    def dim(self) -> int:
+        """Length of a word's vector."""
+
+    @property
+    def min_count(self) -> int:
+        """Rarer words get no vector."""
+
+    @property
+    def max_size(self) -> int | None:
+        """The most words that get one."""
+
+    @property
+    def learning_rate(self) -> float:
+        """At the beginning of the budget."""
+
+    @property
+    def final_learning_rate(self) -> float:
+        """At its end."""
 
     def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
         """A network at its beginning."""

@@ -1,20 +1,23 @@
 """Tensors in the safetensors layout, memory-mapped: a length of 8 bytes, a JSON header, the tensors' bytes.
 
 The layout is https://github.com/huggingface/safetensors#format. The package's own NumPy reader copies every
-tensor into memory; a matrix of 200,000 words is wanted at once and mostly unread, so this one maps the file.
+tensor into memory; a matrix of 200,000 words is wanted at once and mostly unread, so `read` maps the file. `write`
+is the package's.
 """
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from firth.errors import FirthError
-from firth.files import printable, replacing
+from firth.files import printable
 
 DTYPES = {
     "F64": "<f8",
@@ -62,38 +65,21 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     return {entry.name: _mapped(path, entry, data_start) for entry in entries}
 
 
-def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str] | None = None) -> None:
+def write(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Writes named arrays to `path`, replacing what was there once all is written.
 
-    Args:
-        path: The file.
-        tensors: Arrays of a dtype in `DTYPES`, of any shape.
-        metadata: Text by name, kept in the header.
-
     Raises:
-        FirthError: an array has another dtype.
+        FirthError: an array has a type that the layout does not know.
     """
-    names = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    start = 0
     for name, array in tensors.items():
-        dtype = array.dtype.newbyteorder("<")
-        if dtype not in names:
-            raise FirthError(f"tensor '{printable(name)}' has the type {dtype}; known are {', '.join(DTYPES)}")
-        header[name] = {
-            "dtype": names[dtype],
-            "shape": list(array.shape),
-            "data_offsets": [start, start + array.nbytes],
-        }
-        start += array.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    with replacing(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for array in tensors.values():
-            little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-            file.write(np.ascontiguousarray(little_endian).data)
+        if array.dtype.newbyteorder("<") not in DTYPES.values():
+            raise FirthError(f"tensor '{printable(name)}' has the type {array.dtype}; known are {', '.join(DTYPES)}")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _entries(path: Path, header: bytes) -> list[_Entry]:

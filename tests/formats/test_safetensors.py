@@ -46,7 +46,7 @@ def test_the_package_reads_ours_and_we_read_the_packages(tmp_path):
         "signs": np.array([1, -1], np.int8),
         "empty": np.empty((0, 4), np.float32),
     }
-    ours.write(tmp_path / "ours", tensors, {"family": "skipgram"})
+    ours.write(tmp_path / "ours", tensors)
     safetensors.numpy.save_file(tensors, tmp_path / "theirs", {"family": "skipgram"})
     for read in (safetensors.numpy.load_file(tmp_path / "ours"), ours.read(tmp_path / "theirs")):
         assert read.keys() == tensors.keys()

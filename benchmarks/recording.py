@@ -1,0 +1,103 @@
+"""Runs that are recorded: one JSON line each, appended as it ends, and skipped when it stands there already."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+SHARED = Path(os.environ.get("FIRTH_SHARED", ROOT / ".." / "shared"))
+EVALUATION = SHARED / "data" / "eval"
+
+Record = dict[str, Any]
+
+
+class Measured(NamedTuple):
+    """What a child process took, and what it printed on standard output."""
+
+    output: str
+    wall_seconds: float
+    peak_anonymous_mib: float
+
+
+def run_measured(command: Sequence[str | Path]) -> Measured:
+    """Runs a command; its memory is the Anonymous line of smaps_rollup, read five times a second (Linux)."""
+    peak = 0.0
+    began = time.monotonic()
+    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as child:
+        ended = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not ended.wait(0.2):
+                try:
+                    rollup = Path(f"/proc/{child.pid}/smaps_rollup").read_text()
+                except OSError:
+                    continue
+                kib = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Anonymous:"))
+                peak = max(peak, kib / 1024)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        output, _ = child.communicate()
+        wall_seconds = time.monotonic() - began
+        ended.set()
+        watcher.join()
+    if child.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed with status {child.returncode}")
+    return Measured(output, round(wall_seconds, 2), round(peak, 1))
+
+
+def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[], Record], *, commit: bool) -> Record:
+    """The record of a run with these settings and this seed in results/<name>.jsonl; run now where it is not there."""
+    path = RESULTS / f"{name}.jsonl"
+    key = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in lines:
+        record: Record = json.loads(line)
+        if record["settings_hash"] == key and record["seed"] == seed:
+            return record
+    print(f"{datetime.now(UTC):%H:%M:%S} {name}: {dict(settings)}, seed {seed}", file=sys.stderr, flush=True)
+    record = {
+        "settings_hash": key,
+        "settings": dict(settings),
+        "seed": seed,
+        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
+        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "machine": machine(),
+    } | run()
+    RESULTS.mkdir(exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+    if commit:
+        _git("commit", "--quiet", "-m", f"results/{name}: a run", "--", str(path), add=path)
+    return record
+
+
+def machine() -> str:
+    """Processor, cores, Python: enough to know whether two figures may be compared."""
+    model = platform.processor() or platform.machine()
+    try:
+        cpuinfo = Path("/proc/cpuinfo").read_text()
+        facts = dict(line.split(":", 1) for line in cpuinfo.split("\n\n")[0].splitlines() if ":" in line)
+        facts = {name.strip(): value.strip() for name, value in facts.items()}
+        model = f"{facts['model name']} (family {facts['cpu family']}, model {facts['model']})"
+    except (OSError, KeyError):
+        pass
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _git(*arguments: str, add: Path | None = None) -> str:
+    if add is not None:
+        subprocess.run(["git", "add", str(add)], cwd=ROOT, check=True)
+    done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()

@@ -1,0 +1,273 @@
+"""Skip-gram and CBOW: firth beside gensim 4.4, alternately, at equal settings and each at its best learning rate.
+
+    python benchmarks/static.py --corpus ../shared/data/corpora/en-wiki.txt.xz
+
+First one normalised file is written (lower-case letters, digits spelt out, words parted by blanks), which both read:
+firth by `firth train`, gensim by `corpus_file`, its fastest mode. The learning rate is searched on the file's first
+SEARCH_WORDS words with one seed; then three seeds run on all of it. Both are scored by firth's evaluation, whose
+figures equal gensim's own. Every run is a process of its own, and is recorded in results/static.jsonl; those that stand
+there are not run again. The table goes to results/static.md.
+
+Recorded runs in all: about 45 minutes on 2 cores for the English corpus of 21.6 M words, half of them gensim's
+Skip-gram.
+"""
+
+import argparse
+import json
+import lzma
+import re
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from recording import EVALUATION, RESULTS, Record, machine, recorded, run_measured
+
+SETTINGS = {
+    "dim": 100,
+    "window": 5,
+    "negatives": 5,
+    "sample": 1e-3,
+    "min_count": 5,
+    "epochs": 5,
+    "threads": 2,
+}
+LEARNING_RATES = (0.025, 0.04, 0.05, 0.075)
+SEARCH_WORDS = 5_000_000
+SEEDS = (1, 2, 3)
+PROGRAMS = ("gensim", "firth")
+SCORES = ("wordsim353", "simlex999", "analogies")
+NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def normalised(corpus: Path, into: Path, n_words: int | None = None) -> int:
+    """Writes the normalised corpus, or the lines of its first n_words words; returns how many words that is."""
+    total = 0
+    with into.open("w", encoding="ascii") as file:
+        for line in lines(corpus):
+            spelt = re.sub("[0-9]", lambda digit: f" {NUMERALS[int(digit[0])]} ", line.lower())
+            words = re.sub("[^a-z]+", " ", spelt).split()
+            if words:
+                file.write(" ".join(words) + "\n")
+                total += len(words)
+            if n_words is not None and total >= n_words:
+                break
+    return total
+
+
+def lines(corpus: Path) -> Iterator[str]:
+    opened = lzma.open if corpus.suffix == ".xz" else open
+    with opened(corpus, "rt", encoding="utf-8") as file:
+        yield from file
+
+
+def train(program: str, family: str, text: Path, learning_rate: float, seed: int) -> Record:
+    """One run from the file to saved vectors: seconds, memory, scores."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        run = firth_run if program == "firth" else gensim_run
+        return run(family, text, learning_rate, seed, model)
+
+
+def firth_run(family: str, text: Path, learning_rate: float, seed: int, model: Path) -> Record:
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+    rates = [f"--learning-rate={learning_rate}", f"--seed={seed}"]
+    command = [sys.executable, "-m", "firth", "train", family, str(text), "-o", str(model), "--quiet", *flags, *rates]
+    measured = run_measured(command)
+    record = json.loads((model / "firth.json").read_text(encoding="utf-8"))
+    return {
+        "version": version("firth"),
+        "count_and_encode_seconds": record["prepared"]["encode_seconds"],
+        "compile_seconds": record["prepared"]["compile_seconds"],
+        "train_seconds": record["spent"]["seconds"],
+        "words_per_second": record["spent"]["tokens"] / record["spent"]["seconds"],
+        "loss_nats": record["loss_nats"],
+    } | common(measured.wall_seconds, measured.peak_anonymous_mib, model)
+
+
+def gensim_run(family: str, text: Path, learning_rate: float, seed: int, model: Path) -> Record:
+    arguments = json.dumps([family, str(text), learning_rate, seed, str(model)])
+    measured = run_measured([sys.executable, __file__, "--gensim", arguments])
+    path = model.with_suffix(".bin")
+    record: Record = json.loads(measured.output)
+    return record | common(measured.wall_seconds, measured.peak_anonymous_mib, path)
+
+
+def gensim_child(family: str, text: str, learning_rate: float, seed: int, model: str) -> None:
+    """What the gensim process does; prints its times."""
+    import time
+
+    from gensim.models import Word2Vec
+
+    began = time.monotonic()
+    word2vec = Word2Vec(
+        vector_size=SETTINGS["dim"],
+        window=SETTINGS["window"],
+        negative=SETTINGS["negatives"],
+        sample=SETTINGS["sample"],
+        min_count=SETTINGS["min_count"],
+        workers=SETTINGS["threads"],
+        sg=int(family == "skipgram"),
+        alpha=learning_rate,
+        seed=seed,
+    )
+    word2vec.build_vocab(corpus_file=text)
+    counted = time.monotonic()
+    word2vec.train(
+        corpus_file=text,
+        total_examples=word2vec.corpus_count,
+        total_words=word2vec.corpus_total_words,
+        epochs=SETTINGS["epochs"],
+    )
+    trained = time.monotonic()
+    word2vec.wv.save_word2vec_format(f"{model}.bin", binary=True)
+    print(
+        json.dumps(
+            {
+                "version": version("gensim"),
+                "count_and_encode_seconds": round(counted - began, 3),
+                "train_seconds": round(trained - counted, 3),
+                "words_per_second": word2vec.corpus_total_words * SETTINGS["epochs"] / (trained - counted),
+            }
+        )
+    )
+
+
+def common(wall_seconds: float, peak_anonymous_mib: float, vectors: Path) -> Record:
+    """What is measured alike for both programs, the scores too."""
+    from firth import Vectors
+    from firth.evaluation import read_analogies, read_word_pairs
+
+    matrix = Vectors.load(vectors)
+    english = EVALUATION / "en"
+    return {
+        "wall_seconds": wall_seconds,
+        "peak_anonymous_mib": peak_anonymous_mib,
+        "wordsim353": matrix.evaluate_word_pairs(read_word_pairs(english / "wordsim353.tsv")).spearman,
+        "simlex999": matrix.evaluate_word_pairs(read_word_pairs(english / "simlex999.txt")).spearman,
+        "analogies": matrix.evaluate_word_analogies(read_analogies(english / "questions-words.txt")).total.accuracy,
+    }
+
+
+def best_learning_rate(records: dict[float, Record]) -> float:
+    """The one with the highest mean of the three scores."""
+    return max(records, key=lambda rate: statistics.mean(records[rate][score] for score in SCORES))
+
+
+def compare(family: str, corpus: Path, folder: Path, commit: bool) -> dict[str, list[Record]]:
+    """The records of both programs over the seeds, alternately, each at its best learning rate."""
+    whole, part = folder / "whole.txt", folder / "part.txt"
+    n_words = {whole: normalised(corpus, whole), part: normalised(corpus, part, SEARCH_WORDS)}
+
+    def record(program: str, text: Path, rate: float, seed: int) -> Record:
+        settings: dict[str, Any] = SETTINGS | {
+            "program": program,
+            "family": family,
+            "corpus": corpus.name,
+            "n_words": n_words[text],
+            "learning_rate": rate,
+        }
+        return recorded("static", settings, seed, lambda: train(program, family, text, rate, seed), commit=commit)
+
+    search: dict[str, dict[float, Record]] = {program: {} for program in PROGRAMS}
+    for rate in LEARNING_RATES:
+        for program in PROGRAMS:
+            search[program][rate] = record(program, part, rate, SEEDS[0])
+    rates = {program: best_learning_rate(search[program]) for program in PROGRAMS}
+    runs: dict[str, list[Record]] = {program: [] for program in PROGRAMS}
+    for seed in SEEDS:
+        for program in PROGRAMS:
+            runs[program].append(record(program, whole, rates[program], seed))
+    return runs
+
+
+def table(family: str, runs: dict[str, list[Record]]) -> str:
+    """The comparison as Markdown: means over the seeds, with the spread where chance plays, and ratios."""
+
+    def mean(program: str, name: str) -> float:
+        return float(statistics.mean(record[name] for record in runs[program]))
+
+    rows: list[tuple[str, Callable[[str], str]]] = [
+        ("learning rate", lambda program: f"{runs[program][0]['settings']['learning_rate']}"),
+        ("count and encode, s", lambda program: f"{mean(program, 'count_and_encode_seconds'):.1f}"),
+        ("train, s", lambda program: f"{mean(program, 'train_seconds'):.1f}"),
+        ("raw words/s in training", lambda program: f"{mean(program, 'words_per_second'):,.0f}"),
+        ("file to saved vectors, s", lambda program: f"{mean(program, 'wall_seconds'):.1f}"),
+        ("peak anonymous memory, MiB", lambda program: f"{mean(program, 'peak_anonymous_mib'):.0f}"),
+    ]
+    for score in SCORES:
+        rows.append((score, partial(with_spread, runs, score)))
+    lines = [f"## {family}", "", "| | gensim | firth |", "|---|---|---|"]
+    lines += [f"| {name} | {show('gensim')} | {show('firth')} |" for name, show in rows]
+    faster = mean("firth", "words_per_second") / mean("gensim", "words_per_second")
+    sooner = mean("gensim", "wall_seconds") / mean("firth", "wall_seconds")
+    equal = all(is_equal(runs, score) for score in SCORES)
+    lines += [
+        "",
+        f"firth trains at **{faster:.2f} times** gensim's words per second, and takes the file to saved vectors "
+        f"{sooner:.2f} times as fast. Scores {'are equal' if equal else 'are NOT equal'} by the rule: "
+        + "; ".join(f"{score} {difference(runs, score):+.3f} (allowed -{margin(runs, score):.3f})" for score in SCORES)
+        + ".",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def with_spread(runs: dict[str, list[Record]], score: str, program: str) -> str:
+    values = [record[score] for record in runs[program]]
+    return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def difference(runs: dict[str, list[Record]], score: str) -> float:
+    ours, theirs = (statistics.mean(record[score] for record in runs[program]) for program in ("firth", "gensim"))
+    return float(ours - theirs)
+
+
+def margin(runs: dict[str, list[Record]], score: str) -> float:
+    """Scores count as equal when our mean is not below gensim's by more than max(.01, 2 standard errors)."""
+    squared_errors = [
+        statistics.variance(record[score] for record in runs[program]) / len(runs[program]) for program in PROGRAMS
+    ]
+    return float(max(0.01, 2 * sum(squared_errors) ** 0.5))
+
+
+def is_equal(runs: dict[str, list[Record]], score: str) -> bool:
+    return difference(runs, score) >= -margin(runs, score)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--families", default="skipgram,cbow")
+    parser.add_argument("--commit", action="store_true", help="commit results/static.jsonl after each run")
+    parser.add_argument("--gensim", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.gensim is not None:
+        gensim_child(*json.loads(arguments.gensim))
+        return
+    if arguments.corpus is None or not arguments.corpus.is_file():
+        raise SystemExit(f"--corpus {arguments.corpus}: no such file; give a text file (UTF-8, or .xz of it)")
+    if not EVALUATION.is_dir():
+        raise SystemExit(f"the evaluation sets are not at {EVALUATION}; set FIRTH_SHARED")
+    parts = []
+    with tempfile.TemporaryDirectory() as folder:
+        for family in arguments.families.split(","):
+            runs = compare(family, arguments.corpus, Path(folder), arguments.commit)
+            n_words = runs["firth"][0]["settings"]["n_words"]
+            parts.append(table(family, runs))
+            print(parts[-1])
+    settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
+    head = (
+        f"# firth beside gensim\n\n`python benchmarks/static.py --corpus {arguments.corpus.name}`: {n_words:,} words; "
+        f"{settings}; means of seeds {', '.join(map(str, SEEDS))} (lowest to highest). "
+        f"Every run: `static.jsonl`.\n\nMachine: {machine()}.\n"
+    )
+    (RESULTS / "static.md").write_text("\n".join([head, *parts]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ _HOMES = {
     "UsageError": "errors",
     "Vectors": "vectors",
     "Vocabulary": "vocabulary",
+    "convert": "vectors",
     "demonstrate": "demonstration",
     "evaluate_analogies": "evaluation",
     "evaluate_pairs": "evaluation",

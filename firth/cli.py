@@ -239,7 +239,7 @@ def _train_command(name: str) -> Callable[..., None]:
             segment: How lines are split into words; `auto` looks at the text and says what it chose.
             cased: Keep capital letters apart from small ones.
             encoding: How the text files are encoded.
-            cache_dir: Where to keep the encoded corpus for another run.
+            cache_dir: Where the encoded corpus lies while the run lasts.
             quiet: Show no progress.
             as_json: Print JSON, for machines.
         """
@@ -567,16 +567,12 @@ def _name_unknown(result: _Evaluated) -> None:
             _say(f"{place}: unknown words of {path.name}: {', '.join(words[:10])}{more}")
 
 
-Format = Literal["directory", "text", "binary", "glove"]
-SUFFIXES: dict[str, Format] = {"": "directory", ".txt": "text", ".vec": "text", ".bin": "binary"}
-
-
 def convert(
     source: Path,
     target: Path,
     /,
     *,
-    format: Format | None = None,
+    format: Literal["directory", "text", "binary", "glove"] | None = None,
     source_format: Literal["auto", "text", "binary", "glove"] = "auto",
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     space: str | None = None,
@@ -595,20 +591,18 @@ def convert(
         overwrite: Replace the target.
         as_json: Print JSON, for machines.
     """
-    from firth.formats import word2vec
-    from firth.vectors import Vectors
+    from firth.vectors import convert as convert_vectors
 
-    chosen = format or SUFFIXES.get(target.suffix)
-    if chosen is None:
-        raise UsageError(f"{target}: {target.suffix} is no format's suffix; choose one by --format")
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; --overwrite replaces it")
-    vectors = Vectors.load(source, format=source_format, limit=limit)
-    if chosen == "directory":
-        vectors.save(target, overwrite=overwrite)
-    else:
-        word2vec.write(target, vectors.words, vectors.matrix, format=chosen, space=space)
-    row: Row = {"target": str(target), "format": chosen, "words": len(vectors), "dim": vectors.dim}
+    vectors = convert_vectors(
+        source,
+        target,
+        format=format,
+        source_format=source_format,
+        limit=limit,
+        space=space,
+        overwrite=overwrite,
+    )
+    row: Row = {"target": str(target), "words": len(vectors), "dim": vectors.dim}
     _show([row], as_json=as_json)
 
 

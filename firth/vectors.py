@@ -10,7 +10,7 @@ import functools
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -87,6 +87,14 @@ def _says_our_names(method: Callable[P, R]) -> Callable[P, R]:
         return method(*args, **kwargs)
 
     return checked
+
+
+FORMAT_OF_SUFFIX: Mapping[str, Literal["directory", "text", "binary"]] = {
+    "": "directory",
+    ".txt": "text",
+    ".vec": "text",
+    ".bin": "binary",
+}
 
 
 class Vectors:
@@ -661,6 +669,48 @@ class Vectors:
 
 
 # --- directories
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    *,
+    format: Literal["directory", "text", "binary", "glove"] | None = None,
+    source_format: word2vec.Format | Literal["auto"] = "auto",
+    limit: int | None = None,
+    space: str | None = None,
+    overwrite: bool = False,
+) -> Vectors:
+    """The vectors of `source`, written to `target` in another format; of several layers, the last one into a file.
+
+    Args:
+        source: A model, a directory of vectors, or a word2vec or GloVe file.
+        target: What to write. Its suffix says the format: `.txt` and `.vec` word2vec's text, `.bin` its binary,
+            none a directory.
+        format: The target's format, where its name does not say it; `glove` is text without a header.
+        source_format: The source's, where looking at it is not enough.
+        limit: How many words to take, from the top.
+        space: What to write for white space inside a word, which files cannot hold.
+        overwrite: Whether `target` may be replaced.
+
+    Raises:
+        FirthError: the source cannot be read, or a word cannot be written.
+        UsageError: the target exists, or its format is unknown.
+    """
+    target = Path(target)
+    chosen = format or FORMAT_OF_SUFFIX.get(target.suffix)
+    if chosen is None:
+        raise UsageError(
+            f"{printable(str(target))}: '{printable(target.suffix)}' is no format's suffix; name the format (--format)"
+        )
+    vectors = Vectors.load(source, format=source_format, limit=limit)
+    if chosen == "directory":
+        vectors.save(target, overwrite=overwrite)
+        return vectors
+    if target.exists() and not overwrite:
+        raise UsageError(f"{printable(str(target))} exists; choose another place, or overwrite it")
+    word2vec.write(target, vectors.words, vectors.matrix, format=chosen, space=space)
+    return vectors
 
 
 def _read_directory(path: Path, limit: int | None) -> Vectors:

@@ -568,7 +568,7 @@ def test_convert_writes_the_format_that_the_suffix_names(run: Run, english: Path
 def test_convert_writes_the_format_that_is_asked(run: Run, english: Path) -> None:
     status, out, _ = run("convert", english, "v.txt", "--format", "glove", "--limit", "2")
     assert status == 0
-    assert lines(out)[1] == ["v.txt", "glove", "2", "8"]
+    assert lines(out)[1] == ["v.txt", "2", "8"]
     assert [line.split()[0] for line in Path("v.txt").read_text(encoding="utf-8").splitlines()] == ["king", "queen"]
 
 

@@ -5,6 +5,7 @@ import inspect
 import random
 import re
 import shlex
+import warnings
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ TRANSLATIONS = {"README.zh.md": "README.md", "docs/guide.zh.md": "docs/guide.md"
 WITH_BLOCKS = ["README.md", "docs/guide.md", "docs/from-gensim.md"]
 
 HAS_GENSIM = importlib.util.find_spec("gensim") is not None
-SET_UP = ("make", "python3 -m venv", "source", "pip", "uv", "py", r".venv\Scripts\Activate.ps1", "firth demo")
+SET_UP = ("make ", "python3 -m venv ", "source ", "pip ", "uv ", "py ", ".venv\\Scripts\\Activate.ps1 ", "firth demo ")
 """Commands that set a machine up, or take minutes; `firth demo` has tests of its own."""
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -66,7 +67,10 @@ def test_the_blocks_of_a_document_run(document: str, tmp_path: Path, monkeypatch
     ran = 0
     for block in blocks(document):
         for program in sorted(block.programs if HAS_GENSIM else block.programs - {"gensim"}):
-            run(block, names[program])
+            with warnings.catch_warnings():
+                if program == "gensim":
+                    warnings.simplefilter("ignore")  # its methods call what it deprecates
+                run(block, names[program])
             ran += 1
     assert ran >= 3
 
@@ -86,7 +90,7 @@ def run(block: Block, names: dict[str, object]) -> None:
 
 
 def run_command(command: str, place: str) -> None:
-    if command.startswith(SET_UP):
+    if f"{command} ".startswith(SET_UP):
         return
     program, *arguments = shlex.split(command)
     if program == "python" and arguments[0] == "-c":
@@ -192,12 +196,8 @@ def assert_stated(stated: str, default: object, owner: str) -> None:
 def test_every_name_of_gensim_stands_beside_what_we_answer(theirs: str, ours: str) -> None:
     rows = [row for row in table("docs/names.md") if theirs in named(row[2])]
     assert len(rows) == 1
-    answer = re.match(r"\w+", ours)
-    if ours.startswith("a family"):
-        assert set(named(rows[0][0])) == {"Skipgram", "CBOW"}
-    else:
-        assert answer is not None
-        assert answer.group() in rows[0][0]
+    answer = ours.split("=")[0].split()[0].strip(",")
+    assert answer in named(rows[0][0])
 
 
 def test_the_defaults_of_gensim_are_those_of_the_table() -> None:

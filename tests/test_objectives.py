@@ -80,7 +80,7 @@ def test_hierarchical_softmax_is_a_distribution_over_the_words():
 
 
 def test_a_shared_pool_has_mikolovs_expected_loss_and_gradient():
-    """Every pool of 3 words from 5 is enumerated: noise that equals a pair's target counts for the other pairs alone."""
+    """Every pool of 3 words from 5 is enumerated; noise that equals a pair's target counts for other pairs alone."""
     rng = np.random.default_rng(3)
     negatives, pool_size = 2, 3
     table = rng.normal(size=(5, 4))

@@ -19,7 +19,7 @@ from firth.windows import Batch, Stream
 GENSIM_NAMES: Mapping[str, str] = {
     "vector_size": "dim",
     "size": "dim",
-    "sg": "a family of its own (Skipgram, CBOW)",
+    "sg": "Skipgram or CBOW, a family each,",
     "hs": "objective='hierarchical_softmax'",
     "negative": "negatives",
     "ns_exponent": "noise_exponent",
@@ -35,8 +35,7 @@ GENSIM_NAMES: Mapping[str, str] = {
     "corpus_file": "corpus",
     "corpus_iterable": "corpus",
     "callbacks": "on_report",
-    "compute_loss": "always on: every report has loss_nats",
-    "batch_words": "nothing",
+    "compute_loss": "loss_nats, in every report,",
 }
 """What gensim calls a hyperparameter or an argument, and what stands for it here."""
 

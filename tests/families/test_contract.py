@@ -249,7 +249,8 @@ def test_a_pass_over_sentences_equals_gensims(name):
 
     gensim's Skip-gram feeds the neighbour and predicts the centre, the other way round: over a whole sentence the
     pairs are the same in another order, so that the tables agree to the first order of a small learning rate. Its
-    sigmoid is a table of 1,000 steps, rounded down: where gradients of both signs nearly cancel, that is some percent of the sum.
+    sigmoid is a table of 1,000 steps, rounded down: where gradients of both signs nearly cancel, that is some percent
+    of the sum.
     """
     word2vec = pytest.importorskip("gensim.models.word2vec", reason="gensim has no wheel for this Python")
     family = replace(FAMILIES[name], window_widths="fixed")

@@ -1,0 +1,256 @@
+"""The loop: budgets, reports, checkpoints, what goes on and what is refused."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+import firth
+from firth import training
+from firth.training import Budget, default_epochs, train
+
+FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
+TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog"] * 20
+N_TOKENS = 17 * 20
+
+
+def small(**changes):
+    return train(FAMILY, TEXT, **({"epochs": 1, "threads": 1} | changes))
+
+
+def test_a_budget_of_epochs_reads_the_corpus_so_often(monkeypatch):
+    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 34)
+    assert small(epochs=3).record["spent"]["tokens"] == 3 * N_TOKENS
+    assert small(epochs=0.5).record["spent"]["tokens"] == N_TOKENS / 2
+
+
+def test_a_budget_of_tokens_is_reached_by_the_last_batch(monkeypatch):
+    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 50)
+    assert 500 <= small(epochs=None, tokens=500).record["spent"]["tokens"] < 550
+
+
+def test_a_budget_of_minutes_is_kept_and_annealed(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.02)
+    rates = []
+    model = small(epochs=None, minutes=0.5 / 60, on_report=lambda report: rates.append(report.learning_rate))
+    assert 0.5 <= model.record["spent"]["seconds"] < 1.5
+    assert model.record["spent"]["epochs"] > 1
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(FAMILY.final_learning_rate)
+
+
+@pytest.mark.parametrize(
+    "budget", [{}, {"epochs": 1, "minutes": 1}, {"epochs": 0}, {"tokens": -5}, {"minutes": float("inf")}], ids=str
+)
+def test_a_budget_is_one_positive_number(budget):
+    with pytest.raises(firth.UsageError, match="budget"):
+        Budget(**budget)
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "epochs"), [(1, 30), (1_000_000, 30), (5_000_000, 20), (20_000_000, 5), (10**9, 5)]
+)
+def test_small_corpora_are_read_more_often_by_default(n_tokens, epochs):
+    assert default_epochs(n_tokens) == epochs
+
+
+def test_no_budget_is_the_default_one():
+    assert small(epochs=None).record["budget"] == {"epochs": 30}
+
+
+def test_reports_add_up(monkeypatch, tmp_path):
+    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 34)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.001)
+    reports = []
+    model = small(epochs=200, output=tmp_path / "model", on_report=reports.append)
+    spent = model.record["spent"]
+    assert len(reports) > 1
+    assert reports[-1].fraction == 1.0
+    assert sum(report.n_pairs for report in reports) == spent["n_pairs"]
+    total = sum(report.loss_nats * report.n_pairs for report in reports)
+    assert total / spent["n_pairs"] == pytest.approx(model.record["loss_nats"])
+    logged = [json.loads(line) for line in (tmp_path / "model" / "log.jsonl").read_text().splitlines()]
+    assert [entry["tokens"] for entry in logged] == [report.tokens for report in reports]
+    assert logged[-1]["loss_nats"] == reports[-1].loss_nats
+
+
+def test_several_threads_share_the_work():
+    model = small(epochs=40, threads=3)
+    assert model.record["spent"]["tokens"] == 40 * N_TOKENS
+    assert model.record["loss_nats"] == pytest.approx(small(epochs=40).record["loss_nats"], rel=0.05)
+
+
+def test_a_failing_callback_ends_the_run_and_its_threads(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.001)
+
+    def fail(report):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        small(epochs=None, minutes=1, threads=2, on_report=fail)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("firth-")]
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch):
+    def fail(*arguments):
+        raise MemoryError("no more rows")
+
+    monkeypatch.setattr(firth.Skipgram, "batch", fail)
+    with pytest.raises(MemoryError, match="no more rows"):
+        small(threads=2)
+
+
+def test_a_run_that_diverges_says_so(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.001)
+    wild = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0, learning_rate=1e30)
+    with pytest.raises(firth.FirthError, match=r"diverged.*learning_rate"):
+        train(wild, TEXT, epochs=50, threads=1)
+
+
+def test_output_that_exists_is_kept_unless_told(tmp_path):
+    small(output=tmp_path / "model")
+    before = (tmp_path / "model" / "vectors.safetensors").read_bytes()
+    with pytest.raises(firth.UsageError, match="exists"):
+        small(output=tmp_path / "model", seed=9)
+    assert (tmp_path / "model" / "vectors.safetensors").read_bytes() == before
+    small(output=tmp_path / "model", seed=9, overwrite=True)
+    assert (tmp_path / "model" / "vectors.safetensors").read_bytes() != before
+
+
+def test_a_directory_of_others_is_never_overwritten(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(firth.UsageError, match="no model of firth"):
+        small(output=tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_bad_input_leaves_the_old_model(tmp_path):
+    small(output=tmp_path / "model")
+    with pytest.raises(firth.FirthError):
+        train(FAMILY, tmp_path / "missing.txt", epochs=1, output=tmp_path / "model", overwrite=True)
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(firth.FirthError, match="no words"):
+        train(FAMILY, tmp_path / "empty.txt", epochs=1, output=tmp_path / "model", overwrite=True)
+    assert len(firth.load(tmp_path / "model").vocabulary) == 9
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_words_below_min_count_leave_nothing_to_train():
+    with pytest.raises(firth.FirthError, match="--min-count"):
+        train(firth.Skipgram(dim=8, min_count=1000), TEXT, epochs=1)
+    with pytest.raises(firth.FirthError, match="only word"):
+        train(FAMILY, ["word word word"], epochs=1)
+
+
+def begun(tmp_path, monkeypatch, **changes):
+    """A run that was broken off at its first report."""
+    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 34)
+
+    def stop(report):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            small(epochs=5000, output=tmp_path / "model", on_report=stop, **changes)
+
+
+def test_an_unfinished_run_can_be_used_and_is_not_lost(tmp_path, monkeypatch):
+    begun(tmp_path, monkeypatch)
+    assert firth.load(tmp_path / "model").record["finished"] is False
+    assert "cat" in firth.Vectors.load(tmp_path / "model")
+    with pytest.raises(firth.UsageError, match="exists"):
+        small(output=tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 2}, "budget of 2 epochs"),
+        ({"seed": 2}, "seed 2"),
+        ({"family": firth.Skipgram(dim=9)}, "dim 9"),
+        ({"family": firth.CBOW(dim=8)}, "name 'cbow'"),
+    ],
+    ids=str,
+)
+def test_a_resumed_run_keeps_its_settings(tmp_path, monkeypatch, change, message):
+    begun(tmp_path, monkeypatch)
+    arguments = {"epochs": 5000, "threads": 1, "output": tmp_path / "model", "resume": True} | change
+    with pytest.raises(firth.UsageError, match=message):
+        train(arguments.pop("family", FAMILY), TEXT, **arguments)
+
+
+def test_a_resumed_run_needs_its_corpus(tmp_path, monkeypatch):
+    begun(tmp_path, monkeypatch)
+    with pytest.raises(firth.FirthError, match="not the one that the run began with"):
+        train(FAMILY, [*TEXT, "more"], epochs=5000, output=tmp_path / "model", resume=True)
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(firth.UsageError, match="no unfinished run"):
+        small(output=tmp_path / "model", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch):
+    begun(tmp_path, monkeypatch)
+    state = next((tmp_path / "model" / "checkpoint").glob("*/state.json"))
+    state.write_text("{")
+    with pytest.raises(firth.FirthError, match="damaged"):
+        small(epochs=5000, output=tmp_path / "model", resume=True)
+
+
+def test_going_on_from_a_model_keeps_its_rows_and_adds_words(tmp_path):
+    base = small(epochs=20, output=tmp_path / "base")
+    before = base.table().copy()
+    new_text = ["the cat saw a zebra", "a zebra saw the cat"] * 10
+    model = train(FAMILY, new_text, tokens=1, threads=1, base=tmp_path / "base")
+    assert model.vocabulary.words[: len(base.vocabulary)] == base.vocabulary.words
+    assert model.vocabulary.words[len(base.vocabulary) :] == ["saw", "zebra"]
+    assert model.vocabulary.counts[model.vocabulary.row("cat")] == 60 - 20 + 20
+    unseen = base.vocabulary.row("log")
+    np.testing.assert_array_equal(model.table()[unseen], before[unseen])
+    seen = base.vocabulary.row("cat")
+    assert 0 < np.abs(model.table()[seen] - before[seen]).max() < 0.5
+    assert np.abs(model.table()[model.vocabulary.row("zebra")]).max() > 0
+    assert model.record["base"]["corpus"] == base.record["corpus"]
+    np.testing.assert_array_equal(base.table(), before)
+
+
+def test_going_on_needs_the_same_dim_and_no_tree(tmp_path):
+    base = small()
+    with pytest.raises(firth.UsageError, match="dim is 9"):
+        train(firth.Skipgram(dim=9, min_count=1), TEXT, epochs=1, base=base)
+    with pytest.raises(firth.UsageError, match="negative sampling"):
+        train(firth.Skipgram(dim=8, min_count=1, objective="hierarchical_softmax"), TEXT, epochs=1, base=base)
+
+
+def test_gensims_names_are_answered():
+    with pytest.raises(firth.UsageError, match="workers is called threads here"):
+        train(FAMILY, TEXT, workers=4)
+    with pytest.raises(TypeError, match="bogus"):
+        train(FAMILY, TEXT, bogus=4)
+
+
+@pytest.mark.parametrize("change", [{"threads": 0}, {"seed": -1}], ids=str)
+def test_arguments_out_of_range(change):
+    with pytest.raises(firth.UsageError, match=next(iter(change))):
+        small(**change)
+
+
+def test_cased_and_segment_are_settings_of_the_model():
+    model = train(FAMILY, ["The cat sat", "the Cat sat"] * 5, epochs=1, cased=True)
+    assert {"The", "the", "Cat", "cat"} < set(model.vocabulary.words)
+    model = train(FAMILY, ["new-york is big", "new-york is loud"] * 5, epochs=1, segment="space")
+    assert "new-york" in model.vocabulary
+
+
+def test_words_need_not_be_text():
+    sessions = [[101, 205, 101], [205, 317]] * 10
+    model = train(FAMILY, (session for session in sessions), epochs=1)
+    assert set(model.vocabulary.words) == {"101", "205", "317"}
+
+
+def test_the_cache_directory_holds_nothing_afterwards(tmp_path):
+    small(cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -64,7 +64,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if path.is_dir() and not any(path.iterdir()):
         return
     if path.exists() and not overwrite:
-        raise UsageError(f"{printable(str(path))} exists; choose another place, or overwrite it")
+        unfinished = " and holds an unfinished run: resume it," if latest_checkpoint(path) is not None else ";"
+        raise UsageError(f"{printable(str(path))} exists{unfinished} choose another place, or overwrite it")
     is_ours = (path / "firth.json").is_file() or (path / "checkpoint").is_dir()
     if path.exists() and not is_ours:
         raise UsageError(f"{printable(str(path))} exists and is no model of firth's; it is not overwritten")

@@ -28,8 +28,7 @@ from firth.windows import Stream
 SECONDS_BETWEEN_REPORTS: Final = 1.0
 SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
 LEAST_EPOCHS: Final = 5
-MOST_EPOCHS: Final = 30
-WORDS_OF_A_DEFAULT_RUN: Final = 100_000_000
+MOST_EPOCHS: Final = 20  # of a corpus of a million words or fewer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +95,11 @@ class State(NamedTuple):
 
 
 def default_epochs(n_tokens: int) -> int:
-    """Passes over a corpus of n_tokens words when no budget is given: 5 from 20 M words up, at most 30 below."""
-    return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(WORDS_OF_A_DEFAULT_RUN / max(1, n_tokens))))
+    """Passes over a corpus of n_tokens words when no budget is given: 5 from 20 M words up, at most 20 below.
+
+    They fall with the root of the size: where more of them stopped helping (docs/decisions/0007).
+    """
+    return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_EPOCHS * (1_000_000 / max(1, n_tokens)) ** 0.5)))
 
 
 def available_threads() -> int:

@@ -49,14 +49,14 @@ def test_a_budget_is_one_positive_number(budget):
 
 
 @pytest.mark.parametrize(
-    ("n_tokens", "epochs"), [(1, 30), (1_000_000, 30), (5_000_000, 20), (20_000_000, 5), (10**9, 5)]
+    ("n_tokens", "epochs"), [(1, 20), (1_000_000, 20), (4_000_000, 10), (20_000_000, 5), (10**9, 5)]
 )
 def test_small_corpora_are_read_more_often_by_default(n_tokens, epochs):
     assert default_epochs(n_tokens) == epochs
 
 
 def test_no_budget_is_the_default_one():
-    assert small(epochs=None).record["budget"] == {"epochs": 30}
+    assert small(epochs=None).record["budget"] == {"epochs": 20}
 
 
 def test_reports_add_up(monkeypatch, tmp_path):

@@ -19,13 +19,18 @@ import re
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from recording import EVALUATION, RESULTS, Record, machine, recorded, run_measured
+
+from firth import CBOW, Skipgram, Vectors, Vocabulary
+from firth.evaluation import read_analogies, read_word_pairs
 
 SETTINGS = {
     "dim": 100,
@@ -79,6 +84,8 @@ def firth_run(family: str, text: Path, learning_rate: float, seed: int, model: P
     command = [sys.executable, "-m", "firth", "train", family, str(text), "-o", str(model), "--quiet", *flags, *rates]
     measured = run_measured(command)
     record = json.loads((model / "firth.json").read_text(encoding="utf-8"))
+    vocabulary = Vocabulary.read(model / "vocabulary.tsv")
+    n_kept = float((vocabulary.counts * vocabulary.keep_probabilities(SETTINGS["sample"])).sum())
     return {
         "version": version("firth"),
         "count_and_encode_seconds": record["prepared"]["encode_seconds"],
@@ -86,6 +93,8 @@ def firth_run(family: str, text: Path, learning_rate: float, seed: int, model: P
         "train_seconds": record["spent"]["seconds"],
         "words_per_second": record["spent"]["tokens"] / record["spent"]["seconds"],
         "loss_nats": record["loss_nats"],
+        "pairs_per_word": record["spent"]["n_pairs"] / record["spent"]["tokens"],
+        "kept_per_word": n_kept / record["corpus"]["n_tokens"],
     } | common(measured.wall_seconds, measured.peak_anonymous_mib, model)
 
 
@@ -99,8 +108,6 @@ def gensim_run(family: str, text: Path, learning_rate: float, seed: int, model: 
 
 def gensim_child(family: str, text: str, learning_rate: float, seed: int, model: str) -> None:
     """What the gensim process does; prints its times."""
-    import time
-
     from gensim.models import Word2Vec
 
     began = time.monotonic()
@@ -139,9 +146,6 @@ def gensim_child(family: str, text: str, learning_rate: float, seed: int, model:
 
 def common(wall_seconds: float, peak_anonymous_mib: float, vectors: Path) -> Record:
     """What is measured alike for both programs, the scores too."""
-    from firth import Vectors
-    from firth.evaluation import read_analogies, read_word_pairs
-
     matrix = Vectors.load(vectors)
     english = EVALUATION / "en"
     return {
@@ -217,6 +221,37 @@ def table(family: str, runs: dict[str, list[Record]]) -> str:
     return "\n".join(lines)
 
 
+def floor(family: str, runs: list[Record], gigaflops: float) -> str:
+    """How far the training is from the time that its arithmetic alone would take on these cores."""
+    defaults = Skipgram() if family == "skipgram" else CBOW()
+    pairs, kept = (statistics.mean(run[name] for run in runs) for name in ("pairs_per_word", "kept_per_word"))
+    dim = SETTINGS["dim"]
+    # a score and two gradients for each pair and each pool word: 3 products of two vectors, 2 operations a number
+    operations = 6 * dim * (pairs + kept * defaults.noise_pool)
+    # rows read and written back, 4 bytes a number: the centre's, the pool's share, the window's with its overlap
+    span = (defaults.block + 2 * defaults.window) / defaults.block
+    rows = 1 + defaults.noise_pool / defaults.block + span
+    traffic = kept * rows * dim * 4 * 2
+    floor_words = gigaflops * 1e9 / operations
+    reached = statistics.mean(run["words_per_second"] for run in runs)
+    return (
+        f"Work for a raw word: {operations:,.0f} floating-point operations and {traffic:,.0f} bytes of rows gathered and "
+        f"added back. At the {gigaflops:.0f} GFLOP/s that NumPy's matrix product of 2048 x 2048 reaches here, the "
+        f"arithmetic alone allows {floor_words / 1e6:.1f} M words/s; firth is at {reached / floor_words:.0%} of that.\n"
+    )
+
+
+def measured_gigaflops() -> float:
+    """What a large float32 product reaches on these cores: the best of five."""
+    matrix = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
+    seconds = []
+    for _ in range(6):
+        began = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - began)
+    return 2 * 2048**3 / min(seconds) / 1e9
+
+
 def with_spread(runs: dict[str, list[Record]], score: str, program: str) -> str:
     values = [record[score] for record in runs[program]]
     return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
@@ -258,7 +293,7 @@ def main() -> None:
         for family in arguments.families.split(","):
             runs = compare(family, arguments.corpus, Path(folder), arguments.commit)
             n_words = runs["firth"][0]["settings"]["n_words"]
-            parts.append(table(family, runs))
+            parts.append(table(family, runs) + floor(family, runs["firth"], measured_gigaflops()))
             print(parts[-1])
     settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
     head = (

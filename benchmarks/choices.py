@@ -66,7 +66,9 @@ def main() -> None:
         text = Path(folder) / "text.txt"
         n_words = normalised(arguments.corpus, text, GRADIENT_WORDS)
         lines += [f"## CBOW's gradient, {n_words:,} words, 10 epochs\n", *head]
-        families = [(settings, replace(firth.CBOW(), **settings)) for settings in GRADIENTS]
+        families: list[tuple[dict[str, Any], Any]] = [
+            (settings, replace(firth.CBOW(), **settings)) for settings in GRADIENTS
+        ]
         lines += rows("gradient", families, text, n_words, arguments.commit)
         for size, epochs in EPOCHS.items():
             n_words = normalised(arguments.corpus, text, size)

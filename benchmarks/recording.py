@@ -72,7 +72,7 @@ def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[]
         "settings": dict(settings),
         "seed": seed,
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
-        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "commit": _git("describe", "--always", "--dirty", "--abbrev=12"),
         "machine": machine(),
     } | run()
     RESULTS.mkdir(exist_ok=True)

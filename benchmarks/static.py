@@ -46,6 +46,7 @@ SEARCH_WORDS = 5_000_000
 SEEDS = (1, 2, 3)
 PROGRAMS = ("gensim", "firth")
 SCORES = ("wordsim353", "simlex999", "analogies")
+DEFAULTS: dict[str, Any] = {"skipgram": Skipgram(), "cbow": CBOW()}
 NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -159,13 +160,20 @@ def common(wall_seconds: float, peak_anonymous_mib: float, vectors: Path) -> Rec
 
 def best_learning_rate(records: dict[float, Record]) -> float:
     """The one with the highest mean of the three scores."""
-    return max(records, key=lambda rate: statistics.mean(records[rate][score] for score in SCORES))
+    return max(records, key=lambda rate: mean_score(records[rate]))
 
 
-def compare(family: str, corpus: Path, folder: Path, commit: bool) -> dict[str, list[Record]]:
-    """The records of both programs over the seeds, alternately, each at its best learning rate."""
-    whole, part = folder / "whole.txt", folder / "part.txt"
-    n_words = {whole: normalised(corpus, whole), part: normalised(corpus, part, SEARCH_WORDS)}
+def mean_score(record: Record) -> float:
+    return float(statistics.mean(record[score] for score in SCORES))
+
+
+Runs = dict[str, list[Record]]
+Search = dict[str, dict[float, Record]]
+
+
+def compare(family: str, corpus: Path, n_words: dict[Path, int], commit: bool) -> tuple[Runs, Search]:
+    """The records of both programs over the seeds, alternately, each at its best learning rate; and the search."""
+    whole, part = n_words
 
     def record(program: str, text: Path, rate: float, seed: int) -> Record:
         settings: dict[str, Any] = SETTINGS | {
@@ -175,21 +183,24 @@ def compare(family: str, corpus: Path, folder: Path, commit: bool) -> dict[str, 
             "n_words": n_words[text],
             "learning_rate": rate,
         }
+        if program == "firth":
+            family_here = DEFAULTS[family]
+            settings |= {"block": family_here.block, "noise_pool": family_here.noise_pool}
         return recorded("static", settings, seed, lambda: train(program, family, text, rate, seed), commit=commit)
 
-    search: dict[str, dict[float, Record]] = {program: {} for program in PROGRAMS}
+    search: Search = {program: {} for program in PROGRAMS}
     for rate in LEARNING_RATES:
         for program in PROGRAMS:
             search[program][rate] = record(program, part, rate, SEEDS[0])
     rates = {program: best_learning_rate(search[program]) for program in PROGRAMS}
-    runs: dict[str, list[Record]] = {program: [] for program in PROGRAMS}
+    runs: Runs = {program: [] for program in PROGRAMS}
     for seed in SEEDS:
         for program in PROGRAMS:
             runs[program].append(record(program, whole, rates[program], seed))
-    return runs
+    return runs, search
 
 
-def table(family: str, runs: dict[str, list[Record]]) -> str:
+def table(family: str, runs: Runs, search: Search) -> str:
     """The comparison as Markdown: means over the seeds, with the spread where chance plays, and ratios."""
 
     def mean(program: str, name: str) -> float:
@@ -207,6 +218,15 @@ def table(family: str, runs: dict[str, list[Record]]) -> str:
         rows.append((score, partial(with_spread, runs, score)))
     lines = [f"## {family}", "", "| | gensim | firth |", "|---|---|---|"]
     lines += [f"| {name} | {show('gensim')} | {show('firth')} |" for name, show in rows]
+    lines += [
+        "",
+        f"The search for the learning rate, on {SEARCH_WORDS:,} words (means of the three scores): "
+        + "; ".join(
+            f"{program} " + ", ".join(f"{rate}: {mean_score(record):.3f}" for rate, record in search[program].items())
+            for program in PROGRAMS
+        )
+        + ".",
+    ]
     faster = mean("firth", "words_per_second") / mean("gensim", "words_per_second")
     sooner = mean("gensim", "wall_seconds") / mean("firth", "wall_seconds")
     equal = all(is_equal(runs, score) for score in SCORES)
@@ -223,7 +243,7 @@ def table(family: str, runs: dict[str, list[Record]]) -> str:
 
 def floor(family: str, runs: list[Record], gigaflops: float) -> str:
     """How far the training is from the time that its arithmetic alone would take on these cores."""
-    defaults = Skipgram() if family == "skipgram" else CBOW()
+    defaults = DEFAULTS[family]
     pairs, kept = (statistics.mean(run[name] for run in runs) for name in ("pairs_per_word", "kept_per_word"))
     dim = SETTINGS["dim"]
     # a score and two gradients for each pair and each pool word: 3 products of two vectors, 2 operations a number
@@ -235,8 +255,8 @@ def floor(family: str, runs: list[Record], gigaflops: float) -> str:
     floor_words = gigaflops * 1e9 / operations
     reached = statistics.mean(run["words_per_second"] for run in runs)
     return (
-        f"Work for a raw word: {operations:,.0f} floating-point operations and {traffic:,.0f} bytes of rows gathered and "
-        f"added back. At the {gigaflops:.0f} GFLOP/s that NumPy's matrix product of 2048 x 2048 reaches here, the "
+        f"Work for a raw word: {operations:,.0f} floating-point operations and {traffic:,.0f} bytes of rows gathered "
+        f"and added back. At the {gigaflops:.0f} GFLOP/s that NumPy's matrix product of 2048 x 2048 reaches here, the "
         f"arithmetic alone allows {floor_words / 1e6:.1f} M words/s; firth is at {reached / floor_words:.0%} of that.\n"
     )
 
@@ -252,17 +272,17 @@ def measured_gigaflops() -> float:
     return 2 * 2048**3 / min(seconds) / 1e9
 
 
-def with_spread(runs: dict[str, list[Record]], score: str, program: str) -> str:
+def with_spread(runs: Runs, score: str, program: str) -> str:
     values = [record[score] for record in runs[program]]
     return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def difference(runs: dict[str, list[Record]], score: str) -> float:
+def difference(runs: Runs, score: str) -> float:
     ours, theirs = (statistics.mean(record[score] for record in runs[program]) for program in ("firth", "gensim"))
     return float(ours - theirs)
 
 
-def margin(runs: dict[str, list[Record]], score: str) -> float:
+def margin(runs: Runs, score: str) -> float:
     """Scores count as equal when our mean is not below gensim's by more than max(.01, 2 standard errors)."""
     squared_errors = [
         statistics.variance(record[score] for record in runs[program]) / len(runs[program]) for program in PROGRAMS
@@ -270,7 +290,7 @@ def margin(runs: dict[str, list[Record]], score: str) -> float:
     return float(max(0.01, 2 * sum(squared_errors) ** 0.5))
 
 
-def is_equal(runs: dict[str, list[Record]], score: str) -> bool:
+def is_equal(runs: Runs, score: str) -> bool:
     return difference(runs, score) >= -margin(runs, score)
 
 
@@ -290,16 +310,20 @@ def main() -> None:
         raise SystemExit(f"the evaluation sets are not at {EVALUATION}; set FIRTH_SHARED")
     parts = []
     with tempfile.TemporaryDirectory() as folder:
+        whole, part = Path(folder) / "whole.txt", Path(folder) / "part.txt"
+        n_words = {whole: normalised(arguments.corpus, whole), part: normalised(arguments.corpus, part, SEARCH_WORDS)}
+        commits = set()
         for family in arguments.families.split(","):
-            runs = compare(family, arguments.corpus, Path(folder), arguments.commit)
-            n_words = runs["firth"][0]["settings"]["n_words"]
-            parts.append(table(family, runs) + floor(family, runs["firth"], measured_gigaflops()))
+            runs, search = compare(family, arguments.corpus, n_words, arguments.commit)
+            commits |= {record["commit"] for record in runs["firth"]}
+            parts.append(table(family, runs, search) + floor(family, runs["firth"], measured_gigaflops()))
             print(parts[-1])
     settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
     head = (
-        f"# firth beside gensim\n\n`python benchmarks/static.py --corpus {arguments.corpus.name}`: {n_words:,} words; "
+        f"# firth beside gensim\n\n`python benchmarks/static.py --corpus {arguments.corpus.name}`: "
+        f"{n_words[whole]:,} words; "
         f"{settings}; means of seeds {', '.join(map(str, SEEDS))} (lowest to highest). "
-        f"Every run: `static.jsonl`.\n\nMachine: {machine()}.\n"
+        f"Every run: `static.jsonl`.\n\nMachine: {machine()}. Commits: {', '.join(sorted(commits))}.\n"
     )
     (RESULTS / "static.md").write_text("\n".join([head, *parts]), encoding="utf-8")
 

@@ -46,8 +46,11 @@ FAMILIES = {
 
 Preset = Literal["tiny", "mini", "small", "medium", "base"]
 Recipe = Literal["fast", "paper"]
-VARIANTS = {"recipe": get_args(Recipe), "preset": get_args(Preset)}
-"""Names of a family's methods that give a variant of it; `fast` is the family as it is."""
+VARIANTS = {"preset": get_args(Preset), "recipe": get_args(Recipe)}
+"""Names of a family's methods that give a variant of it; `fast` is the family as it is.
+
+In this order: a preset is the size, and wins over the size that a recipe comes with.
+"""
 
 BUDGETS = ("epochs", "tokens", "minutes")
 
@@ -138,7 +141,7 @@ def _refuse_unknown_options(app: App, commands: tuple[str, ...], arguments: Argu
 
 
 def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Fills what no flag has set: from the TOML file of --config, then from --recipe and --preset.
+    """Fills what no flag has set: from the TOML file of --config, then from --preset and --recipe.
 
     Cyclopts calls this when the flags stand; a source leaves alone what one before it has set.
     """
@@ -185,13 +188,19 @@ def _family(name: str) -> Any:
 
 
 def _variant(family: Any, kind: str, name: str) -> dict[str, Any]:
-    """The fields in which a variant of a family, as `Skipgram.paper()`, differs from its defaults."""
+    """The fields that a variant of a family, as `Skipgram.paper()`, decides.
+
+    A recipe decides those in which it differs from the defaults; a preset the size, which is what differs among the
+    presets, so that `small` asks for its size although the defaults are of the same.
+    """
     if name not in VARIANTS[kind] or name == "fast":
         return {}  # a name that is no choice at all is refused by cyclopts, later
     if not hasattr(family, name):
         raise UsageError(f"--{kind} {name} asked of {family.__name__}, which has none of that name")
-    variant, default = asdict(getattr(family, name)()), asdict(family())
-    return {field: value for field, value in variant.items() if value != default[field]}
+    variant = asdict(getattr(family, name)())
+    presets = [asdict(getattr(family, preset)()) for preset in VARIANTS["preset"] if hasattr(family, preset)]
+    others = presets if kind == "preset" else [asdict(family())]
+    return {field: value for field, value in variant.items() if any(value != other[field] for other in others)}
 
 
 def _train_command(name: str) -> Callable[..., None]:
@@ -226,7 +235,7 @@ def _train_command(name: str) -> Callable[..., None]:
         Args:
             corpus: Text files, a sentence or paragraph a line, or `-` for standard input.
             output: The directory to write the model to.
-            preset: The size of the model.
+            preset: The size of the model; it wins over the recipe's.
             recipe: Settings that train fast, or the paper's.
             epochs: Budget: how often to go through the corpus.
             tokens: Budget: how many words to read.
@@ -235,7 +244,7 @@ def _train_command(name: str) -> Callable[..., None]:
             seed: What the random numbers begin with.
             base: A model to go on from, with new text and new words.
             resume: Go on with the unfinished run in the output directory.
-            overwrite: Replace the output directory.
+            overwrite: Replace the model in the output directory; other files there stay.
             config: A TOML file of these settings, as `dim = 200`; flags win over it.
             segment: How lines are split into words; `auto` looks at the text and says what it chose.
             cased: Keep capital letters apart from small ones.
@@ -313,12 +322,19 @@ def _sources(corpus: Sequence[Path], encoding: str) -> Sequence[Path] | Iterable
 
 
 def _stdin_lines(encoding: str) -> Iterator[str]:
+    """The lines of standard input, treated as those of a file: no byte-order mark, no NUL."""
     try:
         with open(sys.stdin.fileno(), encoding=encoding, closefd=False) as file:
-            yield from file
+            for number, line in enumerate(file, start=1):
+                if "\0" in line:
+                    raise FirthError(
+                        f"standard input, line {number}: a NUL byte, so this is no text in {encoding}; "
+                        "name its --encoding (utf-16, say), or turn it into plain text"
+                    )
+                yield line.removeprefix("\ufeff") if number == 1 else line
     except LookupError as error:
         raise UsageError(f"--encoding {encoding}: {error}") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:  # also UTF-16 without its byte-order mark
         raise FirthError(f"standard input is not {encoding}: {error}; name its --encoding") from error
 
 
@@ -336,7 +352,7 @@ def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
         as_json: Print JSON, for machines.
     """
     vectors = _load(model)
-    queries = split_words(vectors, words)
+    queries = vectors.words_of(*words)
     _show(
         [
             {"layer": number, "word": word, "neighbour": neighbour, "similarity": cosine}
@@ -359,7 +375,7 @@ def analogy(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
         as_json: Print JSON, for machines.
     """
     vectors = _load(model)
-    a, b, c = _exactly(3, split_words(vectors, words), "A B C")
+    a, b, c = _exactly(3, vectors.words_of(*words), "A B C")
     _show(
         [
             {"layer": number, "answer": answer, "similarity": cosine}
@@ -380,7 +396,7 @@ def similarity(model: Path, /, *words: str, layer: Layer = None, as_json: AsJson
         as_json: Print JSON, for machines.
     """
     vectors = _load(model)
-    first, second = _exactly(2, split_words(vectors, words), "WORD WORD")
+    first, second = _exactly(2, vectors.words_of(*words), "WORD WORD")
     _show(
         [
             {"layer": number, "first": first, "second": second, "similarity": matrix.similarity(first, second)}
@@ -397,22 +413,6 @@ def _load(model: Path) -> "Vectors":
     if vectors.segmentation is not None and (warning := vectors.segmentation.warning()) is not None:
         _say(f"warning: {warning}")
     return vectors
-
-
-def split_words(vectors: "Vectors", texts: Iterable[str]) -> list[str]:
-    """The words of what was typed on a command line, split as the corpus of `vectors` was.
-
-    A text that is a known word stays whole, and so does a piece between white space; any other piece is
-    segmented. A piece in which nothing can be found stays too, for the error that will name it.
-    """
-    words = []
-    for text in texts:
-        for piece in [text] if text in vectors else text.split() or [text]:
-            segmented = vectors.segmentation.words(piece) if vectors.segmentation else []
-            words += [piece] if piece in vectors or not segmented else segmented
-    if not words:
-        raise UsageError("no word was given")
-    return words
 
 
 def _exactly(number: int, words: Sequence[str], names: str) -> Sequence[str]:
@@ -603,6 +603,9 @@ def convert(
         space=space,
         overwrite=overwrite,
     )
+    if vectors.n_layers > 1 and not target.is_dir():
+        last = vectors.n_layers - 1
+        _say(f"{source} has layers 0 to {last}; {target} holds layer {last} alone, as any file (a directory holds all)")
     row: Row = {"target": str(target), "words": len(vectors), "dim": vectors.dim}
     _show([row], as_json=as_json)
 

@@ -1,15 +1,26 @@
 """Files and directories replaced whole or not at all, and text from outside made safe to print."""
 
 import os
+import secrets
 import shutil
+import signal
 import tempfile
+import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from firth.errors import UsageError
+from firth.errors import FirthError, UsageError
+
+OURS = ("firth.json", "vectors.safetensors", "vocabulary.tsv", "log.jsonl", "checkpoint")
+"""What a model's directory holds; files of other names in it are the user's."""
+
+_held: list[int] | None = None  # the signals that `uninterrupted` holds back, while it does
+
+UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+JOINERS = "\u200c\u200d"  # of Persian and Indic words, which are spelt with them
 
 
 @contextmanager
@@ -20,17 +31,15 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     `os.replace`. Text is UTF-8 with `\\n` line ends on every system.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     text = "b" not in mode
     try:
-        with os.fdopen(handle, mode, encoding="utf-8" if text else None, newline="\n" if text else None) as file:
+        with temporary.open(
+            mode.replace("w", "x"), encoding="utf-8" if text else None, newline="\n" if text else None
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; a model is as readable as any other
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -39,36 +48,86 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """A directory that takes the place of `path` when the block ends without an error, and else vanishes."""
+    """A directory that takes the place of `path` when the block ends without an error, and else vanishes.
+
+    Of a directory that stood there, the entries whose names are not among OURS move into the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
-        new = temporary / "new"
+        new, old = temporary / "new", temporary / "old"
         new.mkdir()
         yield new
-        old = temporary / "old"
-        try:
-            if path.exists():
-                os.replace(path, old)
-            os.replace(new, path)
-        except BaseException:
-            if old.exists() and not path.exists():
-                os.replace(old, path)
-            raise
+        _sync(new)
+        with uninterrupted():
+            try:
+                if path.exists():
+                    os.replace(path, old)
+                os.replace(new, path)
+            except BaseException:
+                if old.exists() and not path.exists():
+                    os.replace(old, path)
+                raise
+            if old.is_dir():
+                for entry in old.iterdir():
+                    if entry.name not in OURS:
+                        os.replace(entry, path / entry.name)
+        _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Raises UsageError where something stands at `path` that may not be replaced."""
-    if path.is_dir() and not any(path.iterdir()):
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back while the block runs; it takes effect at the end of the outermost such block."""
+    global _held
+    if _held is not None or threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
         return
-    if path.exists() and not overwrite:
-        unfinished = " and holds an unfinished run: resume it," if latest_checkpoint(path) is not None else ";"
-        raise UsageError(f"{printable(str(path))} exists{unfinished} choose another place, or overwrite it")
-    is_ours = (path / "firth.json").is_file() or (path / "checkpoint").is_dir()
-    if path.exists() and not is_ours:
-        raise UsageError(f"{printable(str(path))} exists and is no model of firth's; it is not overwritten")
+    _held = held = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        _held = None
+    if held:
+        raise KeyboardInterrupt
+
+
+def _sync(folder: Path) -> None:
+    """Makes the names in `folder` survive a power cut, where the system can do that for a directory."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Finds out before the work whether a directory can appear at `path` after it.
+
+    Raises:
+        UsageError: something stands there that may not be replaced.
+        FirthError: nothing can be written beside it.
+    """
+    shown = printable(str(path))
+    if path.is_dir() and (path.resolve() == Path.cwd() or path.is_mount()):
+        raise UsageError(f"{shown} is the current directory or a mount point; name a directory in it")
+    is_empty = path.is_dir() and not any(path.iterdir())
+    if path.exists() and not is_empty:
+        is_unfinished = latest_checkpoint(path) is not None
+        if not overwrite:
+            unfinished = " and holds an unfinished run: resume it," if is_unfinished else ";"
+            raise UsageError(f"{shown} exists{unfinished} choose another place, or overwrite it")
+        if not (is_unfinished or (path / "firth.json").is_file()):
+            raise UsageError(f"{shown} exists and is no model of firth's; it is not overwritten")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.").cleanup()
+    except OSError as error:
+        raise FirthError(f"{shown} cannot be written: {error.strerror}: {printable(str(error.filename))}") from None
 
 
 def latest_checkpoint(path: Path) -> Path | None:
@@ -84,6 +143,6 @@ def latest_checkpoint(path: Path) -> Path | None:
 def printable(text: str) -> str:
     """`text` with control and formatting characters (a terminal's escapes, bidi overrides) shown as codes."""
     return "".join(
-        f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char
+        f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in UNSHOWN and char not in JOINERS else char
         for char in text
     )

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from firth.errors import FirthError
 from firth.families.cbow import CBOW
-from firth.families.family import Family, Tables, from_settings, settings
+from firth.families.family import Family, from_settings, settings
 from firth.families.skipgram import Skipgram
+from firth.families.word2vec import Tables
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
-from firth.formats import safetensors
+from firth.formats import safetensors, word2vec
 from firth.segmentation import Segmentation
 from firth.vectors import Vectors
 from firth.vocabulary import Vocabulary
@@ -35,7 +36,8 @@ class Model:
         vocabulary: V words with their rows.
         network: The two tables of a static family.
         segmentation: How text became words; queries are treated alike.
-        record: How the model came about, as JSON: corpus fingerprint, budget spent, seed, versions, final loss.
+        record: How the model came about, as JSON: corpus fingerprint, budget spent, seed, versions, the mean
+            loss over the last tenth of the budget and over all of it.
         log: One entry for each report of the training, as `log.jsonl` has them.
     """
 
@@ -119,29 +121,34 @@ def load(path: str | os.PathLike[str]) -> Model:
         FirthError: there is no model, a file of it is missing or damaged, or a newer firth wrote it.
     """
     path = Path(path)
+    shown = printable(str(path))
+    if path.is_file():
+        word2vec.refuse_foreign(path)
+        raise FirthError(f"{shown} is a file, and a model is a directory; `firth.Vectors.load` reads files of vectors")
     folder = path if (path / "firth.json").is_file() else latest_checkpoint(path)
     if folder is None:
         there = "no such directory" if not path.is_dir() else "a directory without firth.json"
-        raise FirthError(f"{printable(str(path))} is no model: {there}; `firth train` makes one")
+        raise FirthError(f"{shown} is no model: {there}; `firth train` makes one")
     try:
         description = json.loads((folder / "firth.json").read_bytes())
+        if "counts_known" in description:
+            raise FirthError(f"{shown} holds vectors alone, no model; `firth.Vectors.load` reads them")
         if description.pop("format") != FORMAT:
-            raise FirthError(f"{printable(str(path))} was written by a newer firth than this one; upgrade firth")
+            raise FirthError(f"{shown} was written by a newer firth than this one; upgrade firth")
         family = from_settings(FAMILIES, description.pop("family"))
         segmentation = Segmentation.from_settings(description.pop("segmentation"))
         log = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FirthError(f"{printable(str(path))} is not a whole model: {printable(str(error))}") from None
+        raise FirthError(f"{shown} is not a whole model: {printable(str(error))}") from None
     vocabulary = Vocabulary.read(folder / "vocabulary.tsv")
     tensors = safetensors.read(folder / "vectors.safetensors")
-    n_outputs = len(vocabulary) - (family.objective == "hierarchical_softmax")
-    for name, n_rows in (("input", len(vocabulary)), ("output", n_outputs)):
+    for name, due in family.shapes(vocabulary).items():
         tensor = tensors.get(name)
-        if tensor is None or tensor.shape != (n_rows, family.dim) or tensor.dtype != np.float32:
-            shape = "no tensor" if tensor is None else f"{tensor.dtype} {tensor.shape}"
+        if tensor is None or tensor.shape != due or tensor.dtype != np.float32:
+            there = "no tensor" if tensor is None else f"{tensor.dtype} {tensor.shape}"
             raise FirthError(
-                f"{printable(str(path))} is not a whole model: vectors.safetensors has {shape} for {name!r}, "
-                f"where the vocabulary and the family ask for float32 {(n_rows, family.dim)}"
+                f"{shown} is not a whole model: vectors.safetensors has {there} for '{name}', "
+                f"where the vocabulary and the family ask for float32 {due}"
             )
     return Model(family, vocabulary, Tables(tensors["input"], tensors["output"]), segmentation, description, log)
 

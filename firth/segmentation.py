@@ -197,6 +197,12 @@ def choose(sample: str, *, lower: bool = True) -> tuple[Segmentation, str]:
     return Segmentation(method="words", lower=lower), "Unicode words: runs of letters, marks and digits"
 
 
+def is_written_without_spaces(word: str) -> bool:
+    """Whether `word` is made of Han characters and kana alone, in which several words stand together."""
+    ranges = (*_HAN_RANGES, _KANA_RANGE)
+    return bool(word) and all(any(first <= ord(char) <= last for first, last in ranges) for char in word)
+
+
 def _classified(text: str) -> tuple[Codes, Classes]:
     """The code points of `text` and their classes."""
     try:

@@ -6,8 +6,6 @@ vocabulary that is made of them afterwards.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +19,7 @@ import numpy.typing as npt
 
 from firth.corpus import Block, Corpus
 from firth.errors import FirthError, UsageError
-from firth.files import printable
+from firth.files import appearing, printable
 from firth.segmentation import Segmentation, Split, choose
 
 Progress = Callable[[int, int | None, int], None]
@@ -280,21 +278,14 @@ def _mapped(path: Path, dtype: str, length: int) -> npt.NDArray[Any]:
 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
-    """A temporary directory that becomes `folder` when the block ends without an error, and else vanishes."""
-    temporary: Path | None = None
+    """`files.appearing`, whose failure to write says what it was about."""
+    place = f"cannot write the encoded corpus to {printable(str(folder))}"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
-        yield temporary
-        if folder.exists():
-            folder.rmdir()  # an empty one: not every system puts a directory in its place
-        temporary.replace(folder)
+        with appearing(folder) as new:
+            try:
+                yield new
+            except OSError as error:
+                written = sum(file.stat().st_size for file in new.iterdir())
+                raise FirthError(f"{place}: {error.strerror} ({written:,} bytes were written)") from error
     except OSError as error:
-        written = sum(file.stat().st_size for file in temporary.iterdir()) if temporary else 0
-        raise FirthError(
-            f"cannot write the encoded corpus to {printable(str(folder))}: {error.strerror} "
-            f"({written:,} bytes were written)"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)  # nothing is there any more when all went well
+        raise FirthError(f"{place}: {error.strerror}") from error

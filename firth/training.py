@@ -1,13 +1,14 @@
 """One loop for every family: batches -> step -> log -> checkpoint, within a budget, interruptible, resumable."""
 
 import json
+import math
 import os
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -16,8 +17,8 @@ import numpy as np
 
 from firth import corpus as corpora
 from firth.errors import FirthError, UsageError
-from firth.families.family import Family, Step, Tables, answers_gensim_names, settings
-from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
+from firth.families.family import Family, Step, answers_gensim_names, settings
+from firth.files import appearing, check_output, latest_checkpoint, printable, replacing, uninterrupted
 from firth.model import Model, load, versions
 from firth.progress import Progress, Silent
 from firth.segmentation import Method, Segmentation
@@ -28,6 +29,7 @@ from firth.windows import Stream
 SECONDS_BETWEEN_REPORTS: Final = 1.0
 SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
 LEAST_EPOCHS: Final = 5
+LATE: Final = 0.9  # of the budget: from here on counts for the final loss
 MOST_EPOCHS: Final = 20  # of a corpus of a million words or fewer
 
 
@@ -36,7 +38,7 @@ class Budget:
     """How long a run is: exactly one of the three is given."""
 
     epochs: float | None = None
-    tokens: int | None = None
+    tokens: float | None = None
     minutes: float | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +94,8 @@ class State(NamedTuple):
     seconds: float = 0.0
     loss_nats: float = 0.0  # summed over all pairs so far
     n_pairs: int = 0
+    late_loss_nats: float = 0.0  # the same over the last tenth of the budget
+    late_pairs: int = 0
 
 
 def default_epochs(n_tokens: int) -> int:
@@ -99,7 +103,7 @@ def default_epochs(n_tokens: int) -> int:
 
     They fall with the root of the size: where more of them stopped helping (docs/decisions/0007).
     """
-    return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_EPOCHS * (1_000_000 / max(1, n_tokens)) ** 0.5)))
+    return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_EPOCHS * math.sqrt(1_000_000 / max(1, n_tokens)))))
 
 
 def available_threads() -> int:
@@ -149,10 +153,10 @@ def train(
         encoding: Of the files.
         output: A directory for the model, and for checkpoints while the run is unfinished.
         overwrite: Whether a model in `output` may be replaced (when the run has ended well).
-        resume: Go on with the unfinished run in `output`; family, budget and seed must be those it began with,
-            or be left at their defaults.
-        base: A model, or its directory, to go on from: its rows and words are kept, words that are new in `corpus`
-            get rows of their own.
+        resume: Go on with the unfinished run in `output`; family and seed must be those it began with, and so must
+            the budget, or be left out.
+        base: A model, or its directory, to go on from: its words keep their vectors, words that are new in `corpus`
+            get rows of their own. Text is cut into words as the base's was.
         cache_dir: Where the encoded corpus lies while the run lasts; by default the system's temporary directory.
         progress: Shows how far the work is; by default nothing is shown.
         on_report: Called about once a second, and at the end, from the calling thread.
@@ -163,45 +167,44 @@ def train(
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written to `output` then.
     """
     progress = progress or Silent()
-    place = Path(output) if output is not None else None
+    place = Path(output).absolute() if output is not None else None
     given = _budget(epochs, tokens, minutes)
     threads = available_threads() if threads is None else threads
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be at least 1")
     if seed < 0:
         raise UsageError(f"seed is {seed}; it must not be negative")
+    run = None
     if resume:
-        if place is None or base is not None:
-            raise UsageError("a resumed run needs the output it began with, and takes no other model to go on from")
-        begun = _begun(place, family, given, seed)
+        run = _begun(place, family, given, seed, is_from_model=base is not None)
     elif place is not None:
         check_output(place, overwrite=overwrite)
-    start = load(base) if isinstance(base, str | os.PathLike) else base
-    source = begun.model if resume else start
-    if source is not None and source.family.dim != family.dim:
-        raise UsageError(f"dim is {family.dim}, but the model to go on from has {source.family.dim}")
-    segmentation = source.segmentation if source is not None else _asked_segmentation(segment, cased)
+    start = None
+    if run is None and base is not None:
+        start = base if isinstance(base, Model) else load(base)
+        _check_base(start, family)
+    source = start if run is None else run.model
+    segmentation = _asked_segmentation(segment, cased, source)
 
     began = time.monotonic()
-    with _encoded(corpus, encoding, segmentation, cased, cache_dir, progress) as encoded:
+    with _encoded(corpus, encoding, segmentation, source, cased, cache_dir, progress) as encoded:
         encode_seconds = round(time.monotonic() - began, 3)
-        if resume:
-            if encoded.fingerprint != begun.model.record["corpus"]["fingerprint"]:
-                raise FirthError("the corpus is not the one that the run began with; give the same text, or begin anew")
-            run = begun
-        else:
+        if run is None:
             budget = given or _default_budget(encoded, progress)
             run = Run.begin(family, encoded, budget, seed, threads, start)
-        progress.say(
-            f"{len(run.model.vocabulary):,} words in the vocabulary; {run.budget} on {_plural(threads, 'thread')}"
-        )
+        elif encoded.fingerprint != run.model.record["corpus"]["fingerprint"]:
+            raise FirthError("the corpus is not the one that the run began with; give the same text, or begin anew")
+        start = source = None  # of a base in `output`, the mapped files are let go, so that they can be replaced
+        model = run.model
+        model.record["threads"] = threads
+        progress.say(f"{len(model.vocabulary):,} words in the vocabulary; {run.budget} on {_plural(threads, 'thread')}")
         loop = _Loop(run, encoded, threads, progress, on_report, place)
-        run.model.record["prepared"] = {"encode_seconds": encode_seconds, "compile_seconds": loop.compile()}
+        model.record["prepared"] = {"encode_seconds": encode_seconds, "compile_seconds": loop.compile()}
         loop.run()
-    if place is not None:
-        with appearing(place) as folder:
-            run.model.write(folder)
-    return run.model
+        if place is not None:
+            with uninterrupted(), appearing(place) as folder:
+                model.write(folder)
+    return model
 
 
 @dataclass
@@ -224,8 +227,13 @@ class Run:
             )
             network = family.network(vocabulary, seed)
         else:
-            vocabulary = base.vocabulary.extended(encoded.types, encoded.counts, min_count=family.min_count)
-            network = _widened(family, base, vocabulary, seed)
+            vocabulary = base.vocabulary.extended(
+                encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
+            )
+            network = family.network(vocabulary, seed)
+            rows = vocabulary.rows(base.vocabulary.words)
+            for new, old in zip(network, base.network, strict=True):
+                new[rows] = old
         record = {
             "finished": False,
             "corpus": {
@@ -241,13 +249,15 @@ class Run:
         }
         if base is not None:
             record["base"] = base.record
-        return cls(Model(family, vocabulary, network, encoded.segmentation, record), budget, seed, State())
+        segmentation = encoded.segmentation if base is None else base.segmentation
+        return cls(Model(family, vocabulary, network, segmentation, record), budget, seed, State())
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
         """The run whose checkpoint `folder` is; its tables are copied into memory, to be changed."""
         model = load(folder)
-        model.network = Tables(*(np.array(table) for table in model.network))
+        mapped: Any = model.network
+        model.network = mapped._make(np.array(table) for table in mapped)
         try:
             state = State(**json.loads((folder / "state.json").read_bytes()))
             return cls(model, Budget(**model.record["budget"]), model.record["seed"], state)
@@ -304,8 +314,9 @@ class _Loop:
         family, text = self.job.model.family, self.text
         began = time.monotonic()
         batch = family.batch(text, 0, self.job.seed)
-        spare = Tables(*(np.zeros_like(table) for table in self.job.model.network))
-        family.step(spare, batch._replace(last=batch.first, noise=batch.noise[:0]), 1.0, text.tree)
+        network: Any = self.job.model.network
+        spare = network._make(np.zeros_like(table) for table in network)
+        family.step(spare, batch, family.learning_rate, text.tree)
         seconds = time.monotonic() - began
         if seconds > 1:
             self.progress.say(f"compiled the training step for this processor in {seconds:.0f} s; it is kept for later")
@@ -313,18 +324,17 @@ class _Loop:
 
     def run(self) -> None:
         """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""
-        fraction = self.fraction()
         self.began = time.monotonic() - self.state.seconds
-        with self.progress.stage("training", fraction=fraction, words=self.tokens()) as advance:
+        with self.progress.stage("training", fraction=self.fraction(), words=self.tokens()) as advance:
             try:
                 while not self.is_done():
                     self.work_until(time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS, advance)
                     if not self.is_done():
                         self.checkpoint()
+                self.report(advance)
             except KeyboardInterrupt:
                 self.checkpoint()
                 raise
-            self.report(advance)
         self.settle(finished=True)
 
     def work_until(self, deadline: float, advance: Callable[..., None]) -> None:
@@ -342,9 +352,9 @@ class _Loop:
                     due = time.monotonic() + SECONDS_BETWEEN_REPORTS
                 self.stopping = self.stopping or time.monotonic() >= deadline
         finally:
-            self.stopping = True
-            while self.n_working:
-                with suppress(KeyboardInterrupt):  # another Ctrl-C does not cut a batch short
+            with uninterrupted():  # a batch takes milliseconds; another Ctrl-C does not cut it short
+                self.stopping = True
+                while self.n_working:
                     self.wait()
         if self.failure is not None:
             raise self.failure
@@ -364,9 +374,10 @@ class _Loop:
             self.n_working += 1
         try:
             while (taken := self.take()) is not None:
-                number, learning_rate = taken
+                number, fraction = taken
                 batch = model.family.batch(self.text, number, seed)
-                self.add(model.family.step(model.network, batch, learning_rate, self.text.tree))
+                step = model.family.step(model.network, batch, self.learning_rate(fraction), self.text.tree)
+                self.add(step, fraction)
         except BaseException as error:
             self.failure = error
         finally:
@@ -377,20 +388,25 @@ class _Loop:
                 self.change.notify_all()
 
     def take(self) -> tuple[int, float] | None:
-        """The next batch's number and learning rate; None where the work ends."""
+        """The next batch's number, and the part of the budget that is spent before it; None where the work ends."""
         with self.lock:
-            if self.stopping or self.is_done():
+            fraction = self.fraction()
+            if self.stopping or fraction >= 1:
                 return None
             number = self.state.next_batch
-            learning_rate = self.learning_rate()
             self.state = self.state._replace(next_batch=number + 1)
-            return number, learning_rate
+            return number, fraction
 
-    def add(self, step: Step) -> None:
+    def add(self, step: Step, fraction: float) -> None:
         """Adds the loss of a batch."""
+        late = step if fraction >= LATE else Step(0.0, 0)
         with self.lock:
-            self.state = self.state._replace(
-                loss_nats=self.state.loss_nats + step.loss_nats, n_pairs=self.state.n_pairs + step.n_pairs
+            state = self.state
+            self.state = state._replace(
+                loss_nats=state.loss_nats + step.loss_nats,
+                n_pairs=state.n_pairs + step.n_pairs,
+                late_loss_nats=state.late_loss_nats + late.loss_nats,
+                late_pairs=state.late_pairs + late.n_pairs,
             )
 
     def seconds(self) -> float:
@@ -404,24 +420,25 @@ class _Loop:
     def fraction(self) -> float:
         """The spent part of the budget."""
         if self.job.budget.minutes is not None:
-            return min(1.0, self.seconds() / (60 * self.job.budget.minutes)) if self.began else 0.0
+            return min(1.0, self.seconds() / (60 * self.job.budget.minutes))
         return min(1.0, self.tokens() / self.n_tokens)
 
     def is_done(self) -> bool:
         """Whether the budget is spent."""
         return self.fraction() >= 1.0
 
-    def learning_rate(self) -> float:
+    def learning_rate(self, fraction: float) -> float:
         """Linear from the first to the final learning rate over the budget."""
         family = self.job.model.family
-        return family.learning_rate + self.fraction() * (family.final_learning_rate - family.learning_rate)
+        return family.learning_rate + fraction * (family.final_learning_rate - family.learning_rate)
 
     def report(self, advance: Callable[..., None]) -> None:
         """Tells bar, log and callback how the run stands."""
         with self.lock:
             state = self.state._replace(seconds=self.seconds())
             since, self.reported = self.reported, state
-            fraction, learning_rate = self.fraction(), self.learning_rate()
+            fraction = self.fraction()
+        learning_rate = self.learning_rate(fraction)
         tokens = self.text.tokens_before(state.next_batch)
         n_pairs = state.n_pairs - since.n_pairs
         report = Report(
@@ -435,6 +452,11 @@ class _Loop:
             tokens_per_second=(tokens - self.text.tokens_before(since.next_batch))
             / max(1e-9, state.seconds - since.seconds),
         )
+        if state.n_pairs == 0 and fraction >= 1:
+            raise FirthError(
+                "nothing was there to predict: no line of the corpus has two words of the vocabulary, or sub-sampling "
+                "dropped them; a line should be a sentence or a paragraph, and --sample 0 keeps all words"
+            )
         if not n_pairs:
             return
         if not np.isfinite(report.loss_nats):
@@ -452,6 +474,7 @@ class _Loop:
         """Writes where the run stands into the run's state and the model's record."""
         state = self.state._replace(seconds=self.seconds())
         self.state = self.job.state = state
+        mean_loss_nats = state.loss_nats / max(1, state.n_pairs)
         self.job.model.record |= {
             "finished": finished,
             "spent": {
@@ -460,21 +483,24 @@ class _Loop:
                 "epochs": self.tokens() / self.text.n_tokens,
                 "n_pairs": state.n_pairs,
             },
-            "loss_nats": state.loss_nats / max(1, state.n_pairs),
+            "loss_nats": state.late_loss_nats / state.late_pairs if state.late_pairs else mean_loss_nats,
+            "mean_loss_nats": mean_loss_nats,
         }
 
     def checkpoint(self) -> None:
         """Keeps where the run stands, if there is a place for it; the clock of the budget stands still meanwhile."""
         self.settle(finished=False)
         if self.place is not None:
-            self.job.write(self.place)
+            self.progress.say(f"writing a checkpoint to {self.place.name}")
+            with uninterrupted():
+                self.job.write(self.place)
         self.began = time.monotonic() - self.state.seconds
 
 
 def _budget(epochs: float | None, tokens: float | None, minutes: float | None) -> Budget | None:
     if epochs is None and tokens is None and minutes is None:
         return None
-    return Budget(epochs=epochs, tokens=int(tokens) if tokens is not None else None, minutes=minutes)
+    return Budget(epochs=epochs, tokens=tokens, minutes=minutes)
 
 
 def _default_budget(encoded: EncodedCorpus, progress: Progress) -> Budget:
@@ -483,8 +509,10 @@ def _default_budget(encoded: EncodedCorpus, progress: Progress) -> Budget:
     return budget
 
 
-def _begun(place: Path, family: Family, budget: Budget | None, seed: int) -> Run:
+def _begun(place: Path | None, family: Family, budget: Budget | None, seed: int, *, is_from_model: bool) -> Run:
     """The unfinished run in `place`, which must have been begun with these settings."""
+    if place is None:
+        raise UsageError("a resumed run needs the output that it began with")
     folder = latest_checkpoint(place)
     if folder is None:
         raise UsageError(f"{printable(str(place))} has no unfinished run to resume; train without --resume")
@@ -497,6 +525,8 @@ def _begun(place: Path, family: Family, budget: Budget | None, seed: int) -> Run
     ]
     if budget is not None and budget != run.budget:
         differing.append(f"a budget of {budget} (begun with {run.budget})")
+    if is_from_model and "base" not in run.model.record:
+        differing.append("a model to go on from (begun without one)")
     if seed != run.seed:
         differing.append(f"seed {seed} (begun with {run.seed})")
     if differing:
@@ -504,8 +534,25 @@ def _begun(place: Path, family: Family, budget: Budget | None, seed: int) -> Run
     return run
 
 
-def _asked_segmentation(segment: str, cased: bool) -> Segmentation | None:
-    """None where the text decides."""
+def _check_base(base: Model, family: Family) -> None:
+    """Raises UsageError where `family` cannot go on from `base`."""
+    if base.family.dim != family.dim:
+        raise UsageError(f"dim is {family.dim}, but the model to go on from has {base.family.dim}")
+    if "hierarchical_softmax" in (settings(family).get("objective"), settings(base.family).get("objective")):
+        raise UsageError(
+            "going on from a model needs negative sampling: new words change the whole tree of hierarchical softmax"
+        )
+
+
+def _asked_segmentation(segment: str, cased: bool, source: Model | None) -> Segmentation | None:
+    """How the call wants words to be found, None where the text decides; no other way than `source` has it."""
+    if source is not None:
+        there = source.segmentation
+        if segment not in ("auto", there.method) or (cased and there.lower):
+            raise UsageError(
+                f"the model's words were found by segment '{there.method}'{'' if there.lower else ', cased'}, and so "
+                "must new text's: leave segment and cased out"
+            )
     return None if segment == "auto" else Segmentation(method=segment, lower=not cased)  # type: ignore[arg-type]
 
 
@@ -514,12 +561,17 @@ def _encoded(
     sources: Any,
     encoding: str,
     segmentation: Segmentation | None,
+    source: Model | None,
     cased: bool,
     cache_dir: str | os.PathLike[str] | None,
     progress: Progress,
 ) -> Iterator[EncodedCorpus]:
-    """The corpus, encoded into a directory that lives as long as the block."""
+    """The corpus, encoded into a directory that lives as long as the block; of `source`, words are found alike."""
     text = corpora.read(sources, encoding=encoding)
+    if source is not None and not text.has_ready_words:
+        segmentation = source.segmentation
+        if warning := segmentation.warning():
+            progress.say(warning)
     if cache_dir is not None:
         Path(cache_dir).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=cache_dir, prefix="firth-corpus-"))
@@ -541,22 +593,6 @@ def _encoded(
             yield encoded
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _widened(family: Family, base: Model, vocabulary: Vocabulary, seed: int) -> Tables:
-    """The tables of `base` with new rows for the words that it lacks."""
-    hierarchical = "hierarchical_softmax" in (
-        getattr(family, "objective", None),
-        getattr(base.family, "objective", None),
-    )
-    if hierarchical:
-        raise UsageError(
-            "going on from a model needs negative sampling: new words change the whole tree of hierarchical softmax"
-        )
-    network = family.network(vocabulary, seed)
-    for new, old in zip(network, base.network, strict=True):
-        new[: len(old)] = old
-    return network
 
 
 def _plural(number: int, noun: str) -> str:

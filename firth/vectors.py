@@ -1,7 +1,8 @@
 """Words and their vectors, a matrix for every layer, and what they are asked: neighbours, analogies, scores.
 
-Names follow gensim's KeyedVectors. What differs: an unknown word is an error everywhere, so nothing is dropped in
-silence; and vectors are a value, so what gensim changes in place comes back as new `Vectors` here.
+Names follow gensim's KeyedVectors. What differs: an unknown word is an error, so nothing is dropped in silence (two
+methods say that they leave unknown words out, `sentence_vector` and `vectors_for_all`, and fail where none is known);
+and vectors are a value, so what gensim changes in place comes back as new `Vectors` here.
 """
 
 import copy
@@ -21,7 +22,7 @@ from firth import evaluation, neighbours
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
 from firth.formats import safetensors, word2vec
-from firth.segmentation import Segmentation
+from firth.segmentation import Segmentation, is_written_without_spaces
 from firth.vocabulary import Vocabulary
 
 P = ParamSpec("P")
@@ -55,6 +56,7 @@ GENSIM_ATTRIBUTES = {
     "get_normed_vectors": "unit_normalized().matrix",
     "unit_normalize_all": "unit_normalized()",
     "get_vecattr": "counts[row(word)]",
+    "set_vecattr": "Vectors(words, array, counts=counts)",
     "similar_by_key": "similar_by_word",
     "add_vector": "with_vectors(words, array), which returns new vectors",
     "add_vectors": "with_vectors(words, array), which returns new vectors",
@@ -66,13 +68,10 @@ GENSIM_ATTRIBUTES = {
 FAMILY_TITLES = {
     "skipgram": "Skip-gram",
     "cbow": "CBOW",
-    "glove": "GloVe",
-    "elmo": "ELMo",
-    "gpt": "GPT",
-    "bert": "BERT",
 }
 
 N_SPELLINGS = 3
+N_NAMED = 5  # of several words that a message is about
 SPELLINGS_TRIED = 2_000  # the most frequent that look alike; an error must not take long
 LONGEST_EXPLAINED = 50  # characters of an unknown word; what is longer is no misspelt word
 
@@ -178,12 +177,8 @@ class Vectors:
         if not words:
             raise FirthError(f"{printable(str(path))} holds no words")
         if repeated:
-            shown = ", ".join(printable(word) for word in repeated[:5])
-            more = ", ..." if len(repeated) > 5 else ""
-            warnings.warn(
-                f"{printable(str(path))}: {len(repeated):,} left out, as their words stood before: {shown}{more}",
-                stacklevel=2,
-            )
+            left_out = f"{len(repeated):,} left out, as their words stood before"
+            warnings.warn(f"{printable(str(path))}: {left_out}: {_first_few(repeated)}", stacklevel=2)
         return cls(words, array, provenance={"source": path.name})
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -276,6 +271,33 @@ class Vectors:
         if row is None:
             raise UnknownWordError(_explained(word, self.words, self._rows))
         return row
+
+    def words_of(self, *texts: str) -> list[str]:
+        """The words of what someone typed, cut as the training text was.
+
+        A text that is a known word stays whole, even if it holds a space, and so does a known word between white
+        space; the rest is segmented.
+
+        Args:
+            texts: Words or text, such as "new york" or "The king, the queen".
+
+        Returns:
+            The words in order: known ones as they stand in `words`, unknown ones normalised. What holds no word, as
+            "!", is returned too, for the error that will name it.
+
+        Raises:
+            UsageError: no text was given.
+        """
+        if not texts:
+            raise UsageError("no word was given")
+        found = []
+        for text in texts:
+            for piece in [text] if text in self else text.split() or [text]:
+                if piece in self:
+                    found.append(self.words[self.row(piece)])
+                else:
+                    found += (self.segmentation.words(piece) if self.segmentation else []) or [piece]
+        return found
 
     def __getitem__(self, words: str | Sequence[str]) -> Vector:
         """The vector (dim,) of a word, or the vectors (word, dim) of several.
@@ -531,12 +553,16 @@ class Vectors:
         return self._with_array(neighbours.unit(self.array), {})
 
     def vectors_for_all(self, words: Iterable[str]) -> "Vectors":
-        """The vectors of those of `words` that are known, in the order given, each once.
+        """The vectors of those of `words` that are known, in the order given, each once; the others are left out.
 
         Raises:
-            UsageError: none is known.
+            UnknownWordError: none is known.
+            UsageError: no word was given.
         """
-        known = list(dict.fromkeys(word for word in words if word in self))
+        asked = _several(list(dict.fromkeys(words)))
+        known = [word for word in asked if word in self]
+        if not known:
+            raise UnknownWordError(f"none of those asked for is one of the {len(self):,} words: {_first_few(asked)}")
         rows = [self.row(word) for word in known]
         counts = None if self.counts is None else self.counts[rows]
         return Vectors(
@@ -824,12 +850,18 @@ def _origin(provenance: dict[str, Any]) -> str:
     return f"{'an' if title[0] in 'AEIOaeio' else 'a'} {printable(title)} model"
 
 
+def _first_few(words: Sequence[str]) -> str:
+    """The first of `words`, for a message."""
+    shown = ", ".join(printable(str(word)[:LONGEST_EXPLAINED]) for word in words[:N_NAMED])
+    return f"{shown}, ..." if len(words) > N_NAMED else shown
+
+
 def _explained(word: str, words: Sequence[str], known: Collection[str]) -> str:
     """What an unknown word's error says."""
     message = f"'{printable(word[:LONGEST_EXPLAINED])}' is not one of the {len(words):,} words"
     if len(word) > LONGEST_EXPLAINED:
         return message
-    parts = _known_parts(word, known) if _is_written_without_spaces(word) else []
+    parts = _known_parts(word, known) if is_written_without_spaces(word) else []
     if parts:
         whole = "its parts are" if sum(map(len, parts)) == len(word) else "of its parts these are"
         message += f"; {whole}: {' + '.join(parts)}"
@@ -847,13 +879,6 @@ def _nearest_spellings(word: str, words: Sequence[str]) -> list[str]:
         if -2 <= len(other) - len(word) <= 2 and other and (other[0] == word[:1] or other[-1] == word[-1:])
     ]
     return difflib.get_close_matches(word, alike[:SPELLINGS_TRIED], N_SPELLINGS)
-
-
-def _is_written_without_spaces(word: str) -> bool:
-    """Whether it is made of Chinese characters or kana alone."""
-    return bool(word) and all(
-        "\u3005" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or char >= "\U00020000" for char in word
-    )
 
 
 def _known_parts(word: str, known: Collection[str]) -> list[str]:

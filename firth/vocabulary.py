@@ -104,11 +104,13 @@ class Vocabulary:
             raise FirthError(_too_few_words(words, given, kept, min_count))
         return cls([words[type_id] for type_id in kept], given[kept])
 
-    def extended(self, words: Sequence[str], counts: npt.ArrayLike, *, min_count: int = 5) -> "Vocabulary":
-        """This vocabulary and the new words of another corpus, in new rows behind the old ones.
+    def extended(
+        self, words: Sequence[str], counts: npt.ArrayLike, *, min_count: int = 5, max_size: int | None = None
+    ) -> "Vocabulary":
+        """This vocabulary and the new words of another corpus, in the order of `from_counts`.
 
-        Old words keep their rows, and their counts add up. New words are those that occur `min_count` times
-        or more in the other corpus, in the order of `from_counts`.
+        Counts of words in both add up. New words are those that occur `min_count` times or more in the other
+        corpus, the most frequent ones as long as there is room below `max_size`; no old word goes.
         """
         given = np.asarray(counts, dtype=np.int64)
         rows = self.rows(words)
@@ -116,10 +118,10 @@ class Vocabulary:
         old_counts = self.counts.copy()
         np.add.at(old_counts, rows[known], given[known])
         new = [type_id for type_id in _by_falling_count(words, given, min_count) if not known[type_id]]
-        return Vocabulary(
-            self.words + [words[type_id] for type_id in new],
-            np.concatenate([old_counts, given[new]]),
-        )
+        if max_size is not None:
+            new = new[: max(0, max_size - len(self))]
+        all_words = self.words + [words[type_id] for type_id in new]
+        return Vocabulary.from_counts(all_words, np.concatenate([old_counts, given[new]]), min_count=1)
 
     def __len__(self) -> int:
         """V, the number of words and rows."""

@@ -14,7 +14,9 @@ from firth.tokens import EncodedCorpus
 from firth.vocabulary import AliasTable, HuffmanTree, Vocabulary
 
 BATCH_TOKENS = 16384
-"""Raw tokens in one batch: some milliseconds of training, so that Python's share is small and Ctrl-C is quick."""
+"""Most raw tokens in a batch: some milliseconds of training, so that Python's share is small and Ctrl-C is quick."""
+LEAST_BATCH_TOKENS = 512
+"""Fewest: a small corpus is cut finer, so that the learning rate falls in steps and budgets are kept."""
 
 
 class Batch(NamedTuple):
@@ -45,7 +47,7 @@ class Stream:
     corpus: EncodedCorpus
     row_of_type: NDArray[np.int32]
     keep_probability: NDArray[np.float32]
-    noise_table: AliasTable
+    noise_table: AliasTable | None  # None under hierarchical softmax
     tree: HuffmanTree | None
 
     @property
@@ -54,14 +56,19 @@ class Stream:
         return self.corpus.n_tokens
 
     @property
+    def batch_tokens(self) -> int:
+        """Raw tokens of one batch."""
+        return min(BATCH_TOKENS, max(LEAST_BATCH_TOKENS, self.n_tokens // 64))
+
+    @property
     def n_batches(self) -> int:
         """Batches of one pass."""
-        return -(-self.n_tokens // BATCH_TOKENS)
+        return -(-self.n_tokens // self.batch_tokens)
 
     def tokens_before(self, number: int) -> int:
         """Raw tokens of the batches before `number`, which counts through all passes."""
         passes, batch = divmod(number, self.n_batches)
-        return passes * self.n_tokens + min(batch * BATCH_TOKENS, self.n_tokens)
+        return passes * self.n_tokens + min(batch * self.batch_tokens, self.n_tokens)
 
 
 def stream(
@@ -77,7 +84,7 @@ def stream(
         corpus=corpus,
         row_of_type=vocabulary.rows(corpus.types),
         keep_probability=vocabulary.keep_probabilities(sample),
-        noise_table=vocabulary.noise_table(noise_exponent),
+        noise_table=vocabulary.noise_table(noise_exponent) if tree is None else None,
         tree=tree,
     )
 
@@ -92,13 +99,13 @@ def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, bl
         window: Widest window, in words to either side.
         narrowest: Narrowest one; widths are uniform between the two.
         block: Centres in a block.
-        noise_pool: Noise words drawn for each block.
+        noise_pool: Noise words drawn for each block, if any.
     """
     from firth import kernels
 
     pass_number, batch = divmod(number, text.n_batches)
-    start = batch * BATCH_TOKENS
-    stop = min(start + BATCH_TOKENS, text.n_tokens)
+    start = batch * text.batch_tokens
+    stop = min(start + text.batch_tokens, text.n_tokens)
     of_pass, of_noise = np.random.SeedSequence((seed, pass_number)).generate_state(2, np.uint64)
     rows, left, right, first, last = kernels.cut_windows(
         text.corpus.type_ids,
@@ -112,7 +119,8 @@ def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, bl
         of_pass,
     )
     n_blocks = -(-(last - first) // block)
-    table = text.noise_table
-    key = kernels.mix(of_noise, batch)
-    noise = kernels.draw_noise(table.probability, table.alias, np.uint64(key), n_blocks * noise_pool)
-    return Batch(rows, left, right, first, last, block, noise.reshape(n_blocks, noise_pool), stop - start)
+    noise = np.empty((n_blocks, 0), np.int32)
+    if text.noise_table is not None:
+        key = np.uint64(kernels.mix(of_noise, batch))
+        noise = kernels.draw_noise(*text.noise_table, key, n_blocks * noise_pool).reshape(n_blocks, noise_pool)
+    return Batch(rows, left, right, first, last, block, noise, stop - start)

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -204,13 +204,12 @@ def test_an_unknown_chinese_word_stays_whole_and_its_known_parts_are_named(run: 
     assert "好 + 开心" in err
 
 
-def test_a_known_word_that_contains_a_space_stays_whole() -> None:
-    vectors = vectors_of(["new york", "new", "york"])
-    assert cli.split_words(vectors, ["new york", "York  new"]) == ["new york", "York", "new"]
-
-
-def test_unknown_text_is_segmented() -> None:
-    assert cli.split_words(vectors_of(ENGLISH), ["king-queen", "Paris", "!"]) == ["king", "queen", "Paris", "!"]
+def test_a_model_whose_words_another_segmenter_cut_is_used_with_a_warning(run: Run, tmp_path: Path) -> None:
+    segmentation = Segmentation(method="chinese", segmenter="rjieba 0.0.1")
+    Vectors(CHINESE, np.eye(5), segmentation=segmentation).save(tmp_path / "zh")
+    status, out, err = run("similarity", "zh", "好", "开心")
+    assert (status, err) == (0, f"firth: warning: {segmentation.warning()}\n")
+    assert lines(out)[1][1:3] == ["好", "开心"]
 
 
 def test_words_that_look_like_markup_or_escapes_are_harmless(
@@ -435,12 +434,27 @@ def test_every_hyperparameter_is_a_flag_and_a_key_of_the_file(trained: Callable[
         (("--recipe", "fast"), "", 100),
         ((), 'preset = "base"', 300),
         ((), 'recipe = "paper"', 300),
+        (("--preset", "tiny", "--recipe", "paper"), "", 32),
+        (("--recipe", "paper", "--preset", "small"), "", 100),
+        (("--recipe", "paper"), 'preset = "small"', 100),
+        (("--preset", "tiny"), 'recipe = "paper"', 32),
+        (("--preset", "tiny", "--recipe", "fast"), "", 32),
+        (("--preset", "tiny", "--recipe", "paper", "--dim", "7"), "", 7),
     ],
 )
 def test_a_flag_wins_over_the_file_the_file_over_presets_those_over_defaults(
     trained: Callable[..., Any], flags: tuple[str, ...], settings: str, dim: int
 ) -> None:
     assert trained(*flags, settings=settings)[0].dim == dim
+
+
+@pytest.mark.parametrize("family", [Skipgram, CBOW])
+@pytest.mark.parametrize("preset", get_args(cli.Preset))
+def test_a_preset_is_the_size_and_a_recipe_the_rest(trained: Callable[..., Any], family: Any, preset: str) -> None:
+    dim = getattr(family, preset)().dim
+    assert trained("--preset", preset, family=family.name)[0] == getattr(family, preset)()
+    both = trained("--preset", preset, "--recipe", "paper", family=family.name)[0]
+    assert both == dataclasses.replace(family.paper(), dim=dim)
 
 
 def test_the_common_flags_may_stand_in_the_file(trained: Callable[..., Any]) -> None:
@@ -496,6 +510,45 @@ def test_a_missing_file_of_settings_is_wrong_usage(run: Run) -> None:
     status, _, err = run("train", "skipgram", "a.txt", "-o", "out", "--config", "missing.toml")
     assert status == 2
     assert "missing.toml" in err
+
+
+@pytest.fixture
+def given(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
+    """The lines that `firth train skipgram -` gives to `train` of these bytes on standard input."""
+    corpora: list[list[str]] = []
+
+    def train(family: object, corpus: Iterable[str], **_: object) -> SimpleNamespace:
+        corpora.append(list(corpus))
+        record = {"loss_nats": 2.5, "spent": {"seconds": 2.0, "tokens": 500}}
+        return SimpleNamespace(vocabulary=ENGLISH, record=record)
+
+    def given(content: bytes, *flags: str, status: int = 0, said: str = "") -> list[str]:
+        (tmp_path / "stdin").write_bytes(content)
+        with (tmp_path / "stdin").open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            actual_status, _, err = run("train", "skipgram", "-", "-o", "out", *flags)
+        assert actual_status == status
+        assert said in err
+        return corpora.pop() if corpora else []
+
+    monkeypatch.setattr(training, "train", train)
+    return given
+
+
+def test_standard_input_is_read_as_a_file_is(given: Callable[..., list[str]]) -> None:
+    assert given("a b\n\n你好\r\nc".encode()) == ["a b\n", "\n", "你好\n", "c"]
+    assert given("\ufeffa \ufeffb\n\ufeffc\n".encode()) == ["a \ufeffb\n", "\ufeffc\n"]
+    assert given("a 你好\n".encode("utf-16"), "--encoding", "utf-16") == ["a 你好\n"]
+    assert given("你好\n".encode("gb18030"), "--encoding", "gb18030") == ["你好\n"]
+    assert given(b"") == []
+
+
+def test_what_is_no_text_on_standard_input_is_refused(given: Callable[..., list[str]]) -> None:
+    given(b"a b\nc \0d\n", status=1, said="standard input, line 2: a NUL byte")
+    given("a b\n".encode("utf-16-le"), status=1, said="--encoding (utf-16, say)")
+    given(b"a\xff\n", status=1, said="standard input is not utf-8")
+    given(b"a b\n", "--encoding", "utf-16", status=1, said="standard input is not utf-16")
+    given(b"a b\n", "--encoding", "none", status=2, said="--encoding none")
 
 
 def test_the_families_of_the_command_line_are_those_that_a_model_may_be_of() -> None:
@@ -570,6 +623,16 @@ def test_convert_writes_the_format_that_is_asked(run: Run, english: Path) -> Non
     assert status == 0
     assert lines(out)[1] == ["v.txt", "2", "8"]
     assert [line.split()[0] for line in Path("v.txt").read_text(encoding="utf-8").splitlines()] == ["king", "queen"]
+
+
+def test_convert_says_which_layer_a_file_has_got(run: Run, english: Path, layered: Path) -> None:
+    status, _, err = run("convert", layered, "v.txt")
+    assert status == 0
+    assert "has layers 0 to 1; v.txt holds layer 1 alone" in err
+    np.testing.assert_array_equal(Vectors.load("v.txt").matrix, Vectors.load(layered).layer(1).matrix)
+    assert run("convert", layered, "directory")[2] == ""
+    assert Vectors.load("directory").n_layers == 2
+    assert run("convert", english, "one.txt")[2] == ""
 
 
 def test_convert_replaces_nothing_unless_told(run: Run, english: Path) -> None:

@@ -5,6 +5,7 @@ import inspect
 import random
 import re
 import shlex
+import sys
 import warnings
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -94,7 +95,9 @@ def run_command(command: str, place: str) -> None:
         return
     program, *arguments = shlex.split(command)
     if program == "python" and arguments[0] == "-c":
-        exec(arguments[1], {})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["-c", *arguments[2:]])
+            exec(arguments[1], {})
     else:
         assert program == "firth", f"{place}: '{command}' neither runs here nor sets up"
         assert cli.main(arguments) == 0, f"{place}: {command}"

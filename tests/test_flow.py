@@ -21,6 +21,7 @@ FLOW = [
     "objectives",
     "families",
     "families.family",
+    "families.word2vec",
     "families.skipgram",
     "families.cbow",
     "formats",

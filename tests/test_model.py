@@ -5,11 +5,12 @@ import os
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 import firth
 from firth.files import appearing, printable, replacing
 
-FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1)
+FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
 
 
 @pytest.fixture
@@ -53,6 +54,29 @@ def test_a_missing_model_is_named(tmp_path):
         firth.load(tmp_path)
 
 
+def test_what_is_no_model_is_told_apart(saved, tmp_path):
+    firth.load(saved).vectors.save(tmp_path / "vectors")
+    with pytest.raises(firth.FirthError, match="vectors alone"):
+        firth.load(tmp_path / "vectors")
+    firth.convert(saved, tmp_path / "vectors.txt")
+    with pytest.raises(firth.FirthError, match="is a file"):
+        firth.load(tmp_path / "vectors.txt")
+    (tmp_path / "old.kv").write_bytes(b"\x80\x04\x95")
+    with pytest.raises(firth.FirthError, match="save_word2vec_format"):
+        firth.load(tmp_path / "old.kv")
+
+
+def test_a_full_disk_is_an_error_of_ours(saved, monkeypatch):
+    def full(tensors, path):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("firth.formats.safetensors.save_file", full)
+    with pytest.raises(firth.FirthError, match="No space left"):
+        firth.load(saved).save(saved, overwrite=True)
+    monkeypatch.undo()
+    assert len(firth.load(saved).vocabulary) == 3
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
@@ -92,9 +116,10 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         break_off()
     assert [path.name for path in (tmp_path / "place").iterdir()] == ["old"]
+    (tmp_path / "place" / "firth.json").touch()
     with appearing(tmp_path / "place") as folder:
         (folder / "new").touch()
-    assert [path.name for path in (tmp_path / "place").iterdir()] == ["new"]
+    assert sorted(path.name for path in (tmp_path / "place").iterdir()) == ["new", "old"]  # old is not ours
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
@@ -133,4 +158,4 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 
 
 def test_control_characters_are_shown_as_codes():
-    assert printable("\x1b[31mred\u202e [/b] 开心") == "\\u{1b}[31mred\\u{202e} [/b] 开心"
+    assert printable("\x1b[31mred\u202e [/b] 开心 می\u200cروم") == "\\u{1b}[31mred\\u{202e} [/b] 开心 می\u200cروم"

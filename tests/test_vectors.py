@@ -97,17 +97,22 @@ def test_shapes_that_do_not_fit(words, array, message):
 
 def test_layers():
     array = RNG.standard_normal((3, 300, 4)).astype(np.float32)
-    vectors = Vectors(WORDS, array, provenance={"family": "elmo"})
+    vectors = Vectors(WORDS, array, provenance={"family": "cbow"})
     assert vectors.n_layers == 3
     for layer in range(3):
         np.testing.assert_array_equal(vectors.layer(layer)["word7"], array[layer, 7])
-        assert vectors.layer(layer).provenance == {"family": "elmo", "layer": layer}
+        assert vectors.layer(layer).provenance == {"family": "cbow", "layer": layer}
         assert vectors.layer(layer) is vectors.layer(layer)
     np.testing.assert_array_equal(vectors["word7"], array[2, 7])  # the last layer answers
     assert vectors.most_similar("word7") == vectors.layer(2).most_similar("word7")
     assert vectors.layer(0).most_similar("word7") != vectors.layer(2).most_similar("word7")
-    with pytest.raises(UsageError, match=re.escape("layer 3 asked of an ELMo model, which has 3 (layers 0 to 2)")):
+    with pytest.raises(UsageError, match=re.escape("layer 3 asked of a CBOW model, which has 3 (layers 0 to 2)")):
         vectors.layer(3)
+
+
+def test_a_layer_of_a_family_whose_title_is_not_known():
+    with pytest.raises(UsageError, match=re.escape("layer 1 asked of an elsewhere model, which has 1")):
+        Vectors(CITY_WORDS, CITY_ARRAY, provenance={"family": "elsewhere"}).layer(1)
 
 
 @pytest.mark.parametrize("family", ["skipgram", {"name": "skipgram", "dim": 2}])
@@ -149,6 +154,16 @@ def test_an_unknown_chinese_word_names_its_known_parts(word, message):
         assert "parts" not in str(raised.value)
 
 
+def test_only_chinese_and_kana_are_looked_into_for_parts():
+    vectors = Vectors(["こと", "もの", "한국", "말"], np.eye(4))
+    for word, parts in (("ことも", "of its parts these are: こと"), ("ものこと", "its parts are: もの + こと")):
+        with pytest.raises(UnknownWordError, match=re.escape(parts)):
+            vectors[word]
+    with pytest.raises(UnknownWordError) as raised:
+        vectors["한국말"]
+    assert "parts" not in str(raised.value)
+
+
 def test_an_unknown_word_prints_harmlessly_and_soon(vectors):
     with pytest.raises(UnknownWordError, match=re.escape("'\\u{1b}[31m' is not one of")):
         vectors["\x1b[31m"]
@@ -174,7 +189,8 @@ def test_an_unknown_word_prints_harmlessly_and_soon(vectors):
         lambda v: v.doesnt_match(["king", "dog"]),
         lambda v: v.rank_by_centrality(["king", "dog"]),
         lambda v: v.mean_vector(["king", "dog"]),
-        lambda v: v.sentence_vector("dog"),
+        lambda v: v.sentence_vector("dog"),  # of which no word is known, as below
+        lambda v: v.vectors_for_all(["dog", "dog"]),
         lambda v: v.wmdistance(["king"], ["dog"]),
         lambda v: v.relative_cosine_similarity("king", "dog"),
         lambda v: v.most_similar_to_given("king", ["dog"]),
@@ -182,8 +198,33 @@ def test_an_unknown_word_prints_harmlessly_and_soon(vectors):
     ],
 )
 def test_no_method_passes_over_an_unknown_word(small, ask):
-    with pytest.raises(UnknownWordError, match="'dog' is not one of"):
+    with pytest.raises(UnknownWordError, match="dog"):
         ask(small)
+
+
+# --- text
+
+
+def test_the_words_of_queries_as_they_are_typed(small):
+    assert small.words_of("king") == ["king"]
+    assert small.words_of("The King, the queen", "Kitchen") == ["the", "king", "the", "queen", "kitchen"]
+    assert small.words_of("king-queen", "dog") == ["king", "queen", "dog"]
+    assert small.words_of("king", "!", "") == ["king", "!", ""]  # nothing is found in these; an error will name them
+
+
+def test_a_known_word_that_contains_a_space_stays_whole():
+    vectors = Vectors(["new york", "new", "york"], np.eye(3), segmentation=Segmentation(method="words"))
+    assert vectors.words_of("New York", "York  new") == ["new york", "york", "new"]
+
+
+def test_the_words_of_chinese_queries():
+    vectors = Vectors(["我", "今天", "好", "开心"], np.eye(4), segmentation=CHINESE)
+    assert vectors.words_of("我 今天 好 开心") == ["我", "今天", "好", "开心"]
+    assert vectors.words_of("我今天", "开心") == ["我", "今天", "开心"]
+
+
+def test_without_a_segmentation_white_space_parts_words():
+    assert Vectors(["a-b", "c"], np.eye(2)).words_of("a-b c", "c,d") == ["a-b", "c", "c,d"]
 
 
 # --- queries, as gensim answers them
@@ -347,7 +388,8 @@ def test_word_movers_distance():
         (lambda v: v.n_similarity([], ["word1"]), "it is empty"),
         (lambda v: v.mean_vector(["word1"], [1, 2]), "1 words and 2 weights"),
         (lambda v: v[3], "3 is no word"),
-        (lambda v: v.vectors_for_all(["x"]), "at least one word"),
+        (lambda v: v.vectors_for_all([]), "it is empty"),
+        (lambda v: v.words_of(), "no word was given"),
         (lambda v: v.relative_cosine_similarity("word1", "word2", topn=0), "at least one neighbour"),
     ],
 )
@@ -410,6 +452,15 @@ def test_vectors_for_all(vectors):
     assert some.words == ["word7", "word2"]
     assert some.counts.tolist() == [293, 298]
     np.testing.assert_array_equal(some.matrix, ARRAY[[7, 2]])
+
+
+def test_vectors_for_all_names_the_words_of_which_none_is_known(vectors):
+    with pytest.raises(
+        UnknownWordError, match=re.escape("none of those asked for is one of the 300 words: dog, \\u{1b}")
+    ):
+        vectors.vectors_for_all(["dog", "\x1b", "dog"])
+    with pytest.raises(UnknownWordError, match=re.escape(": x0, x1, x2, x3, x4, ...")):
+        vectors.vectors_for_all(f"x{number}" for number in range(9))
 
 
 def test_with_vectors(small):

@@ -39,11 +39,13 @@ class TestRows:
         with pytest.raises(UnknownWordError, match=r"'c\\u\{1b\}' is not among the 2 words"):
             vocabulary.row("c\x1b")
 
-    def test_extended_keeps_rows_adds_counts_and_appends_new_words(self) -> None:
+    def test_extended_adds_counts_and_sorts_new_words_in(self) -> None:
         old = Vocabulary(["b", "a"], [9, 5])
         new = old.extended(["z", "a", "rare", "y", "x"], [6, 2, 4, 8, 6])
-        assert new.words == ["b", "a", "y", "x", "z"]
-        assert new.counts.tolist() == [9, 7, 8, 6, 6]
+        assert new.words == ["b", "y", "a", "x", "z"]
+        assert new.counts.tolist() == [9, 8, 7, 6, 6]
+        assert old.extended(["z", "a", "y"], [6, 2, 8], max_size=3).words == ["b", "y", "a"]
+        assert old.extended(["z"], [6], max_size=1).words == ["b", "a"]
         assert old.words == ["b", "a"]
         assert old.counts.tolist() == [9, 5]
 

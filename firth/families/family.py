@@ -9,12 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform
 
-import numpy as np
-from numpy.typing import NDArray
-
 from firth.errors import UsageError
 from firth.vocabulary import Vocabulary
-from firth.windows import Batch, Stream
 
 GENSIM_NAMES: Mapping[str, str] = {
     "vector_size": "dim",
@@ -67,27 +63,11 @@ def family(cls: Class) -> Class:
     return made  # type: ignore[no-any-return]
 
 
-class Tables(NamedTuple):
-    """The network of the static families: two tables of vectors."""
-
-    input: NDArray[np.float32]  # (V, D), the weight matrix behind the one-hot input: the word vectors
-    output: NDArray[np.float32]  # (V, D) a vector for each predicted word, or (V - 1, D) for each tree node
-
-
 class Step(NamedTuple):
     """What a step reports."""
 
     loss_nats: float  # summed over the predicted pairs
     n_pairs: int
-
-
-class TableLoss(NamedTuple):
-    """A loss in nats, summed over the pairs of a batch, and what its gradient is in either table."""
-
-    nats: float
-    n_pairs: int
-    input: NDArray[np.float64]  # (V, D)
-    output: NDArray[np.float64]  # as Tables.output
 
 
 class Family(Protocol):
@@ -115,46 +95,23 @@ class Family(Protocol):
     def final_learning_rate(self) -> float:
         """At its end."""
 
-    def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
-        """A network at its beginning."""
+    def shapes(self, vocabulary: Vocabulary) -> Mapping[str, tuple[int, int]]:
+        """The tensors of the network by name, as a model's directory holds them, with their shapes."""
 
-    def stream(self, corpus: Any, vocabulary: Vocabulary) -> Stream:
-        """What batches are cut from."""
+    def network(self, vocabulary: Vocabulary, seed: int) -> Any:
+        """A network at its beginning: a NamedTuple of the tensors in `shapes`."""
 
-    def batch(self, text: Stream, number: int, seed: int) -> Batch:
+    def stream(self, corpus: Any, vocabulary: Vocabulary) -> Any:
+        """What batches are cut from: `n_tokens`, `n_batches`, `tokens_before(number)`, `tree`."""
+
+    def batch(self, text: Any, number: int, seed: int) -> Any:
         """Batch `number` of a run, a pure function of its arguments: what is hidden."""
 
-    def loss(self, network: Tables, batch: Batch, tree: Any = None) -> TableLoss:
+    def loss(self, network: Any, batch: Any, tree: Any = None) -> Any:
         """The reference: what is predicted, in float64."""
 
-    def step(self, network: Tables, batch: Batch, learning_rate: float, tree: Any = None) -> Step:
+    def step(self, network: Any, batch: Any, learning_rate: float, tree: Any = None) -> Step:
         """One compiled step; changes the network in place."""
-
-
-def initial_tables(n_rows: int, n_outputs: int, dim: int, seed: int) -> Tables:
-    """Tables as word2vec.c begins: input uniform on [-1/2D, 1/2D), output zero, so that every score is 0."""
-    uniform = np.random.default_rng(seed).random((n_rows, dim), dtype=np.float32)
-    return Tables((uniform - np.float32(0.5)) / np.float32(dim), np.zeros((n_outputs, dim), np.float32))
-
-
-def reference_step(family: Family, network: Tables, batch: Batch, learning_rate: float, tree: Any = None) -> Step:
-    """Gradient descent block by block through `family.loss`, in place: what `family.step` must equal.
-
-    Args:
-        family: Whose loss is descended.
-        network: Tables of float64.
-        batch: Any number of blocks.
-        learning_rate: As of `step`.
-        tree: For hierarchical softmax.
-    """
-    total = n_pairs = 0.0
-    for block in batch.blocks():
-        loss = family.loss(network, block, tree)
-        np.subtract(network.input, learning_rate * loss.input, out=network.input)
-        np.subtract(network.output, learning_rate * loss.output, out=network.output)
-        total += loss.nats
-        n_pairs += loss.n_pairs
-    return Step(total, int(n_pairs))
 
 
 def settings(family: Any) -> dict[str, Any]:
@@ -176,25 +133,3 @@ def from_settings(classes: Mapping[str, type], given: Mapping[str, Any]) -> Any:
     if unknown:
         raise UsageError(f"{name} has no hyperparameter {', '.join(unknown)}; the model is of another version")
     return classes[name](**{key: value for key, value in given.items() if key != "name"})
-
-
-def check_word2vec(given: Any) -> None:
-    """Raises UsageError for a hyperparameter of Skip-gram or CBOW that lies outside its range."""
-    for name in ("dim", "window", "min_count", "block", "noise_pool"):
-        if getattr(given, name) < 1:
-            raise UsageError(f"{name} is {getattr(given, name)}; it must be at least 1")
-    if given.objective not in ("negative_sampling", "hierarchical_softmax"):
-        raise UsageError(f"objective is {given.objective!r}; there are 'negative_sampling' and 'hierarchical_softmax'")
-    if given.objective == "negative_sampling" and given.negatives < 1:
-        raise UsageError(f"negatives is {given.negatives}; negative sampling needs at least 1")
-    if given.block % 4 or given.noise_pool % 4:
-        raise UsageError(f"block is {given.block}, noise_pool {given.noise_pool}; both must be multiples of 4")
-    if given.window_widths not in ("dynamic", "fixed"):
-        raise UsageError(f"window_widths is {given.window_widths!r}; there are 'dynamic' and 'fixed'")
-    if given.sample < 0:
-        raise UsageError(f"sample is {given.sample}; it must be 0 (off) or a share of the corpus, as 1e-3")
-    if not 0 <= given.final_learning_rate <= given.learning_rate:
-        raise UsageError(
-            f"learning_rate {given.learning_rate} and final_learning_rate {given.final_learning_rate}: "
-            "the second must lie between 0 and the first"
-        )

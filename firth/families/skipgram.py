@@ -13,7 +13,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from firth import objectives
-from firth.families.family import Step, TableLoss, Tables, check_word2vec, family, initial_tables
+from firth.families.family import Step, family
+from firth.families.word2vec import TableLoss, Tables, check_word2vec, initial_tables, table_shapes
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch, Stream, cut, stream
@@ -86,13 +87,19 @@ class Skipgram:
 
     @classmethod
     def paper(cls) -> Self:
-        """Mikolov et al. 2013b, section 3 and 4: 300 dimensions, 5 negatives, sample 1e-5, rate .025."""
+        """300 dimensions, 5 negatives, sample 1e-5 (2013b, sections 3 and 4), rate .025 (2013a, section 4.2).
+
+        `block` and `noise_pool` stay: see the module's docstring for what they change.
+        """
         return cls(dim=300, sample=1e-5, learning_rate=0.025)
 
-    def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
+    def shapes(self, vocabulary: Vocabulary) -> dict[str, tuple[int, int]]:
         """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""
-        n_outputs = len(vocabulary) - (self.objective == "hierarchical_softmax")
-        return initial_tables(len(vocabulary), n_outputs, self.dim, seed)
+        return table_shapes(vocabulary, self.dim, self.objective)
+
+    def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
+        """The two tables at their beginning."""
+        return initial_tables(self.shapes(vocabulary), seed)
 
     def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
         """The corpus as this family's batches are cut from it."""
@@ -109,7 +116,7 @@ class Skipgram:
             window=self.window,
             narrowest=1 if self.window_widths == "dynamic" else self.window,
             block=1 if by_tree else self.block,
-            noise_pool=0 if by_tree else self.noise_pool,
+            noise_pool=self.noise_pool,
         )
 
     def loss(self, network: Tables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:

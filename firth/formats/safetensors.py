@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from firth.errors import FirthError
@@ -31,7 +32,6 @@ DTYPES = {
     "BOOL": "|b1",
 }
 MAX_HEADER_BYTES = 100_000_000  # the published limit
-ALIGNMENT = 8  # bytes: tensors begin where every dtype may be read in place
 
 
 class _Entry(NamedTuple):
@@ -69,7 +69,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Writes named arrays to `path`, replacing what was there once all is written.
 
     Raises:
-        FirthError: an array has a type that the layout does not know.
+        FirthError: an array has a type that the layout does not know, or the file cannot be written (disk full).
     """
     for name, array in tensors.items():
         if array.dtype.newbyteorder("<") not in DTYPES.values():
@@ -77,7 +77,11 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(part, path)
+    except SafetensorError as error:  # its name for a full disk, among others
+        raise FirthError(f"{printable(str(path))} cannot be written: {printable(str(error))}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -119,7 +123,10 @@ def _check_cover(path: Path, entries: list[_Entry], n_data_bytes: int) -> None:
 
 def _mapped(path: Path, entry: _Entry, data_start: int) -> NDArray[Any]:
     if entry.start == entry.stop:  # an empty stretch cannot be mapped
-        return np.empty(entry.shape, entry.dtype)
+        try:
+            return np.empty(entry.shape, entry.dtype)
+        except ValueError:  # a size beyond all memory beside one of 0
+            raise _damaged(path, f"tensor '{printable(entry.name)}' has the shape {entry.shape}") from None
     array = np.memmap(path, entry.dtype, "r", data_start + entry.start, entry.shape)
     # A plain ndarray: sums and products of a memmap would call themselves memmaps too.
     return np.require(array.view(np.ndarray), requirements="A")

@@ -9,9 +9,11 @@ Nothing here opens a pickle: gensim's own files are refused with the command tha
 
 import mmap
 import re
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, NoReturn
@@ -28,6 +30,7 @@ FORMATS: tuple[Format, ...] = ("text", "binary", "glove")
 READ_BYTES = 8 * 2**20  # of text held and parsed at a time
 WRITE_ROWS = 4_096
 SAMPLE_BYTES = 2**20  # looked at to tell the format, and a headerless file's dim
+MAGIC_BYTES = 1_000  # looked at to tell another program's file; a pickle names its class there
 FLOAT_BYTES = 4
 
 HEADER = re.compile(rb"(\d+)[ \t]+(\d+)\s*")
@@ -99,14 +102,12 @@ def read(
                 path, f"{place}: the word {word!r} is not {encoding}; encoding_errors='replace' reads on"
             ) from error
 
-    try:
-        with path.open("rb") as file:
-            layout = _layout(path, file, format)
-            table = _Table(_rows_due(path, file, layout, limit), layout.dim)
-            fill = _fill_from_binary if layout.format == "binary" else _fill_from_text
-            fill(path, file, layout, table, decode)
-    except OSError as error:
-        raise FirthError(f"{printable(str(path))} cannot be read: {error.strerror or error}") from error
+    refuse_foreign(path)
+    with _opened(path) as file:
+        layout = _layout(path, file, format)
+        table = _Table(_rows_due(path, file, layout, limit), layout.dim)
+        fill = _fill_from_binary if layout.format == "binary" else _fill_from_text
+        fill(path, file, layout, table, decode)
     if layout.n_rows is not None and limit is None and table.n_read < layout.n_rows:
         raise _cut_off(path, table.n_read, layout.n_rows)
     return WordVectors(table.words, table.array[: len(table.words)], table.repeated)
@@ -186,9 +187,47 @@ class _Table:
 # --- what kind of file
 
 
+def refuse_foreign(path: str | Path) -> None:
+    """Refuses a file that is plainly no text or binary file of vectors; any other passes.
+
+    Raises:
+        FirthError: the file is a pickle, as gensim's `.model` and `.kv` are (the message has the command that
+            converts it), an array without words, a fastText model or compressed; or it cannot be read.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        start = file.read(MAGIC_BYTES)
+    if PICKLE.match(start):
+        _refuse_pickle(path, start)
+    for magic, what in FOREIGN.items():
+        if start.startswith(magic):
+            raise FirthError(f"{printable(str(path))} is {what}")
+
+
+def _refuse_pickle(path: Path, start: bytes) -> NoReturn:
+    named = re.search(rb"gensim\.models\.(?:deprecated\.)?(\w+)", start)
+    module = named[1].decode() if named else "keyedvectors" if path.suffix == ".kv" else "word2vec"
+    class_name, vectors = {
+        "word2vec": ("Word2Vec", ".wv"),
+        "fasttext": ("FastText", ".wv"),
+        "doc2vec": ("Doc2Vec", ".wv"),
+    }.get(module, ("KeyedVectors", ""))
+    source, which = path.as_posix(), ""  # with / a path needs no quotes on Windows either
+    if printable(source) != source:
+        source, which = "FILE", "; FILE stands for its name, which holds characters that cannot be shown"
+    raise FirthError(
+        f"{printable(str(path))} is a pickle (gensim's own format), which can run code when opened, so firth does not. "
+        f"Where gensim is installed, convert it by this command{which}:\n"
+        f'python -c "import sys; from gensim.models import {class_name}; '
+        f'{class_name}.load(sys.argv[1]){vectors}.save_word2vec_format(sys.argv[2])" '
+        f"{shlex.join([source, f'{source}.txt'])}"  # not inside the code, where a name could end the string
+    )
+
+
 def _layout(path: Path, file: BinaryIO, format: Format | Literal["auto"]) -> _Layout:
     sample = file.read(SAMPLE_BYTES)
-    _refuse_foreign(path, sample)
+    if not sample:
+        raise FirthError(f"{printable(str(path))} is empty; a file of word vectors was asked for")
     header = None if format == "glove" else HEADER.fullmatch(sample.partition(b"\n")[0])
     if header is None:
         if format not in ("auto", "glove"):
@@ -221,33 +260,6 @@ def _headerless_dim(path: Path, sample: bytes) -> int:
     if dim < 1:
         raise _malformed(path, "line 1: a word and its numbers are due, or a header 'ROWS DIM'")
     return dim
-
-
-def _refuse_foreign(path: Path, sample: bytes) -> None:
-    if not sample:
-        raise FirthError(f"{printable(str(path))} is empty; a file of word vectors was asked for")
-    if PICKLE.match(sample):
-        _refuse_pickle(path, sample)
-    for magic, what in FOREIGN.items():
-        if sample.startswith(magic):
-            raise FirthError(f"{printable(str(path))} is {what}")
-
-
-def _refuse_pickle(path: Path, sample: bytes) -> NoReturn:
-    named = re.search(rb"gensim\.models\.(?:deprecated\.)?(\w+)", sample[:1000])
-    module = named[1].decode() if named else "keyedvectors" if path.suffix == ".kv" else "word2vec"
-    load = {
-        "word2vec": "Word2Vec.load({}).wv",
-        "fasttext": "FastText.load({}).wv",
-        "doc2vec": "Doc2Vec.load({}).wv",
-    }.get(module, "KeyedVectors.load({})")
-    source, target = printable(str(path)), printable(str(path.with_suffix(".txt")))
-    raise FirthError(
-        f"{source} is a pickle (gensim's own format), which can run code when opened, so firth does not. "
-        f"Where gensim is installed, convert it by\n"
-        f'python -c "from gensim.models import {load.partition(".")[0]}; '
-        f'{load.format(repr(source))}.save_word2vec_format({target!r})"'
-    )
 
 
 def _rows_due(path: Path, file: BinaryIO, layout: _Layout, limit: int | None) -> int:
@@ -414,6 +426,16 @@ def _binary_row(key: bytes, vector: NDArray[np.float32]) -> bytes:
 
 
 # --- both
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, opened for reading; what the system has against that becomes a FirthError."""
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise FirthError(f"{printable(str(path))} cannot be read: {error.strerror or error}") from error
 
 
 def _keys(words: Sequence[str], space: str | None) -> list[bytes]:

@@ -1,4 +1,8 @@
+import io
 import re
+import shlex
+import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -225,20 +229,59 @@ def test_what_cannot_be_written(tmp_path, words, array, message):
 @pytest.mark.parametrize(
     ("head", "name", "command"),
     [
-        (b"\x80\x04\x95gensim.models.word2vec\x94\x8c\x08Word2Vec", "x.model", "Word2Vec.load('{}').wv.save"),
-        (b"\x80\x02cgensim.models.keyedvectors\nKeyedVectors\n", "x.model", "KeyedVectors.load('{}').save"),
-        (b"\x80\x04\x95gensim.models.fasttext\x94FastText", "x", "FastText.load('{}').wv.save"),
-        (b"\x80\x05something", "x.kv", "KeyedVectors.load('{}').save"),
-        (b"\x80\x05something", "x.model", "Word2Vec.load('{}').wv.save"),
+        (b"\x80\x04\x95gensim.models.word2vec\x94\x8c\x08Word2Vec", "x.model", "Word2Vec.load(sys.argv[1]).wv."),
+        (b"\x80\x02cgensim.models.keyedvectors\nKeyedVectors\n", "x.model", "KeyedVectors.load(sys.argv[1])."),
+        (b"\x80\x04\x95gensim.models.fasttext\x94FastText", "x", "FastText.load(sys.argv[1]).wv."),
+        (b"\x80\x05something", "x.kv", "KeyedVectors.load(sys.argv[1])."),
+        (b"\x80\x05something", "x.model", "Word2Vec.load(sys.argv[1]).wv."),
     ],
 )
 def test_a_pickle_is_refused_with_the_command_that_converts_it(tmp_path, monkeypatch, head, name, command):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(head)
-    with pytest.raises(FirthError) as raised:
+    with pytest.raises(FirthError, match="is a pickle") as raised:
         word2vec.read(name)
-    assert "is a pickle" in str(raised.value)
-    assert command.format(name) + "_word2vec_format('x.txt')" in str(raised.value)
+    *_, code, source, target = shlex.split(command_of(raised))
+    assert f"{command}save_word2vec_format(sys.argv[2])" in code
+    assert (source, target) == (name, f"{name}.txt")
+
+
+def command_of(raised):
+    return str(raised.value).splitlines()[-1]
+
+
+@pytest.fixture
+def pickles_of_any_name(monkeypatch):
+    """Every file seems to be a pickle: Windows has none of the names below."""
+    monkeypatch.setattr(word2vec, "_opened", lambda path: nullcontext(io.BytesIO(b"\x80\x05something")))
+
+
+@pytest.mark.usefixtures("pickles_of_any_name")
+@pytest.mark.parametrize(
+    "name", ["$(touch run).kv", "`touch run`.kv", '";import os;".kv', "it's.kv", "-x y.kv", "猫.kv"]
+)
+def test_a_name_is_one_argument_of_the_command_whatever_it_holds(name):
+    with pytest.raises(FirthError) as raised:
+        word2vec.refuse_foreign(name)
+    program, flag, code, *names = shlex.split(command_of(raised))
+    assert (program, flag, names) == ("python", "-c", [name, f"{name}.txt"])
+    assert not set(code) & set("$`\\!")  # which mean something between a shell's double quotes
+
+
+@pytest.mark.usefixtures("pickles_of_any_name")
+def test_a_name_that_cannot_be_shown_is_left_to_the_reader():
+    with pytest.raises(FirthError, match="FILE stands for its name") as raised:
+        word2vec.refuse_foreign("\x1b[31m\nrm.kv")
+    assert "\x1b" not in str(raised.value)
+    assert command_of(raised).endswith(" FILE FILE.txt")
+
+
+def test_what_may_hold_vectors_is_not_refused(tmp_path):
+    for content in (b"", b"1 2\na 1 2\n", b"1 2\na " + bytes(8)):
+        (tmp_path / "x").write_bytes(content)
+        assert word2vec.refuse_foreign(tmp_path / "x") is None
+    with pytest.raises(FirthError, match="none cannot be read"):
+        word2vec.refuse_foreign(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -336,6 +379,7 @@ def test_the_command_converts(tmp_path, gensim_vectors, monkeypatch):
     theirs.save("x.kv")
     with pytest.raises(FirthError) as raised:
         word2vec.read("x.kv")
-    code = str(raised.value).partition('python -c "')[2].removesuffix('"')
+    *_, code, source, target = shlex.split(command_of(raised))
+    monkeypatch.setattr(sys, "argv", ["-c", source, target])
     exec(code, {})
-    assert word2vec.read("x.txt").words == WORDS
+    assert word2vec.read("x.kv.txt").words == WORDS

@@ -1,0 +1,1 @@
+"""A package, since tests/formats has a test_word2vec.py too."""

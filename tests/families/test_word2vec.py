@@ -1,0 +1,239 @@
+"""Skip-gram and CBOW: the compiled step beside its reference, the numbers known beforehand, and gensim's."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import firth
+from firth.families.word2vec import Tables, initial_tables, reference_step
+from firth.vocabulary import HuffmanTree, Vocabulary
+from firth.windows import Batch
+
+SMALL = {"dim": 8, "window": 3, "block": 8, "noise_pool": 4, "min_count": 1, "sample": 0.0}
+TREE = {"objective": "hierarchical_softmax"}
+FAMILIES = {
+    "skipgram": firth.Skipgram(**SMALL),
+    "skipgram-fixed": firth.Skipgram(**SMALL, window_widths="fixed"),
+    "skipgram-tree": firth.Skipgram(**SMALL, **TREE),
+    "cbow": firth.CBOW(**SMALL),
+    "cbow-divided": firth.CBOW(**SMALL, context_gradient="divided"),
+    "cbow-sum": firth.CBOW(**SMALL, combine="sum"),
+    "cbow-tree": firth.CBOW(**SMALL, **TREE),
+    "cbow-tree-divided": firth.CBOW(**SMALL, **TREE, context_gradient="divided"),
+}
+V = 12
+VOCABULARY = Vocabulary([chr(ord("a") + row) for row in range(V)], [80, 40, 30, 20, 15, 12, 10, 8, 6, 4, 2, 1])
+TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog", "on the mat a cat sat"] * 12
+
+
+@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+def family(request):
+    return request.param
+
+
+def is_by_tree(family):
+    return family.objective == "hierarchical_softmax"
+
+
+def tree_of(family):
+    return VOCABULARY.huffman_tree() if is_by_tree(family) else None
+
+
+def difficult_batch(family, n_blocks=3):
+    """Blocks with words that occur twice, noise that equals targets, a line's end in the middle, and a lonely word."""
+    rng = np.random.default_rng(4)
+    rows = rng.integers(0, V, 26).astype(np.int32)
+    rows[[3, 5, 7]] = 2
+    line_of = np.repeat([0, 1, 2], [13, 1, 12])  # the second line is one word: it has no window
+    position = np.arange(26)
+    width = rng.integers(1, family.window + 1, 26)
+    left = np.maximum(position - width, np.searchsorted(line_of, line_of))
+    right = np.minimum(position + 1 + width, np.searchsorted(line_of, line_of, side="right"))
+    block = 1 if is_by_tree(family) else family.block
+    first, last = 2, 2 + (n_blocks * 8 - 3 if n_blocks > 1 else block)
+    n = -(-(last - first) // block)
+    noise = rng.integers(0, V, (n, 0 if is_by_tree(family) else family.noise_pool)).astype(np.int32)
+    if noise.size:
+        noise[0, :2] = 2  # equals a target of the first block, twice
+    return Batch(rows, left.astype(np.int32), right.astype(np.int32), first, last, block, noise, 26)
+
+
+def random_tables(family, dtype=np.float32):
+    rng = np.random.default_rng(5)
+    return Tables(
+        rng.normal(size=(V, family.dim)).astype(np.float32).astype(dtype),
+        rng.normal(size=(V - is_by_tree(family), family.dim)).astype(np.float32).astype(dtype),
+    )
+
+
+def test_the_tables_begin_as_word2vec_cs():
+    network = initial_tables({"input": (500, 8), "output": (499, 8)}, seed=1)
+    assert network.input.dtype == network.output.dtype == np.float32
+    assert network.input.shape == (500, 8)
+    assert -1 / 16 <= network.input.min() < -0.95 / 16
+    assert 0.95 / 16 < network.input.max() < 1 / 16
+    np.testing.assert_array_equal(network.output, np.zeros((499, 8)))
+    assert not np.array_equal(network.input, initial_tables({"input": (500, 8), "output": (499, 8)}, seed=2).input)
+
+
+def test_the_compiled_step_equals_the_reference(family):
+    batch, tree = difficult_batch(family), tree_of(family)
+    network, reference = random_tables(family), random_tables(family, np.float64)
+    step = family.step(network, batch, 0.1, tree)
+    expected = reference_step(family, reference, batch, 0.1, tree)
+    assert step.n_pairs == expected.n_pairs > 0
+    assert step.loss_nats == pytest.approx(expected.loss_nats, rel=1e-6)
+    np.testing.assert_allclose(network.input, reference.input, atol=2e-6)
+    np.testing.assert_allclose(network.output, reference.output, atol=2e-6)
+
+
+def test_the_references_gradient_is_the_derivative_of_its_loss(family):
+    if getattr(family, "combine", "") == "mean":
+        family = replace(family, context_gradient="divided")  # "whole" is no derivative, and says so
+    batch, tree = difficult_batch(family, n_blocks=1), tree_of(family)
+    network = random_tables(family, np.float64)
+    gradient = family.loss(network, batch, tree)
+    for table, analytic in ((network.input, gradient.input), (network.output, gradient.output)):
+        for index in np.ndindex(table.shape):
+            there = table[index]
+            table[index] = there + 1e-6
+            above = family.loss(network, batch, tree).nats
+            table[index] = there - 1e-6
+            below = family.loss(network, batch, tree).nats
+            table[index] = there
+            assert analytic[index] == pytest.approx((above - below) / 2e-6, abs=1e-6)
+
+
+def test_the_first_loss_is_known(family):
+    batch, tree = difficult_batch(family, n_blocks=1), tree_of(family)
+    loss = family.loss(family.network(VOCABULARY, seed=1), batch, tree)
+    if tree is None:  # each pair has K + 1 predictions of 1/2, less the noise words that equal its target
+        assert (family.negatives + 1) * math.log(2) >= loss.nats / loss.n_pairs > family.negatives * math.log(2) / 2
+        free = batch._replace(noise=np.full_like(batch.noise, V - 1), rows=np.minimum(batch.rows, V - 2))
+        loss = family.loss(family.network(VOCABULARY, seed=1), free, tree)
+        assert loss.nats / loss.n_pairs == pytest.approx((family.negatives + 1) * math.log(2))
+    else:  # one prediction of 1/2 for each node on the way
+        shortest, longest = np.diff(tree.starts).min(), np.diff(tree.starts).max()
+        assert shortest * math.log(2) <= loss.nats / loss.n_pairs <= longest * math.log(2)
+
+
+def test_one_batch_can_be_learnt_by_heart(family):
+    tree = tree_of(family)
+    # a window of one word: each word of a pair has but one neighbour, so that nothing is left to chance
+    position = np.arange(8)
+    rows = np.array([0, 1, 2, 3, 4, 5, 6, 7], np.int32)
+    block = 1 if is_by_tree(family) else 8
+    noise = np.tile(np.arange(8, 12, dtype=np.int32), (8 // block, 1))[:, : 0 if is_by_tree(family) else 4]
+    batch = Batch(
+        rows, (position // 2 * 2).astype(np.int32), (position // 2 * 2 + 2).astype(np.int32), 0, 8, block, noise, 8
+    )
+    network = family.network(VOCABULARY, seed=1)
+    for _ in range(2000):
+        step = family.step(network, batch, 0.1, tree)
+    assert step.loss_nats / step.n_pairs < 0.05
+
+
+def test_the_output_table_is_kept_too(family, tmp_path):
+    model = firth.train(family, TEXT, epochs=4, threads=1, output=tmp_path / "model")
+    again = firth.train(family, TEXT, epochs=4, threads=1)
+    assert model.output_table().shape == (len(model.vocabulary) - is_by_tree(family), 8)
+    np.testing.assert_array_equal(firth.load(tmp_path / "model").output_table(), model.output_table())
+    np.testing.assert_array_equal(again.output_table(), model.output_table())
+
+
+def test_an_interrupted_run_has_spent_whole_batches(family, tmp_path, monkeypatch, ctrl_c_in_step):
+    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 50)
+    with ctrl_c_in_step(family, 8), pytest.raises(KeyboardInterrupt):
+        firth.train(family, TEXT, epochs=4, threads=1, output=tmp_path / "model")
+    record = firth.load(tmp_path / "model").record
+    assert record["spent"]["tokens"] == record["corpus"]["n_tokens"] + 2 * 50  # a pass of six batches, and two more
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dim": 0},
+        {"window": 0},
+        {"negatives": 0, "objective": "negative_sampling"},
+        {"block": 3},
+        {"noise_pool": 0},
+        {"noise_pool": 6},
+        {"objective": "softmax"},
+        {"window_widths": "wide"},
+        {"sample": -1.0},
+        {"sample": math.inf},
+        {"sample": math.nan},
+        {"learning_rate": -0.1},
+        {"learning_rate": math.inf},
+        {"learning_rate": math.nan},
+        {"final_learning_rate": 0.0},
+        {"final_learning_rate": 1.0},
+        {"min_count": 0},
+        {"max_size": 1},
+    ],
+    ids=str,
+)
+def test_it_refuses_what_is_out_of_range(family, change):
+    with pytest.raises(firth.UsageError, match=next(iter(change))):
+        replace(family, **change)
+
+
+@pytest.mark.parametrize("change", [{"combine": "max"}, {"context_gradient": "half"}], ids=str)
+def test_cbow_refuses_what_it_does_not_know(change):
+    with pytest.raises(firth.UsageError, match=next(iter(change))):
+        firth.CBOW(**change)
+
+
+def gensim_tree(word_vectors):
+    """gensim's own Huffman tree in our form."""
+    ways = [word_vectors.get_vecattr(word, "point") for word in word_vectors.index_to_key]
+    codes = [word_vectors.get_vecattr(word, "code") for word in word_vectors.index_to_key]
+    starts = np.cumsum([0, *[len(code) for code in codes]]).astype(np.int32)
+    nodes = np.concatenate([way[: len(code)] for way, code in zip(ways, codes, strict=True)]).astype(np.int32)
+    return HuffmanTree(starts, nodes, (1 - 2.0 * np.concatenate(codes)).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["skipgram-tree", "cbow-tree"])
+def test_a_pass_over_sentences_equals_gensims(name):
+    """Hierarchical softmax with fixed windows and no sub-sampling leaves nothing to chance, in gensim either.
+
+    gensim's Skip-gram feeds the neighbour and predicts the centre, the other way round: over a whole sentence the
+    pairs are the same in another order, so that the tables agree to the first order of a small learning rate. Its
+    sigmoid is a table of 1,000 steps, rounded down: where gradients of both signs nearly cancel, that is some percent
+    of the sum.
+    """
+    word2vec = pytest.importorskip("gensim.models.word2vec", reason="gensim has no wheel for this Python")
+    family = replace(FAMILIES[name], window_widths="fixed")
+    rate = 1e-4
+    sentences = [line.split() for line in TEXT if line]
+    theirs = word2vec.Word2Vec(
+        vector_size=8, window=3, min_count=1, sample=0, hs=1, negative=0, workers=1, sg=int(name.startswith("skip")),
+        cbow_mean=1, shrink_windows=False, alpha=rate, min_alpha=rate, seed=1,
+    )  # fmt: skip
+    theirs.build_vocab(sentences)
+    rng = np.random.default_rng(6)
+    theirs.syn1[:] = rng.normal(scale=0.5, size=theirs.syn1.shape)  # gensim skips scores beyond 6
+    theirs.wv.vectors[:] = rng.normal(scale=0.5, size=theirs.wv.vectors.shape)
+    # gensim gives the tree's rows the size of the vocabulary; the last is unused
+    network = Tables(theirs.wv.vectors.copy(), theirs.syn1[: len(theirs.wv) - 1].copy())
+    before = Tables(network.input.copy(), network.output.copy())
+
+    rows = np.array([theirs.wv.key_to_index[word] for sentence in sentences for word in sentence], np.int32)
+    ends = np.cumsum([len(sentence) for sentence in sentences])
+    position = np.arange(len(rows))
+    line = np.searchsorted(ends, position, side="right")
+    left = np.maximum(position - 3, np.concatenate([[0], ends])[line]).astype(np.int32)
+    right = np.minimum(position + 4, ends[line]).astype(np.int32)
+    noise = np.empty((len(rows), 0), np.int32)
+    batch = Batch(rows, left, right, 0, len(rows), 1, noise, len(rows))
+
+    theirs.train(sentences, total_examples=len(sentences), epochs=1)
+    family.step(network, batch, rate, gensim_tree(theirs.wv))
+    for ours, old, new in (
+        (network.input, before.input, theirs.wv.vectors),
+        (network.output, before.output, theirs.syn1[: len(theirs.wv) - 1]),
+    ):
+        assert np.linalg.norm(new - old) > 5 * rate
+        assert np.linalg.norm(ours - new) < 0.1 * np.linalg.norm(new - old)

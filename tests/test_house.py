@@ -27,7 +27,7 @@ def test_starting_loads_nothing_heavy(code):
 def test_torch_is_not_needed_to_train(tmp_path):
     (tmp_path / "text.txt").write_text("one two three\ntwo three one\n" * 5, encoding="utf-8")
     arguments = ["train", "skipgram", str(tmp_path / "text.txt"), "-o", str(tmp_path / "model"), "--quiet"]
-    arguments += ["--dim=8", "--window=3", "--min-count=1", "--epochs=1"]
+    arguments += ["--dim=8", "--window=3", "--min-count=1", "--epochs=1", "--sample=0"]
     code = "import sys; sys.modules['torch'] = None\nfrom firth.cli import main\nsys.exit(main(sys.argv[1:]))"
     run(code, *arguments)
     assert len(firth.load(tmp_path / "model").vocabulary) == 3

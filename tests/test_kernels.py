@@ -1,4 +1,4 @@
-"""The arithmetic inside the kernels; their steps are compared with the reference in families/test_contract.py."""
+"""The arithmetic inside the kernels; their steps are compared with the reference in families/test_word2vec.py."""
 
 import numpy as np
 import pytest

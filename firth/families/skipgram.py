@@ -49,7 +49,7 @@ class Skipgram:
     negatives: int = 5
     noise_exponent: float = 0.75
     noise_pool: int = 32
-    block: int = 32
+    block: int = 8
     sample: float = 1e-3
     min_count: int = 5
     max_size: int | None = None

@@ -153,13 +153,17 @@ class _Files(Corpus):
                 at_end = not chunk
                 try:
                     text = decoder.decode(chunk, final=at_end)
-                except UnicodeDecodeError as error:
+                except UnicodeError as error:
+                    if not isinstance(error, UnicodeDecodeError) or "BOM" in error.reason:  # the latter from 3.13 on
+                        shown = printable(str(path))
+                        raise FirthError(
+                            f"{shown} does not begin with {self._encoding}'s byte-order mark; "
+                            "--encoding utf-16-le, perhaps"
+                        ) from None
                     offset = file_bytes + len(chunk) - len(error.object) + error.start
                     valid = error.object[: error.start].decode(self._encoding, errors="ignore")
                     line = n_lines + _unix_lines(valid).count("\n") + 1
                     raise _undecodable(path, self._encoding, error, line, offset) from None
-                except UnicodeError as error:  # UTF-16 without its byte-order mark
-                    raise FirthError(f"{printable(str(path))}: {error}; --encoding utf-16-le, perhaps") from None
                 if file_bytes == 0:
                     text = text.removeprefix("\ufeff")
                 if "\0" in text:

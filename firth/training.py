@@ -362,7 +362,7 @@ class _Loop:
     def wait(self) -> None:
         """Waits till a worker ends, or for a moment.
 
-        Not by Thread.join: up to Python 3.12, a join that Ctrl-C breaks off takes a running thread for ended.
+        Not by Thread.join: on Python 3.11, a join that Ctrl-C breaks off takes a running thread for ended.
         """
         with self.change:
             self.change.wait(timeout=0.05)

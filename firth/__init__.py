@@ -9,7 +9,9 @@ from typing import Any
 _HOMES = {
     "CBOW": "families.cbow",
     "FirthError": "errors",
+    "Inspection": "inspection",
     "Model": "model",
+    "Preparation": "preparation",
     "Report": "training",
     "Segmentation": "segmentation",
     "Skipgram": "families.skipgram",
@@ -21,6 +23,7 @@ _HOMES = {
     "demonstrate": "demonstration",
     "evaluate_analogies": "evaluation",
     "evaluate_pairs": "evaluation",
+    "inspect": "inspection",
     "load": "model",
     "train": "training",
 }

@@ -12,7 +12,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
@@ -31,6 +31,7 @@ from cyclopts.validators import Number
 
 from firth.errors import FirthError, UsageError
 from firth.files import latest_checkpoint, printable
+from firth.preparation import Preparation
 
 if TYPE_CHECKING:
     from firth.demonstration import Demonstration
@@ -64,6 +65,9 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=Fals
 Layer = int | Literal["all"] | None
 Count = Annotated[int, Parameter(name="-n", validator=Number(gte=1))]
 Files = Annotated[Sequence[Path], Parameter(negative=(), converter=_comma_separated, n_tokens=1)]
+
+PREPARATION = Preparation()
+Prepared = Annotated[Preparation, Parameter(name="*", group="Preparation of the text", negative=())]
 
 Row = Mapping[str, str | int | float]
 """One line of a table: a value for each column, in the columns' order."""
@@ -222,18 +226,16 @@ def _train_command(name: str) -> Callable[..., None]:
         resume: Flag = False,
         overwrite: Flag = False,
         config: Path | None = None,
-        segment: Literal["auto", "words", "space", "chinese"] = "auto",
-        cased: Flag = False,
-        encoding: str = "utf-8",
         cache_dir: Path | None = None,
         quiet: Flag = False,
         as_json: AsJson = False,
         hyperparameters: Any = default,
+        preparation: Prepared = PREPARATION,
     ) -> None:
         """Train a family of word vectors on text.
 
         Args:
-            corpus: Text files, a sentence or paragraph a line, or `-` for standard input.
+            corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
             output: The directory to write the model to.
             preset: The size of the model; it wins over the recipe's.
             recipe: Settings that train fast, or the paper's.
@@ -246,10 +248,7 @@ def _train_command(name: str) -> Callable[..., None]:
             resume: Go on with the unfinished run in the output directory.
             overwrite: Replace the model in the output directory; other files there stay.
             config: A TOML file of these settings, as `dim = 200`; flags win over it.
-            segment: How lines are split into words; `auto` looks at the text and says what it chose.
-            cased: Keep capital letters apart from small ones.
-            encoding: How the text files are encoded.
-            cache_dir: Where the encoded corpus lies while the run lasts.
+            cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
             quiet: Show no progress.
             as_json: Print JSON, for machines.
         """
@@ -260,15 +259,13 @@ def _train_command(name: str) -> Callable[..., None]:
         try:
             model = train(
                 hyperparameters,
-                _sources(corpus, encoding),
+                _sources(corpus),
                 epochs=epochs,
                 tokens=tokens,
                 minutes=minutes,
                 threads=threads,
                 seed=seed,
-                segment=segment,
-                cased=cased,
-                encoding=encoding,
+                preparation=_with_lists(preparation),
                 output=output,
                 overwrite=overwrite,
                 resume=resume,
@@ -312,30 +309,57 @@ def _progress(quiet: bool) -> "Progress":
     return Silent() if quiet else to_stderr()
 
 
-def _sources(corpus: Sequence[Path], encoding: str) -> Sequence[Path] | Iterable[str]:
-    """The files of a corpus, or the lines of standard input for `-`."""
-    if Path("-") not in corpus:
-        return corpus
-    if len(corpus) > 1:
+def _sources(corpus: Sequence[Path]) -> Sequence[Path]:
+    """What the corpus is read from; standard input stands alone."""
+    if Path("-") in corpus and len(corpus) > 1:
         raise UsageError("- is standard input, and stands alone: give it or files")
-    return _stdin_lines(encoding)
+    return corpus
 
 
-def _stdin_lines(encoding: str) -> Iterator[str]:
-    """The lines of standard input, treated as those of a file: no byte-order mark, no NUL."""
-    try:
-        with open(sys.stdin.fileno(), encoding=encoding, closefd=False) as file:
-            for number, line in enumerate(file, start=1):
-                if "\0" in line:
-                    raise FirthError(
-                        f"standard input, line {number}: a NUL byte, so this is no text in {encoding}; "
-                        "name its --encoding (utf-16, say), or turn it into plain text"
-                    )
-                yield line.removeprefix("\ufeff") if number == 1 else line
-    except LookupError as error:
-        raise UsageError(f"--encoding {encoding}: {error}") from error
-    except UnicodeError as error:  # also UTF-16 without its byte-order mark
-        raise FirthError(f"standard input is not {encoding}: {error}; name its --encoding") from error
+def _with_lists(preparation: Preparation) -> Preparation:
+    """`preparation` with the columns to keep parted at their commas."""
+    names = (name.strip() for part in preparation.keep for name in part.split(","))
+    return replace(preparation, keep=tuple(name for name in names if name))
+
+
+# --- check and cache --------------------------------------------------------------------------------------
+
+
+def list_cache(*, cache_dir: Path | None = None, as_json: AsJson = False) -> None:
+    """List the encoded corpora that are kept for later runs.
+
+    Args:
+        cache_dir: The cache's directory; by default the user's own.
+        as_json: Print JSON, for machines.
+    """
+    from firth.cache import entries, place
+
+    found = entries(cache_dir)
+    rows: list[Row] = [
+        {
+            "corpus": entry.sources,
+            "words": entry.n_tokens,
+            "megabytes": round(entry.n_bytes / 1e6, 1),
+            "days_unused": round(entry.seconds_unused / 86400, 1),
+            "folder": str(entry.folder),
+        }
+        for entry in found
+    ]
+    if not rows and not as_json:
+        _say(f"nothing is kept in {place(cache_dir)}")
+    _show(rows, as_json=as_json)
+
+
+def clear_cache(*, cache_dir: Path | None = None) -> None:
+    """Delete the encoded corpora that are kept for later runs.
+
+    Args:
+        cache_dir: The cache's directory; by default the user's own.
+    """
+    from firth.cache import clear, place
+
+    n_bytes = clear(cache_dir)
+    _say(f"{n_bytes / 1e6:,.1f} MB deleted from {place(cache_dir)}")
 
 
 # --- use --------------------------------------------------------------------------------------------------
@@ -733,6 +757,12 @@ train_app = App(name="train", help="Train word vectors on a corpus.", config=_SO
 app.command(train_app)
 for _name, _help in FAMILIES.items():
     train_app.command(f"firth.cli:{_name}", name=_name, help=_help)
+cache_app = App(
+    name="cache", help="List or clear the encoded corpora that are kept for later runs.", sort_key=8, **FRAMED
+)
+cache_app.default(list_cache)
+cache_app.command(clear_cache, name="clear")
+app.command(cache_app)
 _USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, convert, demo)
 for _order, _command in enumerate(_USES, start=1):
     app.command(_command, sort_key=_order, **FRAMED)
@@ -744,7 +774,7 @@ for _order, _command in enumerate(_USES, start=1):
 def reference() -> str:
     """The text of docs/cli.md: every command with its arguments, from the code."""
     parts = ["# The command line", "Written by `python -m firth.cli > docs/cli.md`; a test compares.", app.help]
-    for words in [("train", name) for name in FAMILIES] + [(name,) for name in _commands(app) if name != "train"]:
+    for words in _all_commands():
         command = app
         for word in words:
             command = command[word]
@@ -756,6 +786,14 @@ def reference() -> str:
 
 def _commands(app: App) -> list[str]:
     return [name for name in app if not name.startswith("-")]
+
+
+def _all_commands() -> Iterator[tuple[str, ...]]:
+    """What may stand behind `firth`: every command that does something, a group of them behind its own."""
+    for name in _commands(app):
+        if app[name].default_command is not None:
+            yield (name,)
+        yield from ((name, inner) for inner in _commands(app[name]))
 
 
 def _documented(command: App) -> list[Argument]:

@@ -1,32 +1,31 @@
-"""Files and streams of text, read once, in blocks of whole lines.
+"""Text from anywhere as one stream of lines, in blocks of whole lines, read once.
 
-A line is a paragraph or a sentence. An empty line, or the end of a file, ends a document.
+A line is a paragraph or a sentence. An empty line, or the end of a file or record, ends a document.
 """
 
-import codecs
-import io
 import os
 import re
+import unicodedata
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
-from pathlib import Path
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, Literal
 
-from firth.errors import FirthError, UsageError
-from firth.files import printable
+from firth import layout as layouts
+from firth.errors import UsageError
+from firth.preparation import Preparation
+from firth.sources import Faults, Kept, ReadyWords, Sources, Unit, find
 
 Block = str | list[list[str]]
 """Some lines of a corpus: text, each line closed by `\\n`, or lines of ready words."""
 
 BLOCK_CHARACTERS: Final = 1 << 16  # what the arrays of a block need still fits the cache
-_CHUNK_BYTES: Final = 1 << 20
-_SAMPLE_STRETCHES: Final = 32
-_SAMPLE_STRETCH_BYTES: Final = 1 << 15
-_SAMPLE_BLOCKS: Final = 16
 
+_IN_WORDS: Final = "'’-‐_"  # marks that stand inside words in some segmentations
+_IN_NUMBERS: Final = ".,:·．，："
 _UP_TO_LAST_SPACE: Final = re.compile(r".*\s", re.DOTALL)
-_UP_TO_LAST_BREAK: Final = re.compile(r".*\W(?=\w)", re.DOTALL)
+_BEFORE_A_WORD: Final = re.compile(r"\W(?=\w)")
 
 
 class Corpus(ABC):
@@ -34,23 +33,57 @@ class Corpus(ABC):
 
     Attributes:
         name: what messages call it.
-        total_bytes: the size of its files; None for a stream, whose length nobody knows.
-        done_bytes: how much of it `blocks` has read so far (of a stream: characters).
         has_ready_words: whether its lines are lists of words instead of text.
+        splits_sentences: whether every sentence becomes a line.
+        kept_names: what is kept with every document.
+        kept: grows while `blocks` runs; each item is the number of a line, counted in `\\n` over all blocks, and
+            the values of `kept_names` of the documents from that line on. Whoever has used an item removes it.
+        faults: what was met while reading, so far.
     """
 
     name: str
-    total_bytes: int | None
-    done_bytes: int
     has_ready_words: bool
+    splits_sentences: bool
+    kept_names: tuple[str, ...]
+    kept: deque[tuple[int, Kept]]
+    faults: Faults
+
+    @property
+    @abstractmethod
+    def total_bytes(self) -> int | None:
+        """The size of its files; None for a stream, whose length nobody knows."""
+
+    @property
+    @abstractmethod
+    def done_bytes(self) -> int:
+        """How much of it `blocks` has read so far (of strings and words: characters)."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> Literal["lines", "wrapped", "file"]:
+        """How its lines are read; if that was left open, it is found by looking at the text."""
+
+    @property
+    @abstractmethod
+    def layout_reason(self) -> str:
+        """Why the layout was chosen, in a sentence; empty where it was asked for, or is the ordinary one."""
+
+    @property
+    @abstractmethod
+    def lang(self) -> str:
+        """The language whose rules end sentences; if that was left open, it is found by looking at the text."""
 
     @abstractmethod
-    def sample(self) -> str:
-        """Some of the text, about a million characters at most, for choosing a segmentation.
+    def samples(self) -> list[str]:
+        """Some of the text, about a million characters at most, in stretches of whole lines as they stand there.
 
-        A sample of files is spread over all of them; of a stream it is the beginning, which `blocks`
-        gives again. Lines of ready words need no segmentation: their sample is empty.
+        A sample of files is spread over all of them; of a stream it is the beginning, which `blocks` gives again.
+        Lines of ready words need no segmentation: they have no samples.
         """
+
+    def sample(self) -> str:
+        """The samples in one string, for choosing a segmentation."""
+        return "\n".join(self.samples())
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:
@@ -62,11 +95,16 @@ class Corpus(ABC):
             FirthError: the text cannot be read, is in another encoding, or changed while it was read.
         """
 
+    @abstractmethod
+    def identity(self) -> list[Any] | None:
+        """What stays equal while the files do, as values for JSON; None for what can be read only once."""
+
 
 def read(
     sources: str | os.PathLike[str] | Iterable[Any],
+    preparation: Preparation = Preparation(),  # noqa: B008 - a value that never changes
     *,
-    encoding: str = "utf-8",
+    splits_sentences: bool = False,
     block_characters: int = BLOCK_CHARACTERS,
 ) -> Corpus:
     """A corpus of files or of lines that Python holds or makes.
@@ -74,167 +112,144 @@ def read(
     Args:
         sources: a path; or several `pathlib.Path`; or an iterable of strings, each a line or several, where
             an empty one ends a document; or an iterable of sequences, each a line of ready words (what is
-            not a string is shown by `str`), where an empty one ends a document.
-        encoding: of the files: the name of any text codec of Python's.
-        block_characters: the size of a block. Words do not depend on it while no line is longer.
+            not a string is shown by `str`), where an empty one ends a document. A path is a file, a folder, a
+            pattern such as `books/*.txt`, or `-` for standard input; see `firth.sources.find`.
+        preparation: how text is read.
+        splits_sentences: what the preparation's `auto` means for sentences.
+        block_characters: the size of a block. Words do not depend on it.
 
     Returns:
         The corpus, not yet read. An iterable is consumed once.
 
     Raises:
-        FirthError: a path that is missing or no plain file.
-        UsageError: an unknown encoding, or sources of no such kind.
+        FirthError: a path that is missing, a folder or pattern without files, a file that is no text.
+        UsageError: sources of no such kind, or a preparation that does not fit them.
     """
-    if isinstance(sources, str | os.PathLike):
-        return _Files([Path(sources)], encoding, block_characters)
-    if isinstance(sources, bytes) or not isinstance(sources, Iterable):
-        raise UsageError(
-            f"a corpus is a path, several paths, strings, or lists of words, but this is a {_kind(sources)}"
-        )
-    if isinstance(sources, list | tuple) and sources and all(_names_a_file(source) for source in sources):
-        raise UsageError(
-            f"strings in a list are lines of text, but '{printable(sources[0])}' names a file: "
-            "give files as pathlib.Path objects"
-        )
-    items = iter(sources)
-    first = list(islice(items, 1))
-    if not first or isinstance(first[0], str):
-        return _Strings(chain(first, items), block_characters)
-    if isinstance(first[0], os.PathLike):
-        return _Files([_path(item) for item in chain(first, items)], encoding, block_characters)
-    return _ReadyWords(chain(first, items), block_characters)
+    found = find(sources, preparation)
+    splits = preparation.sentences == "split" or (preparation.sentences == "auto" and splits_sentences)
+    if isinstance(found, Sources):
+        return _Text(found, preparation, splits, block_characters)
+    if preparation.sentences == "split" or preparation.layout in ("wrapped", "file"):
+        raise UsageError("the corpus gives ready words, a list for each line: there are no lines or sentences to find")
+    return _ReadyWords(found, block_characters)
 
 
-class _Files(Corpus):
-    """Plain text files, one behind the other."""
+class _Text(Corpus):
+    """Text of files or strings."""
 
     has_ready_words = False
 
-    def __init__(self, paths: list[Path], encoding: str, block_characters: int) -> None:
-        _check_encoding(encoding)
-        self._paths = paths
-        self._encoding = encoding
+    def __init__(
+        self, sources: Sources, preparation: Preparation, splits_sentences: bool, block_characters: int
+    ) -> None:
+        self._sources = sources
+        self._preparation = preparation
         self._block_characters = block_characters
-        self._states = [_state(path) for path in paths]
-        self.name = printable(str(paths[0])) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-        self.total_bytes: int = sum(size for size, _ in self._states)
-        self.done_bytes = 0
+        self.splits_sentences = splits_sentences
+        self.name = sources.name
+        self.kept_names = sources.kept_names
+        self.kept = deque()
+        self.faults = sources.faults
 
-    def sample(self) -> str:
-        spacing = max(_SAMPLE_STRETCH_BYTES, self.total_bytes // _SAMPLE_STRETCHES)
-        stretches = []
-        file_start = 0
-        for path, (size, _) in zip(self._paths, self._states, strict=True):
-            first = -file_start % spacing
-            for offset in range(first, size, spacing):
-                stretches.append(_stretch(path, offset, _SAMPLE_STRETCH_BYTES, self._encoding))
-            file_start += size
-        return "\n".join(stretches)
+    @property
+    def total_bytes(self) -> int | None:
+        return self._sources.total_bytes
 
-    def blocks(self) -> Iterator[str]:
-        return _whole_lines(self._texts(), self._block_characters)
+    @property
+    def done_bytes(self) -> int:
+        return self._sources.done_bytes
 
-    def _texts(self) -> Iterator[str]:
-        for path, state in zip(self._paths, self._states, strict=True):
-            yield from self._decoded(path)
-            yield "\n\n"  # closes the last line and the document
-            if not _is_still(path, state):
-                raise FirthError(f"{printable(str(path))} changed or vanished while it was read; begin again")
+    @property
+    def layout(self) -> Literal["lines", "wrapped", "file"]:
+        return self._recognised[0]
 
-    def _decoded(self, path: Path) -> Iterator[str]:
-        # The decoder keeps what a chunk cuts in two (a character, \r\n) and makes every line end \n.
-        bytes_to_text = codecs.getincrementaldecoder(self._encoding)(errors="strict")
-        decoder = io.IncrementalNewlineDecoder(bytes_to_text, translate=True)
-        file_bytes = n_lines = 0
-        with _opened(path) as file:
-            at_end = False
-            while not at_end:
-                chunk = file.read(_CHUNK_BYTES)
-                at_end = not chunk
-                try:
-                    text = decoder.decode(chunk, final=at_end)
-                except UnicodeError as error:
-                    if not isinstance(error, UnicodeDecodeError) or "BOM" in error.reason:  # the latter from 3.13 on
-                        shown = printable(str(path))
-                        raise FirthError(
-                            f"{shown} does not begin with {self._encoding}'s byte-order mark; "
-                            "--encoding utf-16-le, perhaps"
-                        ) from None
-                    offset = file_bytes + len(chunk) - len(error.object) + error.start
-                    valid = error.object[: error.start].decode(self._encoding, errors="ignore")
-                    line = n_lines + _unix_lines(valid).count("\n") + 1
-                    raise _undecodable(path, self._encoding, error, line, offset) from None
-                if file_bytes == 0:
-                    text = text.removeprefix("\ufeff")
-                if "\0" in text:
-                    line = n_lines + text.count("\n", 0, text.index("\0")) + 1
-                    raise FirthError(
-                        f"{printable(str(path))}, line {line}: a NUL byte, so this is no text in "
-                        f"{self._encoding}; name the encoding (--encoding utf-16, say), or turn the file into "
-                        "plain text"
-                    )
-                n_lines += text.count("\n")
-                file_bytes += len(chunk)
-                self.done_bytes += len(chunk)
-                yield text
+    @property
+    def layout_reason(self) -> str:
+        return self._recognised[1]
 
+    @cached_property
+    def lang(self) -> str:
+        return self._preparation.lang or layouts.language(self._samples)
 
-class _Strings(Corpus):
-    """Strings from an iterable, each a line or several."""
-
-    name = "the strings given as corpus"
-    total_bytes = None
-    has_ready_words = False
-
-    def __init__(self, items: Iterator[Any], block_characters: int) -> None:
-        self._blocks = _whole_lines(self._texts(items), block_characters)
-        self.done_bytes = 0
-
-    def sample(self) -> str:
-        first = list(islice(self._blocks, _SAMPLE_BLOCKS))
-        self._blocks = chain(first, self._blocks)
-        return "".join(first)
+    def samples(self) -> list[str]:
+        return self._samples
 
     def blocks(self) -> Iterator[str]:
-        return self._blocks
+        self.kept.clear()
+        return _whole_lines(self._pieces(), self._block_characters, self._preparation.inner)
 
-    def _texts(self, items: Iterator[Any]) -> Iterator[str]:
-        for number, item in enumerate(items, start=1):
-            if not isinstance(item, str):
-                raise FirthError(f"item {number} of the corpus is a {_kind(item)}, but those before are strings")
-            _check_characters(item, number)
-            self.done_bytes += len(item)
-            text = _unix_lines(item)
-            yield text if text.endswith("\n") else text + "\n"
-        yield "\n"
+    def identity(self) -> list[Any] | None:
+        return self._sources.identity()
+
+    @cached_property
+    def _samples(self) -> list[str]:
+        return self._sources.samples()
+
+    @cached_property
+    def _recognised(self) -> tuple[Literal["lines", "wrapped", "file"], str]:
+        if self._preparation.layout != "auto":
+            return self._preparation.layout, ""
+        return layouts.recognised(self._samples)
+
+    def _pieces(self) -> Iterator[str]:
+        layout = self.layout
+        lang = self.lang if self.splits_sentences else None
+        n_lines = 0
+        kept: Kept = ()
+        for unit in self._sources.units():
+            if unit.kept != kept:
+                kept = unit.kept
+                self.kept.append((n_lines, kept))
+            for piece in _lines(unit, layout, lang):
+                if self.kept_names:
+                    n_lines += piece.count("\n")
+                yield piece
+
+
+def _lines(unit: Unit, layout: Literal["lines", "wrapped", "file"], lang: str | None) -> Iterator[str]:
+    """The lines of a unit, which closes its last line and its document."""
+    pieces = layouts.lines(unit.texts, layout=layout, is_record=unit.is_record)
+    if layout == "lines" and not unit.is_record:
+        pieces = _closed(pieces)
+    return pieces if lang is None else layouts.sentences(pieces, lang)
+
+
+def _closed(pieces: Iterator[str]) -> Iterator[str]:
+    last = "\n"
+    for piece in pieces:
+        yield piece
+        last = piece or last
+    yield "\n" if last.endswith("\n") else "\n\n"
 
 
 class _ReadyWords(Corpus):
     """Sequences from an iterable, each a line of words that are taken as they are."""
 
-    name = "the words given as corpus"
-    total_bytes = None
     has_ready_words = True
+    splits_sentences = False
+    kept_names = ()
+    total_bytes = None
+    done_bytes = 0
+    layout: Literal["lines"] = "lines"
+    layout_reason = ""
+    lang = ""
 
-    def __init__(self, items: Iterator[Any], block_characters: int) -> None:
-        self._items = items
+    def __init__(self, words: ReadyWords, block_characters: int) -> None:
+        self._words = words
         self._block_characters = block_characters
-        self.done_bytes = 0
+        self.name = words.name
+        self.kept = deque()
+        self.faults = Faults()
 
-    def sample(self) -> str:
-        return ""
+    def samples(self) -> list[str]:
+        return []
 
     def blocks(self) -> Iterator[list[list[str]]]:
         lines: list[list[str]] = []
         n_characters = 0
-        for number, item in enumerate(self._items, start=1):
-            if isinstance(item, str | bytes) or not isinstance(item, Iterable):
-                raise FirthError(f"item {number} of the corpus is a {_kind(item)}, not a sequence of words")
-            line = [str(word) for word in item]
-            characters = "".join(line)
-            _check_characters(characters, number)
+        for line in self._words.lines():
             lines.append(line)
-            n_characters += len(characters) + len(line)
+            n_characters += sum(map(len, line)) + len(line)
             if n_characters >= self._block_characters:
                 self.done_bytes += n_characters
                 yield lines
@@ -242,8 +257,11 @@ class _ReadyWords(Corpus):
         self.done_bytes += n_characters
         yield [*lines, []]
 
+    def identity(self) -> None:
+        return None
 
-def _whole_lines(texts: Iterable[str], block_characters: int) -> Iterator[str]:
+
+def _whole_lines(texts: Iterable[str], block_characters: int, inner: str) -> Iterator[str]:
     """`texts` joined and cut anew, so that where a block ends depends on the text alone."""
     pending: list[str] = []
     n_pending = 0
@@ -255,7 +273,7 @@ def _whole_lines(texts: Iterable[str], block_characters: int) -> Iterator[str]:
         joined = "".join(pending)
         start = 0
         while len(joined) - start >= block_characters:
-            end = _last_cut(joined, start, start + block_characters)
+            end = _last_cut(joined, start, start + block_characters, inner)
             yield joined[start:end]
             start = end
         pending = [joined[start:]]
@@ -264,98 +282,17 @@ def _whole_lines(texts: Iterable[str], block_characters: int) -> Iterator[str]:
         yield "".join(pending)
 
 
-def _last_cut(text: str, start: int, stop: int) -> int:
+def _last_cut(text: str, start: int, stop: int, inner: str) -> int:
     """The last place to cut in `text[start:stop]`: behind a line, else white space, else punctuation."""
     line_end = text.rfind("\n", start, stop)
     if line_end >= 0:
         return line_end + 1
-    found = _UP_TO_LAST_SPACE.match(text, start, stop) or _UP_TO_LAST_BREAK.match(text, start, stop)
-    return found.end() if found else stop  # a run of letters as long as a block is no word
-
-
-def _stretch(path: Path, offset: int, n_bytes: int, encoding: str) -> str:
-    with _opened(path) as file:
-        file.seek(offset - offset % 4)  # no codec has wider units
-        return _unix_lines(file.read(n_bytes).decode(encoding, errors="ignore"))
-
-
-def _opened(path: Path) -> io.BufferedReader:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise FirthError(f"cannot read {printable(str(path))}: {error.strerror}") from error
-
-
-def _state(path: Path) -> tuple[int, int]:
-    """Size and time of a file, which both stay equal while nobody writes to it."""
-    shown = printable(str(path))
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise FirthError(f"there is no file {shown}; text itself is given as a list of strings: ['{shown}']") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise FirthError(f"cannot read {shown}: {error}") from None
-    if path.is_dir():
-        raise FirthError(f"{shown} is a directory; name the files in it")
-    if not path.is_file():
-        raise FirthError(f"{shown} is not a plain file; write the text to one first")
-    return status.st_size, status.st_mtime_ns
-
-
-def _is_still(path: Path, state: tuple[int, int]) -> bool:
-    try:
-        return _state(path) == state
-    except FirthError:
-        return False
-
-
-def _check_encoding(encoding: str) -> None:
-    try:
-        "a".encode(encoding)
-        codecs.getincrementaldecoder(encoding)
-    except (LookupError, ValueError):
-        raise UsageError(
-            f"no encoding is called '{printable(encoding)}'; utf-8, gb18030, big5, latin-1 are some"
-        ) from None
-
-
-def _check_characters(text: str, item_number: int) -> None:
-    if text.isascii():
-        return
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise FirthError(
-            f"item {item_number} of the corpus is no valid text: {error.reason} ({printable(text[error.start])})"
-        ) from None
-
-
-def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError, line: int, offset: int) -> FirthError:
-    is_utf16 = offset < 2 and error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    other = "utf-16" if is_utf16 else "latin-1" if encoding.lower() == "gb18030" else "gb18030"
-    return FirthError(
-        f"{printable(str(path))}, line {line}: byte 0x{error.object[error.start]:02x} at offset {offset} is "
-        f"not valid {printable(encoding)}; if the file has another encoding, name it (--encoding {other}, "
-        "say), and if it is compressed or no text, turn it into plain text first"
-    )
-
-
-def _unix_lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
-def _names_a_file(source: object) -> bool:
-    try:
-        return isinstance(source, str) and Path(source).is_file()
-    except (OSError, ValueError):  # a line of text may be too long for a name, or hold a NUL
-        return False
-
-
-def _path(item: object) -> Path:
-    if not isinstance(item, str | os.PathLike):
-        raise UsageError(f"a {_kind(item)} stands among the paths of the corpus")
-    return Path(item)
-
-
-def _kind(thing: object) -> str:
-    return type(thing).__name__
+    if found := _UP_TO_LAST_SPACE.match(text, start, stop):
+        return found.end()
+    places = [found.end() for found in _BEFORE_A_WORD.finditer(text, start, stop)]
+    for refused in (_IN_WORDS + _IN_NUMBERS + inner, _IN_WORDS + inner):
+        for place in reversed(places):
+            last = text[place - 1]
+            if last not in refused and unicodedata.category(last)[0] in "PS":  # not behind a mark, which words hold
+                return place
+    return stop  # a run of letters as long as a block is no word

@@ -1,16 +1,18 @@
-"""Lines of text cut into words: Unicode words, white space, or Chinese.
+"""Lines of text cut into words: Unicode words, white space, Chinese, or characters.
 
-Everything is decided character by character from one table of classes, a block of lines at a time, so that
-a corpus and a query are cut by the same code.
+Text is normalised first, then everything is decided character by character from one table of classes, a block of
+lines at a time, so that a corpus and a query are cut by the same code.
 """
 
 import functools
+import hashlib
 import importlib.metadata
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -18,8 +20,11 @@ import numpy.typing as npt
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable
+from firth.preparation import Preparation
 
-Method = Literal["words", "space", "chinese"]
+Method = Literal["words", "space", "chinese", "characters"]
+UnicodeForm = Literal["NFC", "NFKC"]
+Digits = Literal["keep", "zero"]
 Codes = npt.NDArray[np.uint32]  # code points
 Classes = npt.NDArray[np.uint8]  # of code points: bits of those below
 Mask = npt.NDArray[np.bool_]  # one per character
@@ -29,9 +34,12 @@ _LETTER: Final = 1  # what a word may begin with: letters, digits, underscore
 _MARK: Final = 2  # what goes on with the word before it: category M, zero width (non-)joiners
 _SPACE: Final = 4
 _HAN: Final = 8
-_UNSTABLE: Final = 16  # text without these is in NFC
-_KANA: Final = 32
+_UNSTABLE: Final = 16  # normalising may change it, or what stands before it for its sake
+_DIGIT: Final = 32  # decimal digits of any script
+_UPPER: Final = 64  # lower-casing changes it
+_UNSPACED: Final = 128  # of a script that sets no spaces between words: a word alone by method `characters`
 
+_Ranges = tuple[tuple[int, int], ...]  # of code points, first and last
 _HAN_RANGES: Final = (
     (0x3005, 0x3007),
     (0x3400, 0x4DBF),
@@ -40,9 +48,16 @@ _HAN_RANGES: Final = (
     (0x20000, 0x3FFFF),
 )
 _KANA_RANGE: Final = (0x3040, 0x30FF)
+_KANA_RANGES: Final = (_KANA_RANGE, (0x31F0, 0x31FF), (0xFF66, 0xFF9F))
+_UNSPACED_RANGES: Final[dict[str, _Ranges]] = {  # scripts without spaces whose words nothing here can find
+    "Thai": ((0x0E00, 0x0E7F),),
+    "Lao": ((0x0E80, 0x0EFF),),
+    "Burmese": ((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),
+    "Khmer": ((0x1780, 0x17FF), (0x19E0, 0x19FF)),
+}
 _CONJOINING_JAMO: Final = range(0x1161, 0x1200)
 _PLANES_WITH_LETTERS: Final = 0x40000
-_IRREGULAR_RANGES: Final = (  # all but ideographs, Hangul, surrogates, private use: no marks, all in NFC
+_IRREGULAR_RANGES: Final = (  # all but ideographs, Hangul, surrogates, private use: no marks, no case, all normal
     range(0x3400),
     range(0xA000, 0xAC00),
     range(0xD7A4, 0xD800),
@@ -50,28 +65,132 @@ _IRREGULAR_RANGES: Final = (  # all but ideographs, Hangul, surrogates, private 
     range(0x2F800, 0x2FA20),
     range(0xE0000, 0xE0200),
 )
+_END_OF_CASE: Final = 0x20000
 _JOINERS: Final = "\u200c\u200d"
 _NEWLINE: Final = 0x0A
-_BLANK: Final = np.uint32(0x20)
+_ZERO: Final = 0x30
+_SAME_INNER: Final = (("\u2019", "'"), ("\u2010", "-"), ("\u2011", "-"))  # how inner characters are written too
 
 _MOST_HAN_PER_WORD: Final = 3.0
+_LEAST_SHARE_TO_WARN: Final = 0.05
+_MOST_KANA_PER_WORD: Final = 5.0  # with the Han characters between them
+_MOST_LETTERS_PER_WORD: Final = 12.0  # of Thai and its like, with marks; in phrases there are twice as many
+_GREATEST_FREQUENCY: Final = 10**12  # a million of these still fit what rjieba adds them up in
 
 
 class Split(NamedTuple):
-    """The words of some lines, and where its lines end.
+    """The words of some lines, and where its lines end; no word is a string before it is asked for.
 
     Attributes:
-        words: in order.
+        codes: (n_characters,) the code points of the normalised text.
+        starts: (n_words,) where each word begins in `codes`, in order.
+        ends: (n_words,) where it ends: word i is codes[starts[i]:ends[i]].
         line_ends: (n_lines,) how many words stand before each line's end.
         visible_ends: (n_lines,) how many characters other than white space stand before it; a line that
             adds none is empty.
         n_visible: how many such characters there are in all, those behind the last line's end too.
     """
 
-    words: list[str]
+    codes: Codes
+    starts: Positions
+    ends: Positions
     line_ends: Positions
     visible_ends: Positions
     n_visible: int
+
+    def words(self) -> list[str]:
+        """The words in order, as strings."""
+        text = _text(self.codes)
+        return [text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+
+class UserWord(NamedTuple):
+    """A line of a file of words: frequency and tag are None and "" where the line names none."""
+
+    word: str
+    frequency: int | None = None
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class UserWords:
+    """Words that Chinese text is cut by beside the dictionary's; equal where they have the same hash.
+
+    Attributes:
+        entries: in the file's order.
+        hash: SHA-256 of the entries, in hexadecimal.
+    """
+
+    entries: tuple[UserWord, ...] = field(repr=False, compare=False)
+    hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Adds the hash."""
+        lines = "".join(f"{word}\t{'' if count is None else count}\t{tag}\n" for word, count, tag in self.entries)
+        object.__setattr__(self, "hash", hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest())
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values for a JSON file, the words themselves among them."""
+        return {"hash": self.hash, "words": [list(entry) for entry in self.entries]}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "UserWords":
+        """The words that `settings` were taken from.
+
+        Raises:
+            FirthError: these are no such settings, or the words are not those that the hash was taken of.
+        """
+        try:
+            words = cls(tuple(UserWord(*entry) for entry in settings["words"]))
+            is_whole = words.hash == settings["hash"]
+        except (TypeError, KeyError, ValueError):
+            raise FirthError("no user words are described there; a newer firth may have written them") from None
+        if not is_whole:
+            raise FirthError("the user words are not those that the corpus was cut by: their hash differs")
+        return words
+
+
+def read_user_words(path: Path | str) -> UserWords:
+    """The words in a file of jieba's format: a word a line, then its frequency and its tag, where it has them.
+
+    Without a frequency a word gets one that keeps it whole.
+
+    Raises:
+        FirthError: the file cannot be read, is not UTF-8, has lines of another form, or no words.
+    """
+    shown = printable(str(path))
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise FirthError(f"cannot read the user words in {shown}: {error.strerror}") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FirthError(f"{shown}, line {line}: no UTF-8 ({error.reason}); turn the user words into UTF-8") from None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    entries = {number: _user_word(line) for number, line in enumerate(lines, start=1) if line.strip()}
+    if malformed := [number for number, entry in entries.items() if entry is None]:
+        first = printable(lines[malformed[0] - 1])
+        others = ", ".join(map(str, malformed[1:11])) + (" ..." if len(malformed) > 11 else "")
+        raise FirthError(
+            f"{shown}, line {malformed[0]}: '{first}' is no word with a frequency and a tag behind it, as in "
+            f"'云计算 300 n'" + (f"; nor are lines {others}" if others else "")
+        )
+    if not entries:
+        raise FirthError(f"{shown}: no words in it; write a word a line")
+    return UserWords(tuple(entry for entry in entries.values() if entry is not None))
+
+
+def _user_word(line: str) -> UserWord | None:
+    """What `line` describes; None if it is malformed."""
+    found = re.fullmatch(r"\s*(\S+)(?:\s+([0-9]{1,13}))?(?:\s+([A-Za-z]+))?\s*", line)
+    if found is None:
+        return None
+    word, frequency, tag = found.groups()
+    if "\0" in word or int(frequency or 0) > _GREATEST_FREQUENCY:
+        return None
+    return UserWord(word, None if frequency is None else int(frequency), tag or "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,28 +198,56 @@ class Segmentation:
     """How text becomes words: the same for a corpus and for the queries of what was trained on it.
 
     Attributes:
-        method: `words` takes runs of letters, marks, digits and underscores (don't becomes don and t);
+        method: `words` takes runs of letters, marks, digits and underscores (don't becomes don and t, but for `inner`);
             `space` takes what stands between white space; `chinese` has rjieba cut runs of Han characters,
-            but for lines whose words are set apart already, and takes other scripts as `words` does.
+            but for lines whose words are set apart already, and takes other scripts as `words` does; `characters`
+            takes every letter of a script without spaces (Han, kana, Thai, Lao, Burmese, Khmer) with its marks as a
+            word, and other scripts as `words` does.
         lower: whether words are lower-cased.
         segmenter: name and version of what cuts Chinese; by default, what is installed.
+        unicode_form: `NFC` composes what is one character; `NFKC` also makes wide, small and ligature forms plain.
+        digits: `zero` makes each decimal digit of any script 0.
+        simplified: whether traditional Chinese becomes simplified, by opencc's t2s.
+        inner: characters that belong to a word where they stand between two letters or digits of it. With ' among
+            them U+2019 is read as ', with - U+2010 and U+2011 as -. Between characters that are words alone
+            (Han by method `chinese`, see `characters`) they part, and method `space` needs none.
+        user_words: words that Chinese is cut by beside rjieba's own, normalised as the text is.
     """
 
     method: Method
     lower: bool = True
     segmenter: str | None = None
+    unicode_form: UnicodeForm = "NFC"
+    digits: Digits = "keep"
+    simplified: bool = False
+    inner: str = ""
+    user_words: UserWords | None = None
 
     def __post_init__(self) -> None:
-        """Refuses an unknown method; fills in the segmenter."""
+        """Refuses unknown methods, forms and characters; fills in the segmenter."""
         if self.method not in get_args(Method):
             asked = printable(str(self.method))
             raise UsageError(f"segmentation {asked!r} was asked for; there are {', '.join(get_args(Method))}")
+        for name, value, choices in (
+            ("unicode_form", self.unicode_form, get_args(UnicodeForm)),
+            ("digits", self.digits, get_args(Digits)),
+        ):
+            if value not in choices:
+                raise UsageError(f"{name} is {printable(str(value))!r}; there are {', '.join(choices)}")
+        if any(character.isalnum() or character.isspace() for character in self.inner):
+            raise UsageError(f"inner is {printable(self.inner)!r}; letters, digits and white space need not be named")
+        if self.user_words is not None and self.method != "chinese":
+            raise UsageError(f"user words serve segmentation chinese alone, but {self.method} was asked for")
         if self.method == "chinese" and self.segmenter is None:
             object.__setattr__(self, "segmenter", _installed_segmenter())
 
     def normalize(self, text: str) -> str:
-        """`text` lower-cased if words are, in Unicode's composed form (NFC)."""
-        return unicodedata.normalize("NFC", text.lower() if self.lower else text)
+        """`text` as the words in it are written: composed, lower-cased if words are, and so on.
+
+        Raises:
+            FirthError: `text` holds surrogates, or is to be simplified and opencc is not installed.
+        """
+        return _text(self._normalized(text)[0])
 
     def words(self, text: str) -> list[str]:
         """The normalised words of a query, a line, or several.
@@ -108,46 +255,105 @@ class Segmentation:
         >>> Segmentation(method="chinese").words("我 今天 好 开心")
         ['我', '今天', '好', '开心']
         """
-        return self.split(text).words
+        return self.split(text).words()
 
     def split(self, text: str) -> Split:
         """The normalised words of `text`, and where its lines end; a line is closed by `\\n`.
 
         Raises:
-            FirthError: `text` holds surrogates, as from bytes that were decoded in another encoding.
+            FirthError: `text` holds surrogates, as from bytes that were decoded in another encoding; or it is to be
+                simplified and opencc is not installed.
         """
-        text = text.lower() if self.lower else text
-        codes, classes = _classified(text)
-        if (classes & _UNSTABLE).any():
-            text = unicodedata.normalize("NFC", text)
-            codes, classes = _classified(text)
+        codes, classes = self._normalized(text)
         newlines = np.flatnonzero(codes == _NEWLINE)
-        visible = (classes & _SPACE) == 0
+        in_space = (classes & _SPACE) != 0
+        spaces = np.flatnonzero(in_space)
         if self.method == "space":
-            spaced = text
-            starts = _run_starts(visible)
+            starts, ends = _runs(~in_space)
         else:
-            in_word = _in_words(classes)
-            starts = _run_starts(in_word)
-            characters = np.where(in_word, codes, _BLANK)
-            if self.method == "chinese":
-                cuts = _chinese_cuts(codes, classes, visible, newlines)
-                cuts = cuts[~starts[cuts]]
-                starts[cuts] = True
-                characters = np.insert(characters, cuts, _BLANK)
-            spaced = _text(characters)
+            in_word = self._in_words(codes, classes)
+            starts, ends = _runs(in_word)
+            cuts = self._cuts(codes, classes, spaces, newlines)
+            cuts = cuts[in_word[cuts - 1] & (cuts > 0)]  # other cuts lie where a word begins anyway
+            if len(cuts):
+                starts, ends = _merged(starts, cuts), _merged(ends, cuts)
         return Split(
-            words=spaced.split(),
-            line_ends=np.searchsorted(np.flatnonzero(starts), newlines),
-            visible_ends=np.cumsum(visible)[newlines],
-            n_visible=int(np.count_nonzero(visible)),
+            codes=codes,
+            starts=starts,
+            ends=ends,
+            line_ends=np.searchsorted(starts, newlines),
+            visible_ends=newlines - np.searchsorted(spaces, newlines),
+            n_visible=len(codes) - len(spaces),
         )
+
+    def _normalized(self, text: str) -> tuple[Codes, Classes]:
+        """The code points of `text` when normalised, and their classes; it has as many newlines as before."""
+        form = self.unicode_form
+        codes, classes = _composed(*_classified(text, form), form)
+        if self.simplified:
+            codes, classes = _composed(*_classified(_simplifier()(_text(codes)), form), form)
+        if self.lower:
+            uppers = np.flatnonzero((classes & _UPPER) != 0)
+            if len(uppers):
+                lowered = _characters(form).lower.take(codes[uppers])
+                if lowered.all():
+                    codes[uppers] = lowered
+                    classes[uppers] = _characters(form).classes.take(lowered)
+                else:
+                    codes, classes = _classified(_text(codes).lower(), form)
+                codes, classes = _composed(codes, classes, form)
+        if self.digits == "zero":
+            is_digit = (classes & _DIGIT) != 0
+            codes[is_digit] = _ZERO
+            classes[is_digit] = _characters(form).classes[_ZERO]
+        for variant, plain in _SAME_INNER:
+            if plain in self.inner:
+                codes[codes == ord(variant)] = ord(plain)
+        return codes, classes
+
+    def _in_words(self, codes: Codes, classes: Classes) -> Mask:
+        """Which characters belong to a word: letters, the marks behind them, inner characters between them."""
+        bearers = _bearers(classes)
+        in_word: Mask = (bearers & _LETTER) != 0
+        if not self.inner:
+            return in_word
+        is_inner = np.zeros(len(codes), dtype=np.bool_)
+        for character in self.inner:
+            is_inner |= codes == ord(character)
+        # A script without spaces has words beside each other, so that what stands between is no part of one.
+        apart = {"chinese": _HAN, "characters": _UNSPACED}.get(self.method, 0)
+        joins_behind = (bearers & (_LETTER | apart)) == _LETTER
+        joins_ahead = (classes & (_LETTER | apart)) == _LETTER
+        is_inner[:1] = is_inner[-1:] = False
+        is_inner[1:-1] &= joins_behind[:-2] & joins_ahead[2:]
+        in_word |= is_inner
+        return in_word
+
+    def _cuts(self, codes: Codes, classes: Classes, spaces: Positions, newlines: Positions) -> Positions:
+        """Where words begin inside or behind runs of letters, in order; where one begins anyway may be named."""
+        if self.method == "chinese":
+            return _chinese_cuts(codes, classes, spaces, newlines, _chinese_cutter(self))
+        if self.method == "characters":
+            bearers = _bearers(classes)
+            stands_alone = (bearers & _UNSPACED) != 0
+            stands_alone[1:] |= stands_alone[:-1]
+            return np.flatnonzero(stands_alone & ((classes & _LETTER) != 0))
+        return np.empty(0, dtype=np.int64)
 
     def settings(self) -> dict[str, Any]:
         """What `from_settings` needs to cut alike: plain values for a JSON file."""
-        settings: dict[str, Any] = {"method": self.method, "lower": self.lower}
+        settings: dict[str, Any] = {
+            "method": self.method,
+            "lower": self.lower,
+            "unicode_form": self.unicode_form,
+            "digits": self.digits,
+            "simplified": self.simplified,
+            "inner": self.inner,
+        }
         if self.segmenter is not None:
             settings["segmenter"] = self.segmenter
+        if self.user_words is not None:
+            settings["user_words"] = self.user_words.settings()
         return settings
 
     @classmethod
@@ -155,13 +361,27 @@ class Segmentation:
         """The segmentation that `settings` were taken from; see `warning` where the segmenter differs now.
 
         Raises:
-            FirthError: settings that this version of firth does not know.
+            FirthError: settings that this version of firth does not know, or user words that were changed.
         """
-        unknown = settings.keys() - {"method", "lower", "segmenter"}
-        if unknown or not isinstance(settings.get("lower"), bool):
-            shown = printable(str(dict(settings)))
-            raise FirthError(f"no segmentation is described by {shown}; a newer firth may have written it")
-        return cls(**settings)
+        values = dict(settings)
+        user_words = values.pop("user_words", None)
+        kinds = {
+            "method": str,
+            "lower": bool,
+            "unicode_form": str,
+            "digits": str,
+            "simplified": bool,
+            "inner": str,
+            "segmenter": str,
+        }
+        is_known = all(isinstance(value, kinds.get(name, ())) for name, value in values.items())
+        if is_known and "method" in values and "lower" in values:
+            try:
+                return cls(**values, user_words=None if user_words is None else UserWords.from_settings(user_words))
+            except UsageError:
+                pass
+        shown = printable(str(values))
+        raise FirthError(f"no segmentation is described by {shown}; a newer firth may have written it")
 
     def warning(self) -> str | None:
         """Why queries may be cut otherwise than the corpus was, in a sentence; None if they are not."""
@@ -173,28 +393,46 @@ class Segmentation:
         )
 
 
-def choose(sample: str, *, lower: bool = True) -> tuple[Segmentation, str]:
-    """A segmentation that suits `sample`, and a sentence that says why.
+_DEFAULT_PREPARATION: Final = Preparation()
+
+
+def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tuple[Segmentation, str, list[str]]:
+    """The segmentation that was asked for or suits `sample`, a sentence that says why, and warnings.
 
     Args:
         sample: some of the text, as from `Corpus.sample`.
-        lower: whether words are to be lower-cased.
+        preparation: how the words are to be normalised, and the method, if one is asked for: then there is no
+            reason to give, and the sentence is empty.
+
+    Raises:
+        FirthError: the user words cannot be read, or opencc is needed and not installed.
+        UsageError: user words for a method that was asked for and cannot use them.
     """
-    codes, classes = _classified(sample)
-    letters = (classes & _LETTER) != 0
-    han_share = _share(((classes & _HAN) != 0) & letters, letters)
-    kana_share = _share((classes & _KANA) != 0, (classes & (_HAN | _KANA)) != 0)
-    if han_share >= 0.2 and kana_share < 0.1:
-        segmented_share = _segmented_share(codes, classes)
-        if segmented_share >= 0.9:
-            reason = f"{segmented_share:.0%} of the Chinese lines have spaces between their words already"
-            return Segmentation(method="space", lower=lower), f"white space separates words: {reason}"
-        reason = f"{han_share:.0%} of the letters are Han characters"
-        return Segmentation(method="chinese", lower=lower), f"Chinese words, cut by rjieba: {reason}"
-    if _stands_apart(sample):
-        reason = "punctuation stands apart, so the text is split already"
-        return Segmentation(method="space", lower=lower), f"white space separates words: {reason}"
-    return Segmentation(method="words", lower=lower), "Unicode words: runs of letters, marks and digits"
+    method, reason = _suited(sample) if preparation.segment == "auto" else (preparation.segment, "")
+    warnings = []
+    user_words = None if preparation.user_words is None else read_user_words(preparation.user_words)
+    if user_words is not None and method != "chinese" and preparation.segment == "auto":
+        warnings.append(
+            f"the user words serve Chinese alone, and the text was not taken for it ({reason}): they change nothing; "
+            "--segment chinese cuts it as Chinese"
+        )
+        user_words = None
+    segmentation = Segmentation(
+        method=method,
+        lower=not preparation.cased,
+        unicode_form=preparation.unicode_form,
+        digits=preparation.digits,
+        simplified=preparation.simplified,
+        inner=preparation.inner,
+        user_words=user_words,
+    )
+    if user_words is not None and (unused := _never_found(segmentation)):
+        shown = ", ".join(printable(word) for word in unused[:5]) + (", ..." if len(unused) > 5 else "")
+        warnings.append(
+            f"{len(unused):,} of {len(user_words.entries):,} user words change nothing, since they have no Han "
+            f"character, or something that is no letter: {shown}"
+        )
+    return segmentation, reason, warnings + _unsegmented(sample, segmentation)
 
 
 def is_written_without_spaces(word: str) -> bool:
@@ -203,111 +441,242 @@ def is_written_without_spaces(word: str) -> bool:
     return bool(word) and all(any(first <= ord(char) <= last for first, last in ranges) for char in word)
 
 
-def _classified(text: str) -> tuple[Codes, Classes]:
-    """The code points of `text` and their classes."""
-    try:
-        codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    except UnicodeEncodeError as error:
-        raise FirthError(f"no valid text: {error.reason} in '{printable(text[:100])}'") from None
-    return codes, _class_table().take(codes)
+class _Characters(NamedTuple):
+    """What is known of every character.
+
+    Attributes:
+        classes: (0x110000,) the classes of every code point, a bit each.
+        lower: (_END_OF_CASE,) what each becomes by lower-casing; 0 where that takes more than to look at it alone.
+    """
+
+    classes: Classes
+    lower: Codes
 
 
 @functools.cache
-def _class_table() -> Classes:
-    """(0x110000,) the classes of every code point, a bit each."""
-    table = np.zeros(0x110000, dtype=np.uint8)
+def _characters(form: UnicodeForm) -> _Characters:
+    """The tables that serve text in a normalisation form."""
+    classes = np.zeros(0x110000, dtype=np.uint8)
+    lower = np.arange(_END_OF_CASE, dtype=np.uint32)
     characters = "".join(map(chr, range(_PLANES_WITH_LETTERS)))
-    for pattern, bit in ((r"\w+", _LETTER), (r"\s+", _SPACE)):
+    for pattern, bit in ((r"\w+", _LETTER), (r"\s+", _SPACE), (r"\d+", _DIGIT)):
         for found in re.finditer(pattern, characters):
-            table[found.start() : found.end()] |= bit
+            classes[found.start() : found.end()] |= bit
     for code in chain.from_iterable(_IRREGULAR_RANGES):
         char = chr(code)
         category = unicodedata.category(char)
         if category == "Cn":
             continue
         if category[0] == "M" or char in _JOINERS:
-            table[code] |= _MARK
-        if unicodedata.combining(char) or not unicodedata.is_normalized("NFC", char):
-            table[code] |= _UNSTABLE
-        parts = unicodedata.decomposition(char).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            table[int(parts[1], 16)] |= _UNSTABLE  # it may compose with what stands before it
-    table[_CONJOINING_JAMO] |= _UNSTABLE
+            classes[code] |= _MARK
+            if unicodedata.combining(char):
+                classes[code] |= _UNSTABLE
+        if parts := unicodedata.decomposition(char).split():
+            if not unicodedata.is_normalized(form, char):
+                classes[code] |= _UNSTABLE
+            if len(parts) == 2 and not parts[0].startswith("<"):
+                classes[int(parts[1], 16)] |= _UNSTABLE  # it may compose with what stands before it
+        if (lowered := char.lower()) != char:
+            classes[code] |= _UPPER
+            lower[code] = ord(lowered) if len(lowered) == 1 else 0
+    lower[ord("Σ")] = 0  # at a word's end it becomes ς
+    classes[_CONJOINING_JAMO] |= _UNSTABLE
     for first, last in _HAN_RANGES:
-        table[first : last + 1] |= _HAN
-    table[_KANA_RANGE[0] : _KANA_RANGE[1] + 1] |= _KANA
-    return table
+        classes[first : last + 1] |= _HAN
+    for first, last in (*_HAN_RANGES, *_KANA_RANGES, *chain.from_iterable(_UNSPACED_RANGES.values())):
+        classes[first : last + 1] |= _UNSPACED
+    classes[(classes & _DIGIT) != 0] &= ~np.uint8(_UNSPACED)
+    return _Characters(classes, lower)
 
 
-def _in_words(classes: Classes) -> Mask:
-    """Which characters belong to a word: letters, and the marks behind them."""
-    letters: Mask = (classes & _LETTER) != 0
-    marks = (classes & _MARK) != 0
-    if not marks.any():
-        return letters
-    positions = np.arange(len(classes))
-    bearers = np.maximum.accumulate(np.where(marks, 0, positions))  # the last character that is no mark
-    in_word: Mask = letters[bearers]
-    return in_word
+def _classified(text: str, form: UnicodeForm) -> tuple[Codes, Classes]:
+    """The code points of `text` and their classes, both to write on."""
+    try:
+        codes = np.frombuffer(bytearray(text.encode("utf-32-le")), dtype="<u4")
+    except UnicodeEncodeError as error:
+        raise FirthError(f"no valid text: {error.reason} in '{printable(text[:100])}'") from None
+    return codes, _characters(form).classes.take(codes)
 
 
-def _run_starts(mask: Mask) -> Mask:
-    starts: Mask = mask.copy()
-    starts[1:] &= ~mask[:-1]
-    return starts
+def _composed(codes: Codes, classes: Classes, form: UnicodeForm) -> tuple[Codes, Classes]:
+    """The same text in a normalisation form; the arrays themselves where it is already.
+
+    A stretch of unstable characters with the stable one before it is normalised alike alone and in its text, so
+    that only these stretches are: Python takes a quarter of a microsecond for every character.
+    """
+    unstable = (classes & _UNSTABLE) != 0
+    if not unstable.any():
+        return codes, classes
+    unstable[:-1] |= unstable[1:] & (codes[:-1] != _NEWLINE)  # with the one before
+    starts, ends = _runs(unstable)
+    before = _text(_joined(codes, starts, ends)[1])
+    after = unicodedata.normalize(form, before)
+    if after == before:
+        return codes, classes
+    new_codes, new_classes = _classified(after, form)
+    lengths = np.empty(2 * len(starts) + 1, dtype=np.int64)  # of what stays and what is new, by turns
+    lengths[::2] = np.append(starts, len(codes)) - np.append(0, ends)
+    lengths[1::2] = np.diff(np.flatnonzero(new_codes == _NEWLINE), prepend=-1) - 1
+    is_new = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    whole_codes = np.empty(len(is_new), dtype=codes.dtype)
+    whole_classes = np.empty(len(is_new), dtype=classes.dtype)
+    whole_codes[is_new], whole_codes[~is_new] = new_codes[new_codes != _NEWLINE], codes[~unstable]
+    whole_classes[is_new], whole_classes[~is_new] = new_classes[new_codes != _NEWLINE], classes[~unstable]
+    return whole_codes, whole_classes
+
+
+def _bearers(classes: Classes) -> Classes:
+    """The classes, but for marks those of the character that bears them: the last one that is no mark."""
+    marks = np.flatnonzero((classes & _MARK) != 0)
+    if not len(marks):
+        return classes
+    firsts = np.flatnonzero(np.diff(marks, prepend=-2) != 1)  # of each run of marks
+    bearers = marks[firsts] - 1
+    borne = np.where(bearers < 0, 0, classes[bearers]).astype(classes.dtype)
+    classes = classes.copy()
+    classes[marks] = np.repeat(borne, np.diff(firsts, append=len(marks)))
+    return classes
+
+
+def _runs(mask: Mask) -> tuple[Positions, Positions]:
+    """Where the runs of True begin and end."""
+    padded = np.zeros(len(mask) + 2, dtype=np.bool_)
+    padded[1:-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return edges[::2].copy(), edges[1::2].copy()
+
+
+def _merged(first: Positions, second: Positions) -> Positions:
+    merged = np.concatenate((first, second))
+    merged.sort(kind="stable")  # which merges what is sorted already
+    return merged
+
+
+def _joined(codes: Codes, starts: Positions, ends: Positions) -> tuple[Positions, Codes]:
+    """Pieces of a text one behind the other, a newline behind each: where each character stood, and the characters."""
+    lengths = ends - starts + 1
+    piece_ends = np.cumsum(lengths)
+    positions = np.arange(piece_ends[-1]) + np.repeat(starts - piece_ends + lengths, lengths)
+    joined = codes.take(positions, mode="clip")
+    joined[piece_ends - 1] = _NEWLINE
+    return positions, joined
+
+
+def _text(codes: Codes) -> str:
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le")
+
+
+@functools.cache
+def _simplifier() -> Callable[[str], str]:
+    """What makes traditional Chinese simplified; it neither adds nor takes away newlines."""
+    try:
+        import opencc
+    except ImportError:
+        raise FirthError(
+            "traditional Chinese becomes simplified by opencc, which is not installed: pip install 'firth[opencc]'"
+        ) from None
+    convert: Callable[[str], str] = opencc.OpenCC("t2s").convert
+    return convert
+
+
+class _ChineseCutter(NamedTuple):
+    """What cuts Chinese text.
+
+    Attributes:
+        cut: from text to its words; it never joins characters across a newline.
+        knows_mixed_words: whether it has user words of Han characters and others, as 卡拉ok.
+    """
+
+    cut: Callable[[str], list[str]]
+    knows_mixed_words: bool
+
+
+@functools.lru_cache(maxsize=4)
+def _chinese_cutter(segmentation: Segmentation) -> _ChineseCutter:
+    import rjieba  # loading its dictionary takes a while that other texts need not spend
+
+    if segmentation.user_words is None:
+        return _ChineseCutter(rjieba.cut, knows_mixed_words=False)
+    jieba = rjieba.Jieba()  # of its own: the module's serves all others
+    words, has_han, is_all_han = _analysed(segmentation)
+    for word, entry, serves in zip(words, segmentation.user_words.entries, has_han, strict=True):
+        if serves:
+            jieba.add_word(word, entry.frequency, entry.tag)
+    return _ChineseCutter(jieba.cut, knows_mixed_words=bool((has_han & ~is_all_han).any()))
+
+
+def _analysed(segmentation: Segmentation) -> tuple[list[str], Mask, Mask]:
+    """The user words, normalised; which of them are letters and have Han characters; which have these alone."""
+    assert segmentation.user_words is not None
+    text = "".join(entry.word + "\n" for entry in segmentation.user_words.entries)
+    codes, classes = segmentation._normalized(text)
+    newlines = np.flatnonzero(codes == _NEWLINE)
+    first_characters = np.concatenate(([0], newlines[:-1] + 1))
+    is_end = codes == _NEWLINE
+    is_han = (classes & _HAN) != 0
+    in_word = (_bearers(classes) & _LETTER) != 0
+    is_word = np.logical_and.reduceat(in_word | is_end, first_characters)
+    has_han = is_word & np.logical_or.reduceat(is_han, first_characters)
+    is_all_han = is_word & np.logical_and.reduceat(is_han | is_end, first_characters)
+    return _text(codes).split("\n")[:-1], has_han, is_all_han
+
+
+def _never_found(segmentation: Segmentation) -> list[str]:
+    """The user words that cannot stand in text as it is handed to rjieba."""
+    assert segmentation.user_words is not None
+    _, has_han, _ = _analysed(segmentation)
+    return [entry.word for entry, serves in zip(segmentation.user_words.entries, has_han, strict=True) if not serves]
 
 
 class _HanRuns(NamedTuple):
     """The maximal runs of Han characters in a text."""
 
     starts: Positions
-    lengths: Positions
+    ends: Positions
     lines: Positions  # the number of the line that each stands in
     are_segmented: Mask  # whether that line has spaces between its words
 
 
-def _han_runs(codes: Codes, classes: Classes, visible: Mask, newlines: Positions) -> _HanRuns:
-    han = ((classes & _HAN) != 0) & ((classes & _LETTER) != 0)
-    edges = np.flatnonzero(np.diff(han, prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
+def _han_runs(classes: Classes, spaces: Positions, newlines: Positions) -> _HanRuns:
+    starts, ends = _runs((classes & (_HAN | _LETTER)) == (_HAN | _LETTER))
     lines = np.searchsorted(newlines, starts)
-    n_visible = np.cumsum(visible)
-    spaced = (n_visible[starts[1:] - 1] == n_visible[ends[:-1] - 1]) & (lines[1:] == lines[:-1])
+    # Between two runs there is nothing but white space, and in their line.
+    n_spaces = np.searchsorted(spaces, starts[1:]) - np.searchsorted(spaces, ends[:-1])
+    spaced = (n_spaces == starts[1:] - ends[:-1]) & (lines[1:] == lines[:-1])
     n_lines = len(newlines) + 1
     boundaries = np.bincount(lines[1:][spaced], minlength=n_lines)
     characters = np.bincount(lines, weights=ends - starts, minlength=n_lines)
     segmented = (boundaries >= 1) & (characters <= _MOST_HAN_PER_WORD * (boundaries + 1))
-    return _HanRuns(starts, ends - starts, lines, segmented[lines])
+    return _HanRuns(starts, ends, lines, segmented[lines])
 
 
-def _chinese_cuts(codes: Codes, classes: Classes, visible: Mask, newlines: Positions) -> Positions:
+def _chinese_cuts(
+    codes: Codes, classes: Classes, spaces: Positions, newlines: Positions, cutter: _ChineseCutter
+) -> Positions:
     """Where words begin in and behind runs of Han characters, in lines that are not segmented yet."""
-    runs = _han_runs(codes, classes, visible, newlines)
-    starts, lengths = runs.starts[~runs.are_segmented], runs.lengths[~runs.are_segmented]
+    runs = _han_runs(classes, spaces, newlines)
+    starts, ends = runs.starts[~runs.are_segmented], runs.ends[~runs.are_segmented]
     if not len(starts):
         return np.empty(0, dtype=np.int64)
-    # All runs go to rjieba in one call, a newline behind each: it never joins words across one.
-    joined_starts = np.cumsum(lengths + 1) - (lengths + 1)
-    shifts = np.repeat(starts - joined_starts, lengths + 1)
-    joined_positions = np.arange(len(shifts)) + shifts  # position in text of each joined character
-    newline_places = joined_starts + lengths
-    joined = codes.take(joined_positions, mode="clip")
-    joined[newline_places] = _NEWLINE
-    tokens = _cut_chinese(_text(joined))
+    if cutter.knows_mixed_words:  # then what is cut are the runs of letters that the runs of Han characters are in
+        word_starts, word_ends = _runs((_bearers(classes) & _LETTER) != 0)
+        words = np.unique(np.searchsorted(word_starts, starts, side="right") - 1)
+        starts, ends = word_starts[words], word_ends[words]
+    # All runs go to rjieba in one call.
+    positions, joined = _joined(codes, starts, ends)
+    tokens = cutter.cut(_text(joined))
     token_lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
-    token_starts: Positions = joined_positions[np.cumsum(token_lengths) - token_lengths]
+    cuts = positions[np.cumsum(token_lengths) - token_lengths]
     # A newline of the joined text lies on the character behind the run. Where that is a letter of another
     # script, a word begins there; a mark goes on with the word before it.
-    cuts: Positions = token_starts[token_starts < len(codes)]
-    begin_words: Mask = (classes[cuts] & _LETTER) != 0
-    return cuts[begin_words]
-
-
-def _cut_chinese(text: str) -> list[str]:
-    import rjieba  # loading its dictionary takes a while that other texts need not spend
-
-    tokens: list[str] = rjieba.cut(text)
-    return tokens
+    cuts = cuts[cuts < len(codes)]
+    begin_words = (classes[cuts] & _LETTER) != 0
+    if cutter.knows_mixed_words:  # other scripts' words are not rjieba's to cut
+        borders_han = (classes[cuts] & _HAN) != 0
+        borders_han |= (cuts > 0) & ((_bearers(classes)[cuts - 1] & _HAN) != 0)
+        begin_words &= borders_han
+    chosen: Positions = cuts[begin_words]
+    return chosen
 
 
 @functools.cache
@@ -315,8 +684,74 @@ def _installed_segmenter() -> str:
     return f"rjieba {importlib.metadata.version('rjieba')}"
 
 
-def _text(codes: Codes) -> str:
-    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le")
+def _suited(sample: str) -> tuple[Method, str]:
+    """The method that suits `sample`, and a sentence that says why."""
+    codes, classes = _classified(sample, "NFC")
+    letters = (classes & _LETTER) != 0
+    han = (classes & _HAN) != 0
+    kana = _in_ranges(codes, [_KANA_RANGE])
+    han_share = _share(han & letters, letters)
+    kana_share = _share(kana, han | kana)
+    if han_share >= 0.2 and kana_share < 0.1:
+        segmented_share = _segmented_share(codes, classes)
+        if segmented_share >= 0.9:
+            reason = f"{segmented_share:.0%} of the Chinese lines have spaces between their words already"
+            return "space", f"white space separates words: {reason}"
+        return "chinese", f"Chinese words, cut by rjieba: {han_share:.0%} of the letters are Han characters"
+    if _stands_apart(sample):
+        return "space", "white space separates words: punctuation stands apart, so the text is split already"
+    return "words", "Unicode words: runs of letters, marks and digits"
+
+
+def _unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
+    """A warning for each script without spaces of which `segmentation` would make phrases instead of words."""
+    is_chinese = segmentation.method == "chinese"
+    if is_chinese:  # what rjieba finds are words; only the rest is looked at
+        segmentation = replace(segmentation, method="words", segmenter=None, user_words=None)
+    split = segmentation.split(sample)
+    letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
+    han = _in_ranges(split.codes, _HAN_RANGES)
+    kana = _in_ranges(split.codes, _KANA_RANGES)
+    is_japanese = _share(kana, han | kana) >= 0.1
+    warnings = []
+    for script, ranges in _UNSPACED_RANGES.items():
+        written = _in_ranges(split.codes, ranges)
+        share, length = _share(written & letters, letters), _mean_length(split, written)
+        if share >= _LEAST_SHARE_TO_WARN and length > _MOST_LETTERS_PER_WORD:
+            warnings.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
+    share, length = _share((han | kana) & letters, letters), _mean_length(split, han | kana)
+    if share >= _LEAST_SHARE_TO_WARN and is_japanese and (is_chinese or length > _MOST_KANA_PER_WORD):
+        pieces = "pieces that rjieba guesses" if is_chinese else f"{length:.0f} of them on average"
+        warnings.append(_no_segmenter("Japanese kana and Han characters", share, pieces))
+    elif share >= _LEAST_SHARE_TO_WARN and not is_japanese and not is_chinese and length > _MOST_HAN_PER_WORD:
+        warnings.append(
+            f"{share:.0%} of the letters are Han characters without spaces between words, so that whole phrases, "
+            f"{length:.0f} of them on average, would be words: --segment chinese cuts them, --segment characters "
+            "takes each alone"
+        )
+    return warnings
+
+
+def _no_segmenter(script: str, share: float, words: str) -> str:
+    return (
+        f"{share:.0%} of the letters are {script}, written without spaces between words, and nothing here finds the "
+        f"words: those trained on would be whole phrases ({words}). --segment characters takes each letter as a "
+        "word; or split the text by a program of its own and use --segment space"
+    )
+
+
+def _mean_length(split: Split, written: Mask) -> float:
+    """How many characters of a script the words have that have any."""
+    before = np.concatenate(([0], np.cumsum(written)))
+    lengths = before[split.ends] - before[split.starts]
+    return float(lengths.sum() / max(1, np.count_nonzero(lengths)))
+
+
+def _in_ranges(codes: Codes, ranges: Iterable[tuple[int, int]]) -> Mask:
+    found = np.zeros(len(codes), dtype=np.bool_)
+    for first, last in ranges:
+        found |= (codes >= first) & (codes <= last)
+    return found
 
 
 def _share(part: Mask, whole: Mask) -> float:
@@ -326,8 +761,8 @@ def _share(part: Mask, whole: Mask) -> float:
 def _segmented_share(codes: Codes, classes: Classes) -> float:
     """The share of Chinese lines with spaces between their words; lines that may be one word do not count."""
     newlines = np.flatnonzero(codes == _NEWLINE)
-    runs = _han_runs(codes, classes, (classes & _SPACE) == 0, newlines)
-    characters = np.bincount(runs.lines, weights=runs.lengths)
+    runs = _han_runs(classes, np.flatnonzero((classes & _SPACE) != 0), newlines)
+    characters = np.bincount(runs.lines, weights=runs.ends - runs.starts)
     segmented = np.zeros(len(characters), dtype=np.bool_)
     segmented[runs.lines] = runs.are_segmented
     return _share(segmented & (characters > _MOST_HAN_PER_WORD), characters > _MOST_HAN_PER_WORD)

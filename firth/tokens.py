@@ -6,13 +6,14 @@ vocabulary that is made of them afterwards.
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import chain
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import chain, pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +21,64 @@ import numpy.typing as npt
 from firth.corpus import Block, Corpus
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, printable
+from firth.preparation import Preparation
 from firth.segmentation import Segmentation, Split, choose
+from firth.sources import Faults
 
 Progress = Callable[[int, int | None, int], None]
 """Called after each block with the bytes done, the bytes in all (None: not known), and the words so far."""
 
-_FORMAT: Final = 1
+FORMAT: Final = 2
 _DESCRIPTION: Final = "corpus.json"
-_TYPES: Final = "types.json"
+_TYPES: Final = "types.utf8"
+_TYPE_ENDS: Final = "type_ends.i64"
 _COUNTS: Final = "counts.i64"
 _TYPE_IDS: Final = "type_ids.i32"
 _LINE_ENDS: Final = "line_ends.i64"
 _DOCUMENT_ENDS: Final = "document_ends.i64"
+_KEPT: Final = "kept.jsonl"
 _READ_BYTES: Final = 1 << 22
+_TYPES_AT_ONCE: Final = 1 << 12
+_BLOCKS_AHEAD: Final = 2
+
+
+class Types(Sequence[str]):
+    """Words whose letters lie one behind the other, decoded when they are asked for."""
+
+    def __init__(self, utf8: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> None:
+        """The words that end at `ends` of `utf8`."""
+        self._utf8 = utf8.data
+        self._ends = ends
+
+    def __len__(self) -> int:
+        """How many words there are."""
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """The word there, or the words of a slice."""
+        if isinstance(place, slice):
+            places = range(*place.indices(len(self)))
+            return list(self._between(places.start, places.stop)) if places.step == 1 else [self[i] for i in places]
+        place = range(len(self))[place]
+        start = int(self._ends[place - 1]) if place else 0
+        return str(self._utf8[start : int(self._ends[place])], "utf-8")
+
+    def __iter__(self) -> Iterator[str]:
+        """The words in order."""
+        return self._between(0, len(self))
+
+    def _between(self, first: int, stop: int) -> Iterator[str]:
+        start = int(self._ends[first - 1]) if first else 0
+        for place in range(first, stop, _TYPES_AT_ONCE):
+            ends = self._ends[place : min(stop, place + _TYPES_AT_ONCE)].tolist()
+            utf8 = self._utf8[start : ends[-1]].tobytes()
+            places = [0, *(end - start for end in ends)]
+            yield from [utf8[place:end].decode() for place, end in pairwise(places)]
+            start = ends[-1]
 
 
 class EncodedCorpus:
@@ -41,13 +87,24 @@ class EncodedCorpus:
     Lines without words are left out, and so are documents without lines.
 
     Attributes:
-        types: the different words, in order of first appearance; a type id is a place in this list.
+        types: the different words, in order of first appearance; a type id is a place in this sequence. Where types
+            were pruned, the last one is the empty string, which stands for them all.
         counts: (n_types,) int64, how often each type occurs.
         type_ids: (n_tokens,) int32, the words of the corpus in order.
         line_ends: (n_lines,) int64, the position just behind each line's last token.
         document_ends: (n_documents,) int64, the number of the line just behind each document's last one.
+        kept_names: the names of what is kept with every document; see `kept`.
+        preparation: what was asked for.
         segmentation: how text became words.
         segmentation_reason: why it was chosen, in a sentence; empty where it was asked for.
+        layout: what the lines of the sources were taken for.
+        layout_reason: why, in a sentence; empty where there is nothing to say.
+        lang: the language whose rules ended sentences, as en; empty where lines stayed as they were.
+        faults: what was not as it should be in the sources.
+        warnings: what the user should know of the choice of a segmentation, in sentences.
+        n_duplicates: how many lines or documents were left out because their words had been met before.
+        n_pruned_types: how many types were dropped because there were too many at a time.
+        n_pruned_tokens: how many words of the corpus became the empty string for that.
         fingerprint: a hash of types, tokens, lines and documents, in hexadecimal.
     """
 
@@ -57,21 +114,30 @@ class EncodedCorpus:
         Raises:
             FirthError: it holds no encoded corpus, or one that is not whole.
         """
-        folder = Path(folder)
+        self._folder = folder = Path(folder)
         try:
-            description = json.loads((folder / _DESCRIPTION).read_bytes())
-            if description["format"] != _FORMAT:
+            told = json.loads((folder / _DESCRIPTION).read_bytes())
+            if told["format"] != FORMAT:
                 raise FirthError(f"{printable(str(folder))} was encoded by another version of firth; encode again")
-            self.types: list[str] = json.loads((folder / _TYPES).read_bytes())
-            self.counts: npt.NDArray[np.int64] = _mapped(folder / _COUNTS, "<i8", len(self.types))
-            self.type_ids: npt.NDArray[np.int32] = _mapped(folder / _TYPE_IDS, "<i4", description["n_tokens"])
-            self.line_ends: npt.NDArray[np.int64] = _mapped(folder / _LINE_ENDS, "<i8", description["n_lines"])
-            self.document_ends: npt.NDArray[np.int64] = _mapped(
-                folder / _DOCUMENT_ENDS, "<i8", description["n_documents"]
-            )
-            self.segmentation = Segmentation.from_settings(description["segmentation"])
-            self.segmentation_reason: str = description["segmentation_reason"]
-            self.fingerprint: str = description["fingerprint"]
+            type_ends = _mapped(folder / _TYPE_ENDS, "<i8", told["n_types"])
+            self.types = Types(_mapped(folder / _TYPES, "u1", told["types_bytes"]), type_ends)
+            self.counts: npt.NDArray[np.int64] = _mapped(folder / _COUNTS, "<i8", told["n_types"])
+            self.type_ids: npt.NDArray[np.int32] = _mapped(folder / _TYPE_IDS, "<i4", told["n_tokens"])
+            self.line_ends: npt.NDArray[np.int64] = _mapped(folder / _LINE_ENDS, "<i8", told["n_lines"])
+            self.document_ends: npt.NDArray[np.int64] = _mapped(folder / _DOCUMENT_ENDS, "<i8", told["n_documents"])
+            self.kept_names = tuple(told["kept_names"])
+            self.preparation = Preparation.from_settings(told["preparation"])
+            self.segmentation = Segmentation.from_settings(told["segmentation"])
+            self.segmentation_reason: str = told["segmentation_reason"]
+            self.layout: str = told["layout"]
+            self.layout_reason: str = told["layout_reason"]
+            self.lang: str = told["lang"]
+            self.faults = Faults(**{**told["faults"], "invalid": Counter(told["faults"]["invalid"])})
+            self.warnings: list[str] = told["warnings"]
+            self.n_duplicates: int = told["n_duplicates"]
+            self.n_pruned_types: int = told["n_pruned_types"]
+            self.n_pruned_tokens: int = told["n_pruned_tokens"]
+            self.fingerprint: str = told["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FirthError(f"{printable(str(folder))} holds no whole encoded corpus: {error}") from None
 
@@ -90,11 +156,45 @@ class EncodedCorpus:
         """How many documents with words it has."""
         return len(self.document_ends)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What the user should hear of how the corpus was read, a sentence each."""
+        said = [self.layout_reason] if self.layout_reason else []
+        said += self.faults.sentences() + self.warnings
+        if self.n_duplicates:
+            what = self.preparation.drop_duplicates.removesuffix("" if self.n_duplicates > 1 else "s")
+            said.append(f"{self.n_duplicates:,} {what} left out: their words had been met before")
+        if self.n_pruned_types:
+            said.append(
+                f"there were more than {self.preparation.max_types:,} types at a time, so that the rarest were "
+                f"dropped: {self.n_pruned_types:,} types, {self.n_pruned_tokens:,} words of the corpus "
+                f"({self.n_pruned_tokens / self.n_tokens:.2%}); --max-types sets how many there may be"
+            )
+        return said
+
+    def kept(self) -> Iterator[tuple[str | None, ...]]:
+        """The values of `kept_names` of each document in order.
+
+        Raises:
+            FirthError: the file that holds them is gone or damaged.
+        """
+        if not self.kept_names:
+            yield from [()] * self.n_documents
+            return
+        shown = printable(str(self._folder / _KEPT))
+        try:
+            with (self._folder / _KEPT).open(encoding="utf-8") as file:
+                for line in file:
+                    yield tuple(json.loads(line))
+        except (OSError, ValueError) as error:
+            raise FirthError(f"cannot read what was kept with the documents from {shown}: {error}") from None
+
     def close(self) -> None:
         """Lets go of the mapped files, which some systems neither rename nor delete before.
 
         They stay mapped while somebody else holds one of the arrays, or a part of it.
         """
+        self.types = Types(np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int64))
         self.counts = np.empty(0, dtype=np.int64)
         self.type_ids = np.empty(0, dtype=np.int32)
         self.line_ends = np.empty(0, dtype=np.int64)
@@ -116,17 +216,20 @@ def encode(
     segmentation: Segmentation | None,
     folder: Path | str,
     *,
-    lower: bool = True,
+    preparation: Preparation | None = None,
     progress: Progress | None = None,
 ) -> EncodedCorpus:
     """`corpus`, read to its end, as integers in `folder`.
 
+    In memory are only a block of the corpus, the table of its types, and, where duplicates are dropped, 64 bits for
+    each line or document: two that differ are taken for equal once in 2 ** 64.
+
     Args:
-        corpus: what `firth.corpus.read` returned. Only a block of it and the table of types are in memory.
-        segmentation: how text becomes words; None: chosen by looking at the text. Ready words
-            stay as they are.
+        corpus: what `firth.corpus.read` returned.
+        segmentation: how text becomes words; None: as the preparation says, which may be by looking at the text. Ready
+            words stay as they are.
         folder: a directory that does not exist, or is empty. It appears whole or not at all.
-        lower: whether a segmentation that is chosen here lower-cases.
+        preparation: what `corpus` was read with; here it decides about duplicates and how many types there may be.
         progress: called after each block.
 
     Raises:
@@ -136,143 +239,372 @@ def encode(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{printable(str(folder))} exists already; the encoded corpus needs a new place")
-    segmentation, reason = _settled(segmentation, corpus, lower)
-    with _appearing(folder) as temporary, ExitStack() as files:
-        encoder = _Encoder(temporary, files)
-        for block in _blocks(corpus):
-            encoder.add(segmentation.split(block) if isinstance(block, str) else _ready(block))
-            if progress is not None:
-                progress(corpus.done_bytes, corpus.total_bytes, encoder.type_ids.n_numbers)
-        if not encoder.types:
+    preparation = preparation or Preparation()
+    with _reading(corpus):
+        segmentation, reason, warnings = _settled(segmentation, corpus, preparation)
+        description = {  # made before the reading: of a stream, the beginning can be looked at now alone
+            "preparation": preparation.settings(),
+            "segmentation": segmentation.settings(),
+            "segmentation_reason": reason,
+            "warnings": warnings,
+            "kept_names": corpus.kept_names,
+            "layout": corpus.layout,
+            "layout_reason": corpus.layout_reason,
+            "lang": corpus.lang if corpus.splits_sentences else "",
+        }
+    with _appearing(folder) as temporary, _Encoder(temporary, corpus, preparation) as encoder:
+        with closing(_added(corpus, segmentation, encoder)) as steps:
+            for done_bytes, n_tokens in steps:
+                if progress is not None:
+                    progress(done_bytes, corpus.total_bytes, n_tokens)
+        if not encoder.n_tokens:
             raise FirthError(f"{corpus.name}: no words in it (words are found by method {segmentation.method!r})")
-        files.close()
-        encoder.finish(segmentation, reason)
+        encoder.finish(description | {"faults": vars(corpus.faults)})
     return EncodedCorpus(folder)
 
 
+def _added(corpus: Corpus, segmentation: Segmentation, encoder: "_Encoder") -> Iterator[tuple[int, int]]:
+    """Adds the blocks of `corpus` to the encoder; after each, the bytes read until then, and the words so far.
+
+    A second thread adds while this one reads and cuts the next block: a corpus that Python makes is asked for its lines
+    in the thread of the call.
+    """
+    with ThreadPoolExecutor(1, "firth-encode") as pool:
+        coming: deque[tuple[int, Future[int]]] = deque()
+        try:
+            for block in _blocks(corpus):
+                split = segmentation.split(block) if isinstance(block, str) else _ready(block)
+                coming.append((corpus.done_bytes, pool.submit(encoder.add, split)))
+                if len(coming) > _BLOCKS_AHEAD:
+                    done_bytes, added = coming.popleft()
+                    yield done_bytes, added.result()
+            for done_bytes, added in coming:
+                yield done_bytes, added.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def _blocks(corpus: Corpus) -> Iterator[Block]:
-    """The blocks of `corpus`, whose failures are told from those of writing."""
-    try:
+    with _reading(corpus):
         yield from corpus.blocks()
+
+
+@contextmanager
+def _reading(corpus: Corpus) -> Iterator[None]:
+    """Tells failures to read from those to write."""
+    try:
+        yield
     except OSError as error:
         raise FirthError(f"cannot read {corpus.name}: {error}") from error
 
 
-def _settled(segmentation: Segmentation | None, corpus: Corpus, lower: bool) -> tuple[Segmentation, str]:
-    """The segmentation to use, and why."""
+def _settled(
+    segmentation: Segmentation | None, corpus: Corpus, preparation: Preparation
+) -> tuple[Segmentation, str, list[str]]:
+    """The segmentation to use, why, and what to warn of."""
     if not corpus.has_ready_words:
-        return (segmentation, "") if segmentation is not None else choose(corpus.sample(), lower=lower)
+        return (segmentation, "", []) if segmentation is not None else choose(corpus.sample(), preparation)
     if segmentation is not None and segmentation.method != "space":
         raise UsageError(
             f"the corpus gives ready words, so there is nothing to cut by method {segmentation.method!r}; "
             "leave the segmentation out, or give strings"
         )
-    return segmentation or Segmentation(method="space", lower=False), "the corpus gives ready words"
+    return segmentation or Segmentation(method="space", lower=False), "the corpus gives ready words", []
 
 
 def _ready(lines: list[list[str]]) -> Split:
     """Lines of ready words in the form of split text."""
-    ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
     words = list(chain.from_iterable(lines))
-    return Split(words=words, line_ends=ends, visible_ends=ends, n_visible=len(words))
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    line_ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
+    return Split(
+        codes=np.frombuffer("".join(words).encode("utf-32-le"), dtype="<u4"),
+        starts=np.concatenate([[0], ends[:-1]]) if words else ends,
+        ends=ends,
+        line_ends=line_ends,
+        visible_ends=line_ends,
+        n_visible=len(words),
+    )
 
 
 class _Column:
     """A file of little-endian integers that grows."""
 
-    def __init__(self, file: BinaryIO, dtype: str) -> None:
-        self._file = file
-        self._dtype = dtype
+    def __init__(self, path: Path, dtype: str) -> None:
+        self._file: BinaryIO = path.open("w+b")
+        self._dtype = np.dtype(dtype)
         self.n_numbers = 0
 
     def extend(self, numbers: npt.NDArray[Any]) -> None:
-        self._file.write(numbers.astype(self._dtype, copy=False).tobytes())
+        self._file.write(np.ascontiguousarray(numbers, self._dtype).data)
         self.n_numbers += len(numbers)
+
+    def cut(self, n_numbers: int) -> None:
+        """Takes back all but the first n_numbers."""
+        if n_numbers < self.n_numbers:
+            self._file.seek(n_numbers * self._dtype.itemsize)
+            self._file.truncate()
+            self.n_numbers = n_numbers
+
+    def pieces(self) -> Iterator[npt.NDArray[Any]]:
+        """All numbers in order, a piece at a time."""
+        for start in range(0, self.n_numbers, _READ_BYTES // self._dtype.itemsize):
+            self._file.seek(start * self._dtype.itemsize)
+            yield np.frombuffer(self._file.read(_READ_BYTES), self._dtype)
+        self._file.seek(self.n_numbers * self._dtype.itemsize)
+
+    def change(self, changed: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> None:
+        """Puts changed numbers in the places of all."""
+        done = 0
+        for piece in self.pieces():
+            self._file.seek(done * self._dtype.itemsize)
+            self._file.write(changed(piece).astype(self._dtype, copy=False).tobytes())
+            done += len(piece)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Encoder:
     """The integers of the blocks so far, and where the line and the document that are open began."""
 
-    def __init__(self, folder: Path, files: ExitStack) -> None:
-        def column(name: str, dtype: str) -> _Column:
-            return _Column(files.enter_context((folder / name).open("wb")), dtype)
+    def __init__(self, folder: Path, corpus: Corpus, preparation: Preparation) -> None:
+        from firth.counting import TypeTable  # what is only read again needs no compiler
 
         self._folder = folder
-        self.types: defaultdict[str, int] = defaultdict()
-        self.types.default_factory = self.types.__len__  # a new word's id is the number of those before it
-        self.type_ids = column(_TYPE_IDS, "<i4")
-        self.line_ends = column(_LINE_ENDS, "<i8")
-        self.document_ends = column(_DOCUMENT_ENDS, "<i8")
-        self._n_visible = 0
+        self._table = TypeTable(preparation.max_types, self._renumber)
+        self._duplicates = None
+        if preparation.drop_duplicates != "no":
+            self._duplicates = _Duplicates(preparation.drop_duplicates)
+        self._kept = _Kept(folder, corpus) if corpus.kept_names else None
+        self._type_ids = _Column(folder / _TYPE_IDS, "<i4")
+        self._line_ends = _Column(folder / _LINE_ENDS, "<i8")
+        self._document_ends = _Column(folder / _DOCUMENT_ENDS, "<i8")
+        self._n_newlines = 0
+        self._open_words = 0  # of the line that is open
+        self._open_visible = 0
         self._last_line_end = 0
-        self._last_visible_end = 0
         self._last_document_end = 0
+        self._document_start = 0  # the first token of the document that is open
 
-    def add(self, split: Split) -> None:
-        """Appends the words of a block. A line or document that it leaves open goes on in the next one."""
-        line_ends = self.type_ids.n_numbers + split.line_ends
-        visible_ends = self._n_visible + split.visible_ends
-        has_words = np.diff(line_ends, prepend=self._last_line_end) > 0
-        is_empty = np.diff(visible_ends, prepend=self._last_visible_end) == 0
-        line_numbers = self.line_ends.n_numbers + np.cumsum(has_words)  # of the next line with words
-        document_ends = np.unique(line_numbers[is_empty])
-        document_ends = document_ends[document_ends > self._last_document_end]
+    @property
+    def n_tokens(self) -> int:
+        return self._type_ids.n_numbers
 
-        type_ids = map(self.types.__getitem__, split.words)
-        self.type_ids.extend(np.fromiter(type_ids, dtype=np.int32, count=len(split.words)))
-        self.line_ends.extend(line_ends[has_words])
-        self.document_ends.extend(document_ends)
-        self._n_visible += split.n_visible
-        if len(line_ends):
-            self._last_line_end = int(line_ends[-1])
-            self._last_visible_end = int(visible_ends[-1])
+    def add(self, split: Split) -> int:
+        """Appends the words of a block. A line or document that it leaves open goes on in the next one.
+
+        Returns:
+            How many words there are now.
+        """
+        type_ids = self._table.add(split)
+        n_words = _steps(split.line_ends)  # of each line, in this block
+        n_visible = _steps(split.visible_ends)
+        rest = len(type_ids) - int(n_words.sum())
+        has_words, is_empty = n_words > 0, n_visible == 0
+        if len(n_words):
+            has_words[0] |= self._open_words > 0
+            is_empty[0] &= self._open_visible == 0
+        if self._duplicates is not None:
+            stays, takes_back = self._duplicates.add(split, has_words, is_empty)
+            type_ids = type_ids[np.repeat(np.append(stays, True), np.append(n_words, rest))]
+            n_words[~stays] = 0
+            has_words &= stays
+            if takes_back:
+                self._take_back()
+
+        line_ends = self.n_tokens + np.cumsum(n_words)[has_words]
+        n_lines = self._line_ends.n_numbers
+        line_numbers = n_lines + np.cumsum(has_words)  # of the next line with words
+        empty_lines = np.flatnonzero(is_empty)
+        document_ends = line_numbers[empty_lines]
+        has_lines = _steps(document_ends, self._last_document_end) > 0
+        document_ends = document_ends[has_lines]
+        if self._kept is not None:
+            self._kept.add(self._n_newlines + empty_lines[has_lines])
         if len(document_ends):
             self._last_document_end = int(document_ends[-1])
+            n_ended = self._last_document_end - n_lines  # lines of this block that stand before its last document's end
+            self._document_start = int(line_ends[n_ended - 1]) if n_ended else self._last_line_end
+        if len(line_ends):
+            self._last_line_end = int(line_ends[-1])
 
-    def finish(self, segmentation: Segmentation, reason: str) -> None:
+        self._type_ids.extend(type_ids)
+        self._line_ends.extend(line_ends)
+        self._document_ends.extend(document_ends)
+        self._n_newlines += len(n_words)
+        if len(n_words):
+            self._open_words, self._open_visible = 0, -int(split.visible_ends[-1])
+        self._open_words += rest
+        self._open_visible += split.n_visible
+        return self.n_tokens
+
+    def _take_back(self) -> None:
+        """Cuts off what earlier blocks gave of the line or document that has turned out to be a duplicate."""
+        assert self._duplicates is not None
+        if self._duplicates.are_documents:
+            self._type_ids.cut(self._document_start)
+            self._line_ends.cut(self._last_document_end)
+            self._last_line_end = self._document_start
+        else:
+            self._type_ids.cut(self._last_line_end)
+
+    def _renumber(self, new_ids: npt.NDArray[np.int32]) -> None:
+        """Puts the new ids into what is on disk; the ids of types that are no more become -1."""
+        from firth.counting import renumbered
+
+        self._type_ids.change(lambda type_ids: renumbered(type_ids, new_ids))
+
+    def finish(self, description: dict[str, Any]) -> None:
         """Writes what is known at the end alone: types, counts, and the description."""
-        types = json.dumps(list(self.types), ensure_ascii=False, separators=(",", ":"))
-        (self._folder / _TYPES).write_bytes(types.encode())
-        counts = _counts(self._folder / _TYPE_IDS, len(self.types))
-        (self._folder / _COUNTS).write_bytes(counts.astype("<i8", copy=False).tobytes())
-        description = {
-            "format": _FORMAT,
-            "n_tokens": self.type_ids.n_numbers,
-            "n_lines": self.line_ends.n_numbers,
-            "n_documents": self.document_ends.n_numbers,
-            "segmentation": segmentation.settings(),
-            "segmentation_reason": reason,
+        n_pruned_types = self._table.n_pruned
+        counts = self._counts()
+        n_pruned_tokens = int(counts[-1])
+        if n_pruned_types:
+            # Types that were left in duplicates alone go, and so does the empty string, if it was a ready word.
+            is_kept = (counts[:-1] > 0) & (np.diff(self._table.ends, prepend=0) > 0)
+            others = int(counts[:-1][~is_kept].sum()) + n_pruned_tokens
+            self._renumber(self._table.keep(is_kept))
+            n_types = len(self._table)
+            self._type_ids.change(lambda type_ids: np.where(type_ids < 0, n_types, type_ids))
+            counts = np.append(counts[:-1][is_kept], others)
+        type_ends = self._table.ends
+        if counts[-1]:
+            type_ends = np.append(type_ends, len(self._table.utf8))
+        counts = counts[: len(type_ends)]
+        self.close()
+        (self._folder / _TYPES).write_bytes(self._table.utf8.data)
+        (self._folder / _TYPE_ENDS).write_bytes(type_ends.astype("<i8", copy=False).data)
+        (self._folder / _COUNTS).write_bytes(counts.astype("<i8", copy=False).data)
+        told = {
+            "format": FORMAT,
+            "n_types": len(type_ends),
+            "types_bytes": len(self._table.utf8),
+            "n_tokens": self._type_ids.n_numbers,
+            "n_lines": self._line_ends.n_numbers,
+            "n_documents": self._document_ends.n_numbers,
+            "n_duplicates": 0 if self._duplicates is None else self._duplicates.n_dropped,
+            "n_pruned_types": n_pruned_types,
+            "n_pruned_tokens": n_pruned_tokens,
             "fingerprint": _fingerprint(self._folder),
         }
-        (self._folder / _DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+        (self._folder / _DESCRIPTION).write_text(json.dumps(told | description, indent=1) + "\n", encoding="utf-8")
+
+    def _counts(self) -> npt.NDArray[np.int64]:
+        """(n_types + 1,) how often each type stands on disk; at the end, how many words have lost theirs."""
+        counts = np.zeros(len(self._table) + 1, dtype=np.int64)
+        for type_ids in self._type_ids.pieces():
+            counts += np.bincount(type_ids + 1, minlength=len(counts))
+        return np.roll(counts, -1)
+
+    def close(self) -> None:
+        for column in (self._type_ids, self._line_ends, self._document_ends):
+            column.close()
+        if self._kept is not None:
+            self._kept.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
-def _counts(type_ids: Path, n_types: int) -> npt.NDArray[np.int64]:
-    counts = np.zeros(n_types, dtype=np.int64)
-    for piece in _pieces(type_ids):
-        counts += np.bincount(np.frombuffer(piece, dtype="<i4"), minlength=n_types)
-    return counts
+class _Duplicates:
+    """Which lines or documents have the same words as one before them."""
+
+    def __init__(self, dropped: Literal["lines", "documents"]) -> None:
+        from firth.counting import HashedSequences, HashSet
+
+        self.are_documents = dropped == "documents"
+        self.n_dropped = 0
+        self._met = HashSet()
+        self._lines = HashedSequences()
+        self._documents = HashedSequences()
+        self._n_open_lines = 0  # with words, of the document that is open
+
+    def add(
+        self, split: Split, has_words: npt.NDArray[np.bool_], is_empty: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.bool_], bool]:
+        """(n_lines,) which lines stay; and whether what earlier blocks gave of the first duplicate goes with it.
+
+        Args:
+            split: A block.
+            has_words: (n_lines,) which lines have words; the first may have them in earlier blocks.
+            is_empty: (n_lines,) which lines end a document.
+        """
+        from firth.counting import word_hashes
+
+        stays = np.ones(len(has_words), dtype=np.bool_)
+        line_hashes = self._lines.add(word_hashes(split), split.line_ends)[has_words]
+        if not self.are_documents:
+            stays[has_words] = self._fresh(line_hashes)
+            return stays, bool(len(stays)) and not stays[0]
+        ends = np.cumsum(has_words, dtype=np.int64)[is_empty]  # in lines with words
+        n_lines = _steps(ends)
+        hashes = self._documents.add(line_hashes, ends)
+        has_lines = n_lines > 0
+        if len(ends):
+            has_lines[0] |= self._n_open_lines > 0
+            self._n_open_lines = 0
+        rest = len(line_hashes) - int(n_lines.sum())
+        self._n_open_lines += rest
+        documents_stay = np.ones(len(ends), dtype=np.bool_)
+        documents_stay[has_lines] = self._fresh(hashes[has_lines])
+        stays[has_words] = np.repeat(np.append(documents_stay, True), np.append(n_lines, rest))
+        return stays, bool(len(ends)) and not documents_stay[0]
+
+    def _fresh(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        are_fresh = self._met.add(hashes)
+        self.n_dropped += len(hashes) - int(np.count_nonzero(are_fresh))
+        return are_fresh
+
+
+class _Kept:
+    """A file with what is kept with the documents, a line each."""
+
+    def __init__(self, folder: Path, corpus: Corpus) -> None:
+        self._file = (folder / _KEPT).open("w", encoding="utf-8", newline="\n")
+        self._coming = corpus.kept  # grows while the blocks are read
+        self._line = json.dumps([None] * len(corpus.kept_names)) + "\n"
+
+    def add(self, newlines: npt.NDArray[np.int64]) -> None:
+        """Writes the values of documents, each given by how many newlines stand before the empty line that ends it."""
+        for number in newlines.tolist():
+            while self._coming and self._coming[0][0] <= number:
+                self._line = json.dumps(self._coming.popleft()[1]) + "\n"
+            self._file.write(self._line)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _steps(numbers: npt.NDArray[np.int64], before: int = 0) -> npt.NDArray[np.int64]:
+    """(n,) how much each number is above the one before it."""
+    steps = numbers.copy()
+    steps[1:] -= numbers[:-1]
+    steps[:1] -= before
+    return steps
 
 
 def _fingerprint(folder: Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for name in (_TYPES, _TYPE_IDS, _LINE_ENDS, _DOCUMENT_ENDS):
+    for name in (_TYPES, _TYPE_ENDS, _TYPE_IDS, _LINE_ENDS, _DOCUMENT_ENDS):
         digest.update((folder / name).stat().st_size.to_bytes(8, "little"))
-        for piece in _pieces(folder / name):
-            digest.update(piece)
+        with (folder / name).open("rb") as file:
+            while piece := file.read(_READ_BYTES):
+                digest.update(piece)
     return digest.hexdigest()
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(_READ_BYTES):
-            yield piece
 
 
 def _mapped(path: Path, dtype: str, length: int) -> npt.NDArray[Any]:
     n_bytes = length * np.dtype(dtype).itemsize
     if path.stat().st_size != n_bytes:
         raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes instead of {n_bytes:,}")
+    if not length:
+        return np.empty(0, dtype)  # nothing can be mapped there
     return np.memmap(path, dtype=dtype, mode="r", shape=(length,))
 
 

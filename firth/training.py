@@ -4,25 +4,26 @@ import json
 import math
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from firth import cache
 from firth import corpus as corpora
 from firth.errors import FirthError, UsageError
 from firth.families.family import Family, Step, answers_gensim_names, settings
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing, uninterrupted
 from firth.model import Model, load, versions
+from firth.preparation import Preparation
 from firth.progress import Progress, Silent
-from firth.segmentation import Method, Segmentation
-from firth.tokens import EncodedCorpus, encode
+from firth.segmentation import Segmentation
+from firth.tokens import EncodedCorpus
 from firth.vocabulary import Vocabulary
 from firth.windows import Stream
 
@@ -123,9 +124,7 @@ def train(
     minutes: float | None = None,
     threads: int | None = None,
     seed: int = 1,
-    segment: Literal["auto"] | Method = "auto",
-    cased: bool = False,
-    encoding: str = "utf-8",
+    preparation: Preparation | None = None,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -141,23 +140,22 @@ def train(
 
     Args:
         family: The hyperparameters, as `firth.Skipgram(dim=100)`.
-        corpus: A path, several paths, or an iterable of strings or of lists of words; see `firth.corpus.read`.
+        corpus: A path, a folder, a pattern as "books/*.txt", several of them, or an iterable of strings or of lists
+            of words; see `firth.corpus.read`.
         epochs: Budget: passes over the corpus; fractions are allowed.
         tokens: Budget: raw words.
         minutes: Budget: of training alone; counting and compiling do not count. Without any of the three:
             `default_epochs`.
         threads: Trained on; by default all processors that the process may use.
         seed: Of all that is random.
-        segment: How lines become words; `auto` looks at the text.
-        cased: Whether "Word" and "word" are two words.
-        encoding: Of the files.
+        preparation: How text becomes words; by default plain UTF-8 text, the rest chosen by looking at it.
         output: A directory for the model, and for checkpoints while the run is unfinished.
         overwrite: Whether a model in `output` may be replaced (when the run has ended well).
         resume: Go on with the unfinished run in `output`; family and seed must be those it began with, and so must
             the budget, or be left out.
         base: A model, or its directory, to go on from: its words keep their vectors, words that are new in `corpus`
             get rows of their own. Text is cut into words as the base's was.
-        cache_dir: Where the encoded corpus lies while the run lasts; by default the system's temporary directory.
+        cache_dir: Where the encoded corpus is kept for later runs; see `firth.cache.place`.
         progress: Shows how far the work is; by default nothing is shown.
         on_report: Called about once a second, and at the end, from the calling thread.
 
@@ -184,10 +182,17 @@ def train(
         start = base if isinstance(base, Model) else load(base)
         _check_base(start, family)
     source = start if run is None else run.model
-    segmentation = _asked_segmentation(segment, cased, source)
+    preparation = preparation or Preparation()
 
     began = time.monotonic()
-    with _encoded(corpus, encoding, segmentation, source, cased, cache_dir, progress) as encoded:
+    with prepared(
+        corpus,
+        preparation,
+        family,
+        like=source.segmentation if source else None,
+        cache_dir=cache_dir,
+        progress=progress,
+    ) as encoded:
         encode_seconds = round(time.monotonic() - began, 3)
         if run is None:
             budget = given or _default_budget(encoded, progress)
@@ -544,55 +549,86 @@ def _check_base(base: Model, family: Family) -> None:
         )
 
 
-def _asked_segmentation(segment: str, cased: bool, source: Model | None) -> Segmentation | None:
-    """How the call wants words to be found, None where the text decides; no other way than `source` has it."""
-    if source is not None:
-        there = source.segmentation
-        if segment not in ("auto", there.method) or (cased and there.lower):
-            raise UsageError(
-                f"the model's words were found by segment '{there.method}'{'' if there.lower else ', cased'}, and so "
-                "must new text's: leave segment and cased out"
-            )
-    return None if segment == "auto" else Segmentation(method=segment, lower=not cased)  # type: ignore[arg-type]
-
-
 @contextmanager
-def _encoded(
+def prepared(
     sources: Any,
-    encoding: str,
-    segmentation: Segmentation | None,
-    source: Model | None,
-    cased: bool,
-    cache_dir: str | os.PathLike[str] | None,
-    progress: Progress,
+    preparation: Preparation,
+    family: Family,
+    *,
+    like: Segmentation | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[EncodedCorpus]:
-    """The corpus, encoded into a directory that lives as long as the block; of `source`, words are found alike."""
-    text = corpora.read(sources, encoding=encoding)
-    if source is not None and not text.has_ready_words:
-        segmentation = source.segmentation
-        if warning := segmentation.warning():
+    """The corpus as `family` is trained on it, encoded, for as long as the block lasts; says what was found.
+
+    Args:
+        sources: As of `train`.
+        preparation: How text becomes words.
+        family: Decides whether sentences are needed.
+        like: The segmentation of a model to go on from: words are found alike.
+        cache_dir: As of `train`.
+        progress: Shows the reading and what came of it.
+
+    Raises:
+        FirthError: the corpus cannot be read or has no words.
+        UsageError: the preparation asks for another segmentation than `like`.
+    """
+    progress = progress or Silent()
+    corpus = corpora.read(sources, preparation, splits_sentences=family.needs_sentences)
+    if like is not None and not corpus.has_ready_words:
+        _check_alike(preparation, like)
+        if warning := like.warning():
             progress.say(warning)
-    if cache_dir is not None:
-        Path(cache_dir).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=cache_dir, prefix="firth-corpus-"))
-    try:
-        with progress.stage("reading") as advance:
-            encoded = encode(
-                text,
-                segmentation,
-                folder / "encoded",
-                lower=not cased,
-                progress=lambda done, total, n_tokens: advance(done / total if total else None, n_tokens),
-            )
-        with encoded:
-            reason = f" ({encoded.segmentation_reason})" if encoded.segmentation_reason else ""
-            progress.say(
-                f"read {_plural(encoded.n_tokens, 'word')}, {_plural(len(encoded.types), 'type')}, "
-                f"{_plural(encoded.n_lines, 'line')}; words: {encoded.segmentation.method}{reason}"
-            )
-            yield encoded
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    segmentation = None if corpus.has_ready_words else like
+    with cache.encoded(corpus, segmentation, preparation, cache_dir=cache_dir, progress=progress) as encoded:
+        for line in _account(encoded):
+            progress.say(line)
+        yield encoded
+
+
+def _account(encoded: EncodedCorpus) -> Iterator[str]:
+    """What was read and how, a line of text each."""
+    yield (
+        f"read {_plural(encoded.n_tokens, 'word')}, {_plural(len(encoded.types), 'type')}, "
+        f"{_plural(encoded.n_lines, 'line')} of {encoded.n_tokens / encoded.n_lines:.1f} words, "
+        f"{_plural(encoded.n_documents, 'document')}"
+    )
+    reason = f" ({encoded.segmentation_reason})" if encoded.segmentation_reason else ""
+    yield f"words: {encoded.segmentation.method}{reason}"
+    if encoded.layout_reason:
+        yield f"layout: {encoded.layout} ({encoded.layout_reason})"
+    if encoded.lang:
+        yield f"every sentence is a line, by the rules of '{printable(encoded.lang)}'"
+    if encoded.n_duplicates:
+        yield f"{encoded.n_duplicates:,} duplicate {encoded.preparation.drop_duplicates} left out"
+    if encoded.n_pruned_types:
+        yield (
+            f"more than {encoded.preparation.max_types:,} different words at a time: the rarest were dropped, "
+            f"{encoded.n_pruned_types:,} of them with {encoded.n_pruned_tokens:,} occurrences (--max-types)"
+        )
+    yield from encoded.faults.sentences()
+    yield from (f"warning: {warning}" for warning in encoded.warnings)
+
+
+def _check_alike(preparation: Preparation, like: Segmentation) -> None:
+    """Raises UsageError where the preparation asks for words to be found otherwise than `like` finds them."""
+    default = Preparation()
+    there = {
+        "segment": like.method,
+        "cased": not like.lower,
+        "unicode_form": like.unicode_form,
+        "digits": like.digits,
+        "simplified": like.simplified,
+        "inner": like.inner,
+    }
+    asked = [name for name in there if getattr(preparation, name) not in (getattr(default, name), there[name])]
+    if preparation.user_words is not None:
+        asked.append("user_words")
+    if asked:
+        found = ", ".join(f"{name} {value!r}" for name, value in there.items())
+        raise UsageError(
+            f"the model's words were found by {found}, and so must new text's: leave out {', '.join(asked)}"
+        )
 
 
 def _plural(number: int, noun: str) -> str:

@@ -87,7 +87,8 @@ class Vocabulary:
         """The vocabulary of the frequent words, by falling count; words of equal count in alphabetical order.
 
         Args:
-            words: the types of a corpus, each once.
+            words: the types of a corpus, each once. The empty string, which stands for types that were pruned, gets no
+                row.
             counts: how often each occurs.
             min_count: rarer words are left out.
             max_size: how many words are kept at most; None for all.
@@ -224,11 +225,13 @@ class Vocabulary:
 def _by_falling_count(words: Sequence[str], counts: npt.NDArray[np.int64], min_count: int) -> list[int]:
     """The type ids of the words that occur `min_count` times or more: most frequent first, then by word."""
     frequent = np.flatnonzero(counts >= min_count).tolist()
-    return sorted(frequent, key=lambda type_id: (-int(counts[type_id]), words[type_id]))
+    named = (type_id for type_id in frequent if words[type_id])
+    return sorted(named, key=lambda type_id: (-int(counts[type_id]), words[type_id]))
 
 
 def _too_few_words(words: Sequence[str], counts: npt.NDArray[np.int64], kept: list[int], min_count: int) -> str:
-    if not len(words):
+    counts = counts * np.fromiter(map(bool, words), dtype=np.bool_, count=len(words))
+    if not counts.any():
         return "the corpus has no words"
     top = int(counts.argmax())
     if kept:

@@ -1,12 +1,23 @@
 """What several test files share."""
 
 import itertools
+import os
 import signal
 import threading
 import time
 from contextlib import contextmanager
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Encoded corpora of the tests stay out of the user's cache; programs that the tests start inherit the place."""
+    folder = str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+            patch.setitem(os.environ, name, folder)
+        yield
 
 
 @pytest.fixture

@@ -1,17 +1,37 @@
+import itertools
+import json
+import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import rjieba
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firth.errors import FirthError, UsageError
-from firth.segmentation import Segmentation, choose
+from firth.preparation import Preparation
+from firth.segmentation import Segmentation, UserWord, UserWords, choose, read_user_words
 
 WORDS = Segmentation(method="words")
 SPACE = Segmentation(method="space")
 CHINESE = Segmentation(method="chinese")
+CHARACTERS = Segmentation(method="characters")
+CASED = Segmentation(method="words", lower=False)
+MENDED = Segmentation(method="words", unicode_form="NFKC", digits="zero", simplified=True, inner="'-")
+MENDED_CHINESE = Segmentation(method="chinese", unicode_form="NFKC", digits="zero", inner="'-")
+METHODS = [WORDS, SPACE, CHINESE, CHARACTERS, CASED, MENDED, MENDED_CHINESE]
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"))
+RESTLESS_TEXT = st.text(  # what normalising and cutting act on, much of it on its neighbours
+    "ab ΑΣσ\u0130I\u0307\u0301\u0323\u0345\u0327Åé½…ﬁ＋ｶﾞ각ᄀ\u1161\u11a8我髮۳7１𐒰𝐀'’-‐‑_\u200d"
+    "葛\U000e0100ไทยบ้านはかな\n\u2028",
+    max_size=40,
+)
+EVERY_CHARACTER = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
 CHINESE_TEXT = st.text("我今天好开心北京大学々〇𠮷 　,。aé\u0301\u200d1_\n", max_size=60)
 
 
@@ -25,6 +45,8 @@ class TestWords:
             ("ภาษาไทยที่ดี", ["ภาษาไทยที่ดี"]),
             ("العَرَبِيَّة، لغة", ["العَرَبِيَّة", "لغة"]),
             ("می‌خواهم", ["می‌خواهم"]),
+            ("שָׁלוֹם, עוֹלָם", ["שָׁלוֹם", "עוֹלָם"]),
+            ("tie\u0302\u0301ng Vie\u0323\u0302t", ["tiếng", "việt"]),
             ("cafe\u0301 Ω", ["café", "ω"]),
             ("ΟΔΟΣ İstanbul", ["οδος", "i̇stanbul"]),
             ("\u0301 a ❤️ 👩‍💻", ["a"]),  # marks on nothing, or on what is no letter, are no words
@@ -108,12 +130,313 @@ class TestChinese:
         assert CHINESE.words("北京大学" * 20_000) == ["北京大学"] * 20_000
 
 
+class TestCharacters:
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("我今天好，2024年 iPhone很好", "我 今 天 好 2024 年 iphone 很 好"),
+            ("葛\U000e0100城T恤", "葛\U000e0100 城 t 恤"),
+            ("บ้านไทย ๒๕", "บ้ า น ไ ท ย ๒๕"),
+            ("ပြည်", "ပြ ည်"),
+            ("ລາວabcລ", "ລ າ ວ abc ລ"),
+            ("ខ្មែរ", "ខ្ មែ រ"),
+            ("カタカナとひらがな", "カ タ カ ナ と ひ ら が な"),
+            ("か\u3099x", "が x"),
+            ("한국어 हिन्दी don't", "한국어 हिन्दी don t"),
+        ],
+    )
+    def test_a_letter_with_its_marks(self, text: str, words: str) -> None:
+        assert CHARACTERS.words(text) == words.split()
+
+    @given(text=st.one_of(ANY_TEXT, RESTLESS_TEXT))
+    def test_no_letter_is_lost_or_moved(self, text: str) -> None:
+        assert "".join(CHARACTERS.words(text)) == "".join(WORDS.words(text))
+
+
+class TestNormalisation:
+    @pytest.mark.parametrize("form", ["NFC", "NFKC"])
+    @pytest.mark.parametrize("lower", [True, False])
+    @given(text=st.one_of(ANY_TEXT, RESTLESS_TEXT))
+    def test_it_is_what_python_makes_of_the_whole_text(self, form: Any, lower: bool, text: str) -> None:
+        composed = unicodedata.normalize(form, text)
+        lowered = unicodedata.normalize(form, composed.lower() if lower else composed)
+        assert Segmentation(method="words", unicode_form=form, lower=lower).normalize(text) == lowered
+
+    @pytest.mark.parametrize("form", ["NFC", "NFKC"])
+    @pytest.mark.parametrize("around", ["\n", "a\n", "\u0301\n"])
+    def test_every_character(self, form: Any, around: str) -> None:
+        text = around.join(EVERY_CHARACTER)
+        composed = unicodedata.normalize(form, text)
+        segmentation = Segmentation(method="words", unicode_form=form)
+        normalized = segmentation.normalize(text)
+        assert normalized == unicodedata.normalize(form, composed.lower())
+        assert normalized.count("\n") == text.count("\n")
+        assert segmentation.normalize(normalized) == normalized
+
+    @pytest.mark.parametrize("segmentation", METHODS)
+    @given(text=st.one_of(ANY_TEXT, RESTLESS_TEXT))
+    def test_newlines_stay(self, segmentation: Segmentation, text: str) -> None:
+        normalized = segmentation.normalize(text)
+        assert normalized.count("\n") == text.count("\n")
+        assert len(segmentation.split(text).line_ends) == text.count("\n")
+        assert [segmentation.normalize(line) for line in text.split("\n")] == normalized.split("\n")
+
+    @pytest.mark.parametrize("segmentation", METHODS)
+    @given(text=RESTLESS_TEXT)
+    def test_what_is_normal_stays(self, segmentation: Segmentation, text: str) -> None:
+        normalized = segmentation.normalize(text)
+        assert segmentation.normalize(normalized) == normalized
+
+    def test_compatibility_forms(self) -> None:
+        nfkc = Segmentation(method="words", unicode_form="NFKC")
+        assert nfkc.words("ＦＩＲＴＨ ﬁne ½ ｶﾞ 𝐀 x…") == ["firth", "fine", "1", "2", "ガ", "a", "x"]
+        assert nfkc.words("a¨b") == ["a", "b"]  # a space and a mark
+
+    def test_digits(self) -> None:
+        zero = Segmentation(method="words", digits="zero")
+        assert zero.words("in 1984, x2 ٣٤ १२ ② ½ Ⅷ") == ["in", "0000", "x0", "00", "00", "②", "½", "ⅷ"]
+        decimals = [char for char in EVERY_CHARACTER if unicodedata.category(char) == "Nd"]
+        assert len(decimals) > 500
+        assert zero.normalize("".join(decimals)) == "0" * len(decimals)
+
+    def test_traditional_to_simplified(self) -> None:
+        simplified = Segmentation(method="chinese", simplified=True)
+        assert simplified.words("頭髮發達，皇后在後面") == ["头发", "发达", "皇后", "在", "后面"]
+        assert simplified.normalize("\uf900") == "岂"  # a compatibility ideograph of 豈
+
+    def test_simplifying_keeps_every_newline(self) -> None:
+        segmentation = Segmentation(method="words", simplified=True)
+        for text in (EVERY_CHARACTER, "\n".join(EVERY_CHARACTER[0x3400:0xA000])):
+            assert segmentation.normalize(text).count("\n") == text.count("\n")
+
+    def test_without_opencc(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from firth import segmentation
+
+        segmentation._simplifier.cache_clear()
+        monkeypatch.setitem(sys.modules, "opencc", None)
+        with pytest.raises(FirthError, match=r"pip install 'firth\[opencc\]'"):
+            Segmentation(method="words", simplified=True).words("頭髮")
+
+    def test_surrogates_are_refused(self) -> None:
+        for segmentation in METHODS:
+            with pytest.raises(FirthError, match="no valid text"):
+                segmentation.normalize("a\udcff")
+
+
+class TestInner:
+    INNER = Segmentation(method="words", inner="'-")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("don't re-do 'tis rock'n'roll dogs' -x- a--b", "don't re-do tis rock'n'roll dogs x a b"),
+            ("don’t re‐do re‑do ‘tis’", "don't re-do re-do tis"),
+            ("COVID-19 3-4 _-a", "covid-19 3-4 _-a"),
+            ("cafe\u0301-bar l'été x'\u0301y", "café-bar l'été x y"),
+            ("-", ""),
+            ("'a", "a"),
+            ("a'", "a"),
+            ("a'\n'b", "a b"),
+        ],
+    )
+    def test_apostrophes_and_hyphens(self, text: str, words: str) -> None:
+        assert self.INNER.words(text) == words.split()
+
+    def test_other_forms_count_where_the_plain_one_is_named(self) -> None:
+        assert Segmentation(method="words", inner="-").words("don’t re‐do") == ["don", "t", "re-do"]
+        assert Segmentation(method="words", inner="·").words("l·l don't") == ["l·l", "don", "t"]
+
+    def test_characters_that_are_words_alone_are_parted(self) -> None:
+        assert Segmentation(method="chinese", inner="-").words("北京-上海 e-mail T-恤") == [
+            "北京",
+            "上海",
+            "e-mail",
+            "t",
+            "恤",
+        ]
+        assert Segmentation(method="characters", inner="-").words("ไ-ท e-mail") == ["ไ", "ท", "e-mail"]
+
+    @given(text=RESTLESS_TEXT)
+    def test_words_are_those_of_the_plain_rule(self, text: str) -> None:
+        def is_mark(char: str) -> bool:
+            return unicodedata.category(char)[0] == "M" or char in "\u200c\u200d"
+
+        def is_letter(char: str) -> bool:
+            return char.isalnum() or char == "_"
+
+        kept = []
+        in_word = False
+        normalized = self.INNER.normalize(text) + " "
+        for char, following in itertools.pairwise(normalized):
+            was_inner = bool(kept) and kept[-1] in "'-"
+            in_word = (
+                is_letter(char)
+                or (in_word and not was_inner and is_mark(char))
+                or (in_word and not was_inner and char in "'-" and is_letter(following))
+            )
+            kept.append(char if in_word else " ")
+        assert self.INNER.words(text) == "".join(kept).split()
+
+    @pytest.mark.parametrize("segmentation", METHODS)
+    @given(text=RESTLESS_TEXT)
+    def test_a_word_is_a_query_for_itself(self, segmentation: Segmentation, text: str) -> None:
+        if segmentation.method != "chinese":  # which cuts by what stands around
+            for word in segmentation.words(text):
+                assert segmentation.words(word) == [word]
+
+    @pytest.mark.parametrize("inner", ["a", "'1", "- "])
+    def test_letters_and_white_space_are_refused(self, inner: str) -> None:
+        with pytest.raises(UsageError, match="need not be named"):
+            Segmentation(method="words", inner=inner)
+
+
+class TestUserWords:
+    def write(self, folder: Path, text: str | bytes) -> Path:
+        path = folder / "words.txt"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def chinese(self, *entries: tuple[Any, ...], **options: Any) -> Segmentation:
+        return Segmentation(method="chinese", user_words=UserWords(tuple(UserWord(*e) for e in entries)), **options)
+
+    @pytest.mark.parametrize("mark", ["", "\ufeff"])
+    @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+    def test_a_file(self, tmp_path: Path, mark: str, newline: str) -> None:
+        lines = ["创新办 3 i", "云计算 5", "凱特琳 nz", "台中", "", "  八一双鹿\t9  "]
+        words = read_user_words(self.write(tmp_path, mark + newline.join(lines)))
+        assert words.entries == (
+            ("创新办", 3, "i"),
+            ("云计算", 5, ""),
+            ("凱特琳", None, "nz"),
+            ("台中", None, ""),
+            ("八一双鹿", 9, ""),
+        )
+
+    @given(
+        entries=st.lists(
+            st.tuples(
+                st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1),
+                st.none() | st.integers(0, 10**12),
+                st.text("abcxyz", max_size=3),
+            ),
+            min_size=1,
+        )
+    )
+    def test_what_is_written_is_read(self, tmp_path_factory: pytest.TempPathFactory, entries: list[Any]) -> None:
+        lines = [f"{word} {'' if count is None else count} {tag}" for word, count, tag in entries]
+        read = read_user_words(self.write(tmp_path_factory.mktemp("words"), "\n".join(lines)))
+        assert list(read.entries) == entries
+
+    def test_they_are_kept_whole(self) -> None:
+        text = "他在云计算中心做创新办主任"
+        assert CHINESE.words(text) == ["他", "在", "云", "计算中心", "做", "创新", "办", "主任"]
+        assert self.chinese(("创新办",), ("云计算", 10**6, "n")).words(text) == (
+            ["他", "在", "云计算", "中心", "做", "创新办", "主任"]
+        )
+        assert rjieba.cut("创新办主任") == ["创新", "办", "主任"]
+        assert CHINESE.words(text) == ["他", "在", "云", "计算中心", "做", "创新", "办", "主任"]
+
+    def test_frequency_0_takes_a_word_away(self) -> None:
+        assert CHINESE.words("北京大学生活") == ["北京大学", "生活"]
+        assert self.chinese(("北京大学", 0)).words("北京大学生活") != ["北京大学", "生活"]
+
+    def test_words_with_other_scripts(self) -> None:
+        segmentation = self.chinese(("T恤",), ("卡拉OK",))
+        assert segmentation.words("北京大学的T恤和iPhone手机café菜单卡拉OK 1990年") == (
+            ["北京大学", "的", "t恤", "和", "iphone", "手机", "café", "菜单", "卡拉ok", "1990", "年"]
+        )
+
+    @given(text=CHINESE_TEXT)
+    def test_no_letter_is_lost_or_moved(self, text: str) -> None:
+        segmentation = self.chinese(("我今",), ("好1",), ("大学_",))
+        assert "".join(segmentation.words(text)) == "".join(WORDS.words(text))
+
+    def test_they_are_normalised_as_the_text_is(self) -> None:
+        segmentation = self.chinese(("創新辦",), ("５Ｇ网络",), unicode_form="NFKC", simplified=True, digits="zero")
+        assert segmentation.words("創新辦主任的6g網絡") == ["创新办", "主任", "的", "0g网络"]
+
+    def test_threads_cut_alike(self) -> None:
+        segmentation = self.chinese(("创新办",))
+        text = "创新办主任" * 2000
+        with ThreadPoolExecutor(4) as pool:
+            for words in pool.map(segmentation.words, [text] * 8):
+                assert words == ["创新办", "主任"] * 2000
+
+    def test_settings_hold_the_words(self) -> None:
+        segmentation = self.chinese(("创新办",), ("云计算", 5, "n"))
+        settings = json.loads(json.dumps(segmentation.settings()))
+        assert settings["user_words"]["words"] == [["创新办", None, ""], ["云计算", 5, "n"]]
+        again = Segmentation.from_settings(settings)
+        assert again == segmentation
+        assert again.words("创新办主任") == ["创新办", "主任"]
+        assert segmentation != CHINESE
+        assert segmentation != self.chinese(("创新办",))
+
+    def test_words_that_were_changed(self) -> None:
+        settings = self.chinese(("创新办",)).settings()
+        settings["user_words"]["words"][0][1] = 7
+        with pytest.raises(FirthError, match="their hash differs"):
+            Segmentation.from_settings(settings)
+
+    @pytest.mark.parametrize("settings", [{}, {"words": 1, "hash": ""}, {"words": [["a", 1, "", ""]], "hash": ""}, "x"])
+    def test_settings_of_no_words(self, settings: Any) -> None:
+        with pytest.raises(FirthError, match="no user words are described"):
+            Segmentation.from_settings({"method": "chinese", "lower": True, "user_words": settings})
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("台中\n云 计 算\n\n创新办 -3\n", "line 2: '云 计 算' is no word with .*; nor are lines 4"),
+            ("台中 3 n x", "line 1"),
+            ("台中 3.5", "line 1"),
+            ("台中 9999999999999", "line 1"),
+            ("\n \n", "no words in it"),
+            (b"\xe5\x8f\xb0\n\xff", r"line 2: no UTF-8 \(invalid start byte\)"),
+        ],
+    )
+    def test_files_that_are_no_such(self, tmp_path: Path, text: str | bytes, message: str) -> None:
+        with pytest.raises(FirthError, match=f"words.txt.*{message}"):
+            read_user_words(self.write(tmp_path, text))
+
+    def test_a_file_that_is_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(FirthError, match=r"cannot read the user words in .*nowhere\.txt: No such file"):
+            read_user_words(tmp_path / "nowhere.txt")
+
+    def test_another_method_has_no_use_for_them(self) -> None:
+        with pytest.raises(UsageError, match="user words serve segmentation chinese alone, but words was asked for"):
+            Segmentation(method="words", user_words=UserWords((UserWord("台中"),)))
+
+
 class TestSplit:
+    @pytest.mark.parametrize("segmentation", METHODS)
+    @given(text=st.one_of(ANY_TEXT, RESTLESS_TEXT))
+    def test_words_lie_in_the_normalised_text(self, segmentation: Segmentation, text: str) -> None:
+        split = segmentation.split(text)
+        normalized = segmentation.normalize(text)
+        assert split.codes.tolist() == [ord(char) for char in normalized]
+        assert (split.codes.dtype, split.starts.dtype, split.ends.dtype) == (np.uint32, np.int64, np.int64)
+        assert (split.starts < split.ends).all()
+        assert (split.ends[:-1] <= split.starts[1:]).all()
+        spans = zip(split.starts, split.ends, strict=True)
+        assert split.words() == [normalized[start:end] for start, end in spans] == segmentation.words(text)
+
+    @pytest.mark.parametrize("segmentation", METHODS)
+    @given(lines=st.lists(RESTLESS_TEXT.map(lambda text: text.replace("\n", "") + "\n")), data=st.data())
+    def test_words_do_not_depend_on_blocks(self, segmentation: Segmentation, lines: list[str], data: Any) -> None:
+        whole = segmentation.split("".join(lines))
+        cut = data.draw(st.integers(0, len(lines)))
+        first, second = (segmentation.split("".join(part)) for part in (lines[:cut], lines[cut:]))
+        assert first.words() + second.words() == whole.words()
+        for name, shift in (("line_ends", len(first.starts)), ("visible_ends", first.n_visible)):
+            ends = np.concatenate((getattr(first, name), getattr(second, name) + shift))
+            assert ends.tolist() == getattr(whole, name).tolist()
+        assert first.n_visible + second.n_visible == whole.n_visible
+
     @pytest.mark.parametrize("segmentation", [WORDS, SPACE, CHINESE])
     def test_line_ends(self, segmentation: Segmentation) -> None:
         split = segmentation.split("a b\n\n 。\nc今天 好\nd")
         n_words = [len(segmentation.words(line)) for line in ("a b", "", " 。", "c今天 好", "d")]
-        assert [len(split.words), *split.line_ends] == [
+        assert [len(split.starts), *split.line_ends] == [
             sum(n_words),
             *(sum(n_words[: line + 1]) for line in range(4)),
         ]
@@ -126,10 +449,10 @@ class TestSplit:
         split = segmentation.split("".join(line + "\n" for line in lines))
         starts = [0, *split.line_ends.tolist()]
         for line, start, end in zip(lines, starts, starts[1:], strict=False):
-            assert split.words[start:end] == segmentation.words(line)
-        assert starts[-1] == len(split.words)
+            assert split.words()[start:end] == segmentation.words(line)
+        assert starts[-1] == len(split.starts)
 
-    @pytest.mark.parametrize("segmentation", [WORDS, SPACE, CHINESE, Segmentation(method="words", lower=False)])
+    @pytest.mark.parametrize("segmentation", [WORDS, SPACE, CHINESE, CHARACTERS, CASED])
     @given(text=ANY_TEXT)
     def test_words_are_normalised(self, segmentation: Segmentation, text: str) -> None:
         for word in segmentation.words(text):
@@ -142,9 +465,10 @@ class TestSplit:
 
 
 class TestSettings:
-    @pytest.mark.parametrize("segmentation", [WORDS, SPACE, CHINESE, Segmentation(method="space", lower=False)])
+    @pytest.mark.parametrize("segmentation", METHODS)
     def test_settings_come_back(self, segmentation: Segmentation) -> None:
-        assert Segmentation.from_settings(segmentation.settings()) == segmentation
+        settings = json.loads(json.dumps(segmentation.settings()))
+        assert Segmentation.from_settings(settings) == segmentation
         assert segmentation.warning() is None
 
     def test_the_segmenter_is_named(self) -> None:
@@ -155,14 +479,33 @@ class TestSettings:
         assert old.words("我今天好开心") == ["我", "今天", "好开心"]
         assert "cut by rjieba 0.0.1, but rjieba" in str(old.warning())
 
-    @pytest.mark.parametrize("settings", [{}, {"method": "words"}, {"method": "words", "lower": True, "nfkc": True}])
+    def test_settings_from_before_there_were_options(self) -> None:
+        assert Segmentation.from_settings({"method": "words", "lower": False}) == CASED
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {},
+            {"method": "words"},
+            {"method": "words", "lower": True, "nfkc": True},
+            {"method": "words", "lower": "yes"},
+            {"method": "thai", "lower": True},
+            {"method": "words", "lower": True, "unicode_form": "NFD"},
+            {"method": "words", "lower": True, "inner": 3},
+        ],
+    )
     def test_settings_of_no_segmentation(self, settings: dict[str, object]) -> None:
         with pytest.raises(FirthError, match="no segmentation is described by"):
             Segmentation.from_settings(settings)
 
     def test_an_unknown_method(self) -> None:
-        with pytest.raises(UsageError, match="'thai' was asked for; there are words, space, chinese"):
+        with pytest.raises(UsageError, match="'thai' was asked for; there are words, space, chinese, characters"):
             Segmentation(method="thai")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(("name", "asked"), [("unicode_form", "NFD"), ("digits", "one")])
+    def test_an_unknown_choice(self, name: str, asked: str) -> None:
+        with pytest.raises(UsageError, match=f"{name} is '{asked}'; there are"):
+            Segmentation(method="words", **{name: asked})  # type: ignore[arg-type]
 
 
 class TestChoose:
@@ -181,13 +524,117 @@ class TestChoose:
         ],
     )
     def test_a_method_that_suits(self, sample: str, method: str, reason: str) -> None:
-        segmentation, why = choose(sample)
+        segmentation, why, warnings = choose(sample)
         assert segmentation.method == method
         assert reason in why
+        assert bool(warnings) == ("今日" in sample)
 
     def test_mostly_segmented_chinese_is_decided_line_by_line(self) -> None:
-        segmentation, _ = choose("我 今天 好 开心\n我 今天 好 开心\n今天我很开心去购物\n")
+        segmentation, _, _ = choose("我 今天 好 开心\n我 今天 好 开心\n今天我很开心去购物\n")
         assert segmentation.method == "chinese"
 
-    def test_case(self) -> None:
-        assert choose("A text.", lower=False)[0].lower is False
+    def test_what_was_asked_for(self, tmp_path: Path) -> None:
+        (tmp_path / "words.txt").write_text("创新办\n", encoding="utf-8")
+        preparation = Preparation(
+            segment="chinese",
+            cased=True,
+            unicode_form="NFKC",
+            digits="zero",
+            simplified=True,
+            inner="'-",
+            user_words=tmp_path / "words.txt",
+        )
+        asked = Segmentation(
+            method="chinese",
+            lower=False,
+            unicode_form="NFKC",
+            digits="zero",
+            simplified=True,
+            inner="'-",
+            user_words=UserWords((UserWord("创新办"),)),
+        )
+        assert choose("A text.", preparation) == (asked, "", [])
+        assert choose("A text.", Preparation(cased=True))[0] == CASED
+
+    def test_user_words_for_text_that_is_not_chinese(self, tmp_path: Path) -> None:
+        (tmp_path / "words.txt").write_text("创新办\n", encoding="utf-8")
+        segmentation, _, warnings = choose("A text.", Preparation(user_words=tmp_path / "words.txt"))
+        assert segmentation == WORDS
+        assert "the user words serve Chinese alone" in warnings[0]
+        with pytest.raises(UsageError, match="but space was asked for"):
+            choose("A text.", Preparation(user_words=tmp_path / "words.txt", segment="space"))
+
+    def test_user_words_that_change_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "words.txt").write_text("c++\n创新办\n让·雅克 3 nr\niPhone\nT恤\n", encoding="utf-8")
+        _, _, warnings = choose("今天好", Preparation(user_words=tmp_path / "words.txt"))
+        assert len(warnings) == 1
+        assert warnings[0].startswith("3 of 5 user words change nothing")
+        assert warnings[0].endswith("c++, 让·雅克, iPhone")
+
+
+class TestWarnings:
+    THAI = "ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน และออกเสียงแยกคำต่อคำ\n" * 9
+    KHMER = "ភាសាខ្មែរគឺជាភាសាកំណើតរបស់ជនជាតិខ្មែរ\n" * 9
+    LAO = "ພາສາລາວເປັນພາສາທາງການຂອງສາທາລະນະລັດ\n" * 9
+    BURMESE = "မြန်မာဘာသာစကားသည်မြန်မာနိုင်ငံ၏ရုံးသုံးဘာသာစကားဖြစ်သည်\n" * 9
+    JAPANESE = "今日はとても楽しいですから、カメラを買いに行きました。\n" * 9
+    CHINESE_LINES = "今天我很开心，去购物吧。北京大学生前来应聘\n" * 9
+    ENGLISH = "The quick brown fox jumps over the lazy dog.\n"
+
+    @pytest.mark.parametrize(
+        ("sample", "script"),
+        [
+            (THAI, "Thai"),
+            (KHMER, "Khmer"),
+            (LAO, "Lao"),
+            (BURMESE, "Burmese"),
+            (JAPANESE, "Japanese kana and Han"),
+        ],
+    )
+    @pytest.mark.parametrize("segment", ["auto", "words", "space"])
+    def test_a_script_without_segmenter(self, sample: str, script: str, segment: Any) -> None:
+        _, _, (warning,) = choose(sample, Preparation(segment=segment))
+        assert warning.startswith(f"100% of the letters are {script}")
+        assert "--segment characters" in warning
+        assert "--segment space" in warning
+
+    @pytest.mark.parametrize("sample", [THAI, KHMER, LAO, BURMESE, JAPANESE, CHINESE_LINES])
+    def test_characters_are_the_remedy(self, sample: str) -> None:
+        assert choose(sample, Preparation(segment="characters"))[2] == []
+
+    @pytest.mark.parametrize(
+        "sample", ["ภาษา ไทย เป็น ภาษา ที่ มี ระดับ เสียง\n", "今日 は とても 楽しい です 。\n", "今天 我 很 开心\n"]
+    )
+    def test_split_text_is_the_other(self, sample: str) -> None:
+        assert choose(sample * 9, Preparation(segment="space"))[2] == []
+
+    def test_zero_width_spaces_part_words(self) -> None:
+        assert choose("ភាសា\u200bខ្មែរ\u200bគឺជា\u200bភាសា\n" * 9)[2] == []
+
+    def test_the_share_is_named(self) -> None:
+        _, _, (warning,) = choose(self.THAI + self.ENGLISH * 12)
+        share = int(warning.split("%")[0])
+        assert 40 < share < 60
+
+    def test_a_little_of_a_script_is_no_matter(self) -> None:
+        assert choose(self.THAI + self.ENGLISH * 2000)[2] == []
+
+    @pytest.mark.parametrize("segment", ["words", "space"])
+    def test_chinese_that_is_not_segmented(self, segment: Any) -> None:
+        _, _, (warning,) = choose(self.CHINESE_LINES, Preparation(segment=segment))
+        assert warning.startswith("100% of the letters are Han characters without spaces")
+        assert "--segment chinese" in warning
+
+    def test_some_chinese_in_english(self) -> None:
+        segmentation, _, warnings = choose(self.CHINESE_LINES + self.ENGLISH * 50)
+        assert segmentation.method == "words"
+        assert len(warnings) == 1
+        assert "--segment chinese" in warnings[0]
+
+    def test_japanese_as_chinese(self) -> None:
+        _, _, (warning,) = choose(self.JAPANESE, Preparation(segment="chinese"))
+        assert "pieces that rjieba guesses" in warning
+
+    def test_chinese_with_thai(self) -> None:
+        _, _, (warning,) = choose(self.CHINESE_LINES + self.THAI)
+        assert "Thai" in warning

@@ -47,6 +47,7 @@ class CBOW:
     """
 
     name: ClassVar[str] = "cbow"
+    needs_sentences: ClassVar[bool] = False
 
     dim: int = 100
     window: int = 5

@@ -74,6 +74,7 @@ class Family(Protocol):
     """What `training.train` asks of a family; see `families/skipgram.py` for one."""
 
     name: ClassVar[str]
+    needs_sentences: ClassVar[bool]  # whether a line of its corpus must be one sentence
 
     @property
     def dim(self) -> int:

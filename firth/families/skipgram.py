@@ -41,6 +41,7 @@ class Skipgram:
     """
 
     name: ClassVar[str] = "skipgram"
+    needs_sentences: ClassVar[bool] = False
 
     dim: int = 100
     window: int = 5

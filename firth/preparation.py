@@ -1,0 +1,107 @@
+"""How text is prepared for training: everything between the files and the words' ids, in one value."""
+
+import codecs
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from firth.errors import FirthError, UsageError
+from firth.files import printable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How files or strings become documents, lines and words.
+
+    Attributes:
+        field: Of JSON lines and Parquet: the column that holds the text.
+        keep: Of JSON lines and Parquet: columns kept with every document, as year and source.
+        keep_from_name: A regular expression with named groups, searched in the names of files; what the groups match
+            is kept with every document of the file.
+        encoding: Of text files: the name of any text codec of Python's.
+        encoding_errors: Bytes that are not valid: `strict` stops at them, `replace` puts U+FFFD in their place, `skip`
+            leaves them out; both are counted.
+        layout: `lines` takes a line as a paragraph or sentence, and an empty line as a document's end; `wrapped` joins
+            the lines of a paragraph, which an empty line ends, and takes a file as a document; `file` takes a file as a
+            document, whatever empty lines it has; `auto` looks at the text.
+        sentences: `split` makes every sentence a line of its own; `lines` leaves lines as they are; `auto` splits where
+            the family needs sentences.
+        lang: The language whose rules end sentences, as en or zh; None: found by looking at the text.
+        segment: How lines become words: `words`, `space`, `chinese`, `characters`, or `auto`, which looks at the text.
+        cased: Whether "Word" and "word" are two words.
+        unicode_form: `NFC` composes what is one character; `NFKC` also makes wide, small and ligature forms plain.
+        digits: `keep` leaves digits as they are; `zero` makes each of them 0, so that numbers of a shape are one word.
+        simplified: Whether traditional Chinese becomes simplified (needs the extra `opencc`).
+        inner: Characters that belong to a word where they stand between two letters of it: "'-" keeps don't whole.
+        user_words: A file of words that Chinese text is cut by beside the dictionary's: a word a line, and a frequency
+            and a tag behind it, if known.
+        drop_duplicates: `lines` leaves out lines whose words have been met before, `documents` documents; `no`.
+        max_types: At most so many different words are counted at a time: beyond, the rarest so far are dropped.
+    """
+
+    field: str = "text"
+    keep: tuple[str, ...] = ()
+    keep_from_name: str | None = None
+    encoding: str = "utf-8"
+    encoding_errors: Literal["strict", "replace", "skip"] = "strict"
+    layout: Literal["auto", "lines", "wrapped", "file"] = "auto"
+    sentences: Literal["auto", "lines", "split"] = "auto"
+    lang: str | None = None
+    segment: Literal["auto", "words", "space", "chinese", "characters"] = "auto"
+    cased: bool = False
+    unicode_form: Literal["NFC", "NFKC"] = "NFC"
+    digits: Literal["keep", "zero"] = "keep"
+    simplified: bool = False
+    inner: str = ""
+    user_words: Path | None = None
+    drop_duplicates: Literal["no", "lines", "documents"] = "no"
+    max_types: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        """Refuses what lies outside a field's range (UsageError)."""
+        for name, hint in get_type_hints(type(self)).items():
+            choices = get_args(hint)
+            if choices and all(isinstance(choice, str) for choice in choices) and getattr(self, name) not in choices:
+                asked = printable(str(getattr(self, name)))
+                raise UsageError(f"{name} is {asked!r}; there are {', '.join(choices)}")
+        try:
+            "a".encode(self.encoding)
+            codecs.getincrementaldecoder(self.encoding)
+        except (LookupError, ValueError):
+            asked = printable(self.encoding)
+            raise UsageError(f"no encoding is called '{asked}'; utf-8, gb18030, big5, latin-1 are some") from None
+        if self.keep_from_name is not None:
+            try:
+                groups = re.compile(self.keep_from_name).groupindex
+            except re.error as error:
+                raise UsageError(f"keep_from_name is no regular expression: {error}") from None
+            if not groups:
+                raise UsageError(
+                    "keep_from_name names nothing to keep: give its groups names, as (?P<year>[0-9]{4}) for a year"
+                )
+            if twice := sorted(set(groups) & set(self.keep)):
+                raise UsageError(f"{', '.join(twice)} is kept twice: from the columns and from the names of files")
+        if self.max_types < 2:
+            raise UsageError(f"max_types is {self.max_types}; it must be at least 2")
+        if any(character.isspace() or character.isalnum() for character in self.inner):
+            raise UsageError(f"inner is {printable(self.inner)!r}; letters, digits and white space need not be named")
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values for a JSON file, from which `from_settings` makes an equal preparation."""
+        user_words = None if self.user_words is None else str(self.user_words)
+        return asdict(self) | {"keep": list(self.keep), "user_words": user_words}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Preparation":
+        """The preparation that `settings` were taken from.
+
+        Raises:
+            FirthError: settings that this version of firth does not know.
+        """
+        try:
+            path = settings.get("user_words")
+            return cls(**{**settings, "keep": tuple(settings["keep"]), "user_words": path and Path(path)})
+        except (TypeError, KeyError, UsageError) as error:
+            raise FirthError(f"no preparation is described there; a newer firth may have written it: {error}") from None

@@ -1,0 +1,201 @@
+"""Encoded corpora between runs."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from firth import FirthError, Preparation, cache
+from firth import corpus as corpora
+
+TEXT = "The cat sat on the mat.\nThe dog sat on the log.\n\nThe end.\n"
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+class Said:
+    """A progress that remembers its lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+    def stage(self, name, **_):
+        from firth.progress import Silent
+
+        return Silent().stage(name)
+
+
+def encoded(sources, folder, preparation=None, progress=None):
+    preparation = preparation or Preparation()
+    corpus = corpora.read(sources, preparation)
+    return cache.encoded(corpus, None, preparation, cache_dir=folder, progress=progress)
+
+
+def words(store):
+    return [store.types[type_id] for type_id in store.type_ids]
+
+
+def test_the_second_run_reads_nothing(text, tmp_path):
+    folder, said = tmp_path / "cache", Said()
+    with encoded(text, folder, progress=said) as store:
+        first = words(store)
+    assert str(folder) in said.lines[-1]
+    assert "MB" in said.lines[-1]
+    corpus = corpora.read(text, Preparation())
+    with cache.encoded(corpus, None, Preparation(), cache_dir=folder, progress=said) as store:
+        assert words(store) == first
+        assert store.n_documents == 2
+    assert corpus.done_bytes == 0
+    assert "read before" in said.lines[-1]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"cased": True}, {"segment": "space"}, {"layout": "file"}, {"sentences": "split"}, {"drop_duplicates": "lines"}],
+)
+def test_another_preparation_is_another_entry(text, tmp_path, changed):
+    with encoded(text, tmp_path / "cache"):
+        pass
+    with encoded(text, tmp_path / "cache", replace(Preparation(), **changed)):
+        pass
+    assert len(cache.entries(tmp_path / "cache")) == 2
+
+
+def test_a_changed_file_is_read_again(text, tmp_path):
+    with encoded(text, tmp_path / "cache") as store:
+        n_tokens = store.n_tokens
+    text.write_text(TEXT + "And more.\n", encoding="utf-8")
+    with encoded(text, tmp_path / "cache") as store:
+        assert store.n_tokens == n_tokens + 2
+
+
+def test_changed_user_words_are_read_again(tmp_path):
+    text, user_words = tmp_path / "zh.txt", tmp_path / "words.txt"
+    text.write_text("我今天好开心\n" * 3, encoding="utf-8")
+    preparation = Preparation(segment="chinese", user_words=user_words)
+    found = []
+    for line in ("今天好开心 100000000\n", "我今天好 100000000\n"):
+        user_words.write_text(line, encoding="utf-8")
+        with encoded(text, tmp_path / "cache", preparation) as store:
+            found.append(words(store)[:3])
+    assert found[0] != found[1]
+
+
+def test_a_stream_leaves_nothing_behind(tmp_path):
+    with encoded(["a b c", "d"], tmp_path / "cache") as store:
+        assert words(store) == ["a", "b", "c", "d"]
+    assert not list((tmp_path / "cache").iterdir())
+    assert cache.entries(tmp_path / "cache") == []
+
+
+def test_a_failed_reading_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "bad.txt"
+    path.write_bytes(b"good\n\xff\n")
+    with pytest.raises(FirthError, match="offset 5"), encoded(path, tmp_path / "cache"):
+        pass
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_damaged_entry_is_made_again(text, tmp_path):
+    with encoded(text, tmp_path / "cache") as store:
+        first = words(store)
+    (entry,) = cache.entries(tmp_path / "cache")
+    next((entry.folder / "encoded").glob("type_ids*")).write_bytes(b"cut short")
+    with encoded(text, tmp_path / "cache") as store:
+        assert words(store) == first
+
+
+def test_of_two_that_make_the_same_entry_both_are_served(text, tmp_path):
+    folder = tmp_path / "cache"
+    program = (
+        "import sys; from firth import Preparation, cache, corpus\n"
+        "read = corpus.read(__import__('pathlib').Path(sys.argv[1]), Preparation())\n"
+        "with cache.encoded(read, None, Preparation(), cache_dir=sys.argv[2]) as store: print(store.fingerprint)\n"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", program, text, folder], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    prints = {run.communicate()[0] for run in runs}
+    assert [run.returncode for run in runs] == [0, 0]
+    assert len(prints) == 1
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_the_slower_of_two_uses_what_the_faster_made(text, tmp_path, monkeypatch):
+    folder, outer = tmp_path / "cache", cache.encode
+
+    def slow(*arguments, **keywords):
+        monkeypatch.setattr(cache, "encode", outer)
+        with encoded(text, folder):  # meanwhile, in another process, as it were
+            pass
+        return outer(*arguments, **keywords)
+
+    monkeypatch.setattr(cache, "encode", slow)
+    with encoded(text, folder) as store:
+        assert store.n_tokens == 14
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no kill there")
+def test_what_a_killed_process_leaves_is_no_entry(text, tmp_path):
+    folder = tmp_path / "cache"
+    program = (
+        "import os, sys; from firth import Preparation, cache, corpus\n"
+        "def killed(*_, **__): os.kill(os.getpid(), 9)\n"
+        "cache._kept = killed\n"
+        "read = corpus.read(__import__('pathlib').Path(sys.argv[1]), Preparation())\n"
+        "with cache.encoded(read, None, Preparation(), cache_dir=sys.argv[2]): pass\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, text, folder]).returncode == -9
+    (left,) = folder.iterdir()
+    assert cache.entries(folder) == []
+    with encoded(text, folder) as store:
+        assert store.n_tokens == 14
+    assert left.exists()  # it might still be written to
+    long_ago = time.time() - 2 * 24 * 3600
+    for path in (left, *left.rglob("*")):
+        os.utime(path, (long_ago, long_ago))
+    with encoded(text, folder):
+        assert not left.exists()
+
+
+def test_entries_are_listed_and_cleared(text, tmp_path):
+    folder = tmp_path / "cache"
+    with encoded(text, folder):
+        pass
+    (folder / "mine.txt").write_text("not ours", encoding="utf-8")
+    (entry,) = cache.entries(folder)
+    assert entry.sources == str(text)
+    assert entry.n_tokens == 14
+    assert entry.n_bytes == sum(file.stat().st_size for file in entry.folder.rglob("*") if file.is_file())
+    assert entry.seconds_unused < 60
+    assert cache.clear(folder) >= entry.n_bytes
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_the_place_follows_the_system(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.place() == tmp_path / "firth"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert cache.place() == tmp_path / "local" / "firth" / "Cache"
+    assert cache.place(tmp_path / "other") == tmp_path / "other"
+
+
+def test_a_place_that_cannot_be_written_to_is_named(text, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(FirthError, match="--cache-dir"), encoded(text, tmp_path / "file"):
+        pass

@@ -1,0 +1,69 @@
+"""One value for everything between the files and the words' ids."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firth import FirthError, Preparation, UsageError
+
+CHOICES = {
+    "encoding_errors": ("strict", "replace", "skip"),
+    "layout": ("auto", "lines", "wrapped", "file"),
+    "sentences": ("auto", "lines", "split"),
+    "segment": ("auto", "words", "space", "chinese", "characters"),
+    "unicode_form": ("NFC", "NFKC"),
+    "digits": ("keep", "zero"),
+    "drop_duplicates": ("no", "lines", "documents"),
+}
+
+preparations = st.builds(
+    Preparation,
+    field=st.text(max_size=5),
+    keep=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
+    encoding=st.sampled_from(["utf-8", "gb18030", "utf-16"]),
+    cased=st.booleans(),
+    simplified=st.booleans(),
+    inner=st.sampled_from(["", "'", "'-"]),
+    user_words=st.none() | st.just(Path("words.txt")),
+    max_types=st.integers(2, 10**9),
+    **{name: st.sampled_from(choices) for name, choices in CHOICES.items()},
+)
+
+
+@given(preparations)
+def test_settings_survive_json(preparation):
+    assert Preparation.from_settings(json.loads(json.dumps(preparation.settings()))) == preparation
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_that_is_none_names_those_there_are(name):
+    with pytest.raises(UsageError, match=f"{name} is 'other'.*{CHOICES[name][-1]}"):
+        Preparation(**{name: "other"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"encoding": "utf-9"}, "no encoding is called 'utf-9'"),
+        ({"encoding": "rot13"}, "no encoding is called"),
+        ({"encoding": "a\0b"}, "no encoding is called"),
+        ({"keep_from_name": "(?P<year>"}, "no regular expression"),
+        ({"keep_from_name": "[0-9]{4}"}, r"\(\?P<year>"),
+        ({"keep_from_name": "(?P<year>[0-9]+)", "keep": ("year",)}, "year is kept twice"),
+        ({"max_types": 1}, "max_types is 1"),
+        ({"inner": "'e"}, "need not be named"),
+        ({"inner": "' "}, "need not be named"),
+    ],
+)
+def test_what_lies_outside_a_range_is_refused(settings, said):
+    with pytest.raises(UsageError, match=said):
+        Preparation(**settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"keep": [], "newer": 1}, {"keep": [], "layout": "newer"}])
+def test_settings_of_a_newer_version_are_named(settings):
+    with pytest.raises(FirthError, match="a newer firth"):
+        Preparation.from_settings(settings)

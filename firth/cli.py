@@ -178,6 +178,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
+    if isinstance(settings.get("keep"), list):
+        settings["keep"] = ",".join(map(str, settings["keep"]))
     for name, value in settings.items():
         if isinstance(value, list):
             raise UsageError(f"--config {path}: {name} is a list, where one value is due")
@@ -255,7 +257,7 @@ def _train_command(name: str) -> Callable[..., None]:
         from firth.training import train
 
         if not corpus:
-            raise UsageError("no corpus was given: name text files, or - for standard input")
+            raise UsageError("no corpus was given: name files, or - for standard input")
         try:
             model = train(
                 hyperparameters,
@@ -323,6 +325,43 @@ def _with_lists(preparation: Preparation) -> Preparation:
 
 
 # --- check and cache --------------------------------------------------------------------------------------
+
+
+def check(
+    *corpus: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    threads: int | None = None,
+    cache_dir: Path | None = None,
+    quiet: Flag = False,
+    as_json: AsJson = False,
+    preparation: Prepared = PREPARATION,
+) -> None:
+    """Look at a corpus before training: what there is, what is wrong, how long it takes.
+
+    Ends with the `firth train` command that it advises.
+
+    Args:
+        corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
+        threads: How many threads would train; all cores by default.
+        cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
+        quiet: Show no progress.
+        as_json: Print JSON, for machines.
+    """
+    from firth.inspection import inspect, report
+
+    if not corpus:
+        raise UsageError("no corpus was given: name files, or - for standard input")
+    found = inspect(
+        _sources(corpus),
+        _with_lists(preparation),
+        threads=threads,
+        cache_dir=cache_dir,
+        progress=_progress(quiet),
+    )
+    if as_json:
+        _print_json(found.settings())
+    else:
+        for line in report(found):
+            print(printable(line))
 
 
 def list_cache(*, cache_dir: Path | None = None, as_json: AsJson = False) -> None:
@@ -763,6 +802,12 @@ cache_app = App(
 cache_app.default(list_cache)
 cache_app.command(clear_cache, name="clear")
 app.command(cache_app)
+app.command(
+    check,
+    sort_key=-1,
+    config=(_refuse_unknown_options, _refuse_fractions),
+    **FRAMED,
+)
 _USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, convert, demo)
 for _order, _command in enumerate(_USES, start=1):
     app.command(_command, sort_key=_order, **FRAMED)

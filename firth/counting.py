@@ -183,7 +183,8 @@ class HashedSequences:
 
     def add(self, hashes: NDArray[np.uint64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
         """(len(ends),) the hash of each sequence that ends before `hashes[end]`; what follows stays open."""
-        sequences, self._open = _folded(hashes, ends, self._open)
+        sequences, carried = _folded(hashes, ends, self._open)
+        self._open = uint64(carried)
         return np.asarray(sequences)
 
 

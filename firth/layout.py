@@ -426,10 +426,10 @@ def _segmented(line: str, lang: str) -> list[str]:
     return found
 
 
-def scripts(text: str) -> dict[str, int]:
+def scripts(text: str) -> Counter[str]:
     """How many letters of `text` belong to each script that is known here, most frequent first."""
-    counts = {script: sum(map(len, pattern.findall(text))) for script, pattern in _IN_SCRIPT.items()}
-    return {script: count for script, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
+    counts = Counter({script: sum(map(len, pattern.findall(text))) for script, pattern in _IN_SCRIPT.items()})
+    return Counter(dict(counts.most_common(sum(count > 0 for count in counts.values()))))
 
 
 def language(samples: list[str]) -> str:
@@ -439,7 +439,7 @@ def language(samples: list[str]) -> str:
     if not counts:
         return "en"
     script = next(iter(counts))
-    if counts.get("kana", 0) > 0.1 * (counts.get("kana", 0) + counts.get("Han", 0)) and script in ("Han", "kana"):
+    if script in ("Han", "kana") and counts["kana"] > 0.1 * (counts["kana"] + counts["Han"]):
         return "ja"
     if script in _LANGUAGE_OF_SCRIPT:
         return _LANGUAGE_OF_SCRIPT[script]

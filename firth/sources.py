@@ -34,8 +34,9 @@ SAMPLE_STRETCH_BYTES: Final = 1 << 15
 
 _CHUNK_BYTES: Final = 1 << 16  # a larger piece of memory is mapped anew for every chunk, which takes longer
 _HEAD_BYTES: Final = 512
+_TABLE_BUFFER_BYTES: Final = 1 << 20  # without one, a whole group of rows is read at once
 _TABLE_BATCH_BYTES: Final = 1 << 22
-_MOST_ROWS_OF_A_BATCH: Final = 1 << 14
+_MOST_ROWS_OF_A_BATCH: Final = 1 << 12
 _MOST_NAMED: Final = 3
 _MOST_FIELDS_NAMED: Final = 20
 
@@ -47,15 +48,15 @@ _COMPRESSIONS: Final = {
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
 }
 _COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zstd")
-_RECORD_SUFFIXES: Final = (".jsonl", ".ndjson")
+_RECORD_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _TABLE_SUFFIX: Final = ".parquet"
-_READ_SUFFIXES: Final = (".txt", ".text", "", *_RECORD_SUFFIXES, _TABLE_SUFFIX)  # in folders
+_SUFFIXES_IN_FOLDERS: Final = (".txt", ".text", "", ".jsonl", ".ndjson", ".parquet")
 READ_IN_FOLDERS: Final = "names that end in .txt, .text, .jsonl, .ndjson, .parquet or have no suffix, compressed or not"
 
 _UNPACK: Final = "unpack it, and give the folder"
 _CONVERT: Final = "turn it into plain text first"
 _BINARY: Final = (  # what files begin with that are no text, what that is called, and what to do
-    (re.compile(rb"%PDF-"), "a PDF document", "turn it into plain text first (pdftotext, say)"),
+    (re.compile(rb"%PDF-[12]\."), "a PDF document", "turn it into plain text first (pdftotext, say)"),
     (re.compile(rb"PK\x03\x04.{26}(?:\[Content_Types\]|word/|_rels/)", re.DOTALL), "an Office document", _CONVERT),
     (re.compile(rb"PK\x03\x04.{26}mimetypeapplication/epub", re.DOTALL), "an EPUB book", _CONVERT),
     (re.compile(rb"PK\x03\x04.{26}mimetypeapplication/vnd.oasis", re.DOTALL), "an OpenDocument file", _CONVERT),
@@ -304,7 +305,7 @@ class _Files(Sources):
 
     def samples(self) -> list[str]:
         total_bytes = sum(place.size for place in self._places)
-        spacing = max(SAMPLE_STRETCH_BYTES, total_bytes // SAMPLE_STRETCHES)
+        spacing = max(SAMPLE_STRETCH_BYTES, -(-total_bytes // SAMPLE_STRETCHES))
         samples = []
         file_start = 0
         for place in self._places:
@@ -313,14 +314,14 @@ class _Files(Sources):
             if place.path == _STANDARD_INPUT:
                 samples.append(self._beginning(place, SAMPLE_STRETCHES))
             elif offsets and (place.kind != "text" or _compression(_head(place.path)) is not None):
-                samples.append(self._beginning(place, max(1, min(SAMPLE_STRETCHES, len(offsets)))))
+                samples.append(self._beginning(place, max(1, SAMPLE_STRETCHES * place.size // total_bytes)))
             else:
                 encoding = self._preparation.encoding
                 samples += [_stretch(place.path, offset, SAMPLE_STRETCH_BYTES, encoding) for offset in offsets]
         return [sample for sample in samples if sample]
 
     def units(self) -> Iterator[Unit]:
-        self.done_bytes = 0
+        self.done_bytes = self.done_bytes if self._has_stream else 0
         self.faults.invalid.clear()
         self.faults.n_empty_records = 0
         for place in self._places:
@@ -368,7 +369,9 @@ class _Files(Sources):
             wanted -= len(text)
             if wanted <= 0:
                 break
-        return _whole_lines("".join(taken), is_start=True, is_end=wanted > 0 or place.kind != "text")
+        goes_on = wanted <= 0 or (place.path == _STANDARD_INPUT and not self._stream.has_ended)
+        text = "".join(taken)
+        return _whole_lines(text, is_start=True, is_end=place.kind != "text" or not goes_on) or text
 
 
 class _Stream:
@@ -378,11 +381,17 @@ class _Stream:
         self._count = count
         self._seen: list[bytes] = []
         self._rest: Iterator[bytes] | None = None
+        self.has_ended = False
 
     def first(self, n_bytes: int) -> Iterator[bytes]:
         """The first chunks; `chunks` will give them again."""
-        while sum(map(len, self._seen)) < n_bytes and (chunk := next(self._opened(), b"")):
-            self._seen.append(chunk)
+        n_seen = sum(map(len, self._seen))
+        while n_seen < n_bytes and not self.has_ended:
+            chunk = next(self._opened(), b"")
+            self.has_ended = not chunk
+            if chunk:
+                self._seen.append(chunk)
+                n_seen += len(chunk)
         return iter(self._seen)
 
     def chunks(self) -> Iterator[bytes]:
@@ -442,7 +451,7 @@ def _files_in(folder: Path, faults: Faults) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(parent, name)
-            if not name.startswith(".") and _suffix(path) in _READ_SUFFIXES and path.is_file():
+            if not name.startswith(".") and _suffix(path) in _SUFFIXES_IN_FOLDERS and path.is_file():
                 yield path
             else:
                 faults.passed_over.append(printable(str(path)))
@@ -513,7 +522,7 @@ class _Counted(io.RawIOBase):
 
 
 def _counted(file: Any, count: Callable[[int], None]) -> io.BufferedReader:
-    return io.BufferedReader(_Counted(file, count), _CHUNK_BYTES)
+    return io.BufferedReader(_Counted(file, count), max(_CHUNK_BYTES, _HEAD_BYTES))
 
 
 def _uncounted(n_bytes: int) -> None:
@@ -733,7 +742,7 @@ def _value(value: Any, key: str, name: str, number: int) -> str | None:
 
 def _characters(text: str, where: str, name: str, preparation: Preparation, faults: Faults) -> str:
     """`text` of a record, without NUL and halves of characters, which no text file can hold."""
-    found = _NO_CHARACTERS.search(text)
+    found = None if _is_encodable(text) else _NO_CHARACTERS.search(text)
     if found is None:
         return text
     if preparation.encoding_errors == "strict":
@@ -746,6 +755,15 @@ def _characters(text: str, where: str, name: str, preparation: Preparation, faul
     return text
 
 
+def _is_encodable(text: str) -> bool:
+    """Whether there are only characters in `text`: told sooner than they are found."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def _rows(
     place: _Place, preparation: Preparation, faults: Faults, count: Callable[[int], None]
 ) -> Iterator[tuple[str, Kept]]:
@@ -755,7 +773,7 @@ def _rows(
 
     n_rows = done_rows = done_bytes = 0
     try:
-        with parquet.ParquetFile(place.path, buffer_size=_CHUNK_BYTES, pre_buffer=False) as table:
+        with parquet.ParquetFile(place.path, buffer_size=_TABLE_BUFFER_BYTES, pre_buffer=False) as table:
             names = table.schema_arrow.names
             for column in (preparation.field, *preparation.keep):
                 if column not in names:
@@ -768,7 +786,8 @@ def _rows(
                 )
             n_rows = max(1, table.metadata.num_rows)
             columns = list(dict.fromkeys((preparation.field, *preparation.keep)))
-            for batch in table.iter_batches(_batch_rows(table, preparation.field), columns=columns):
+            n_at_once = _batch_rows(table, preparation.field)
+            for batch in table.iter_batches(n_at_once, columns=columns, use_threads=False):
                 texts = _column(batch.column(preparation.field), place.name, done_rows, preparation, faults)
                 kept = [
                     _kept_column(batch.column(name), name, place.name, done_rows, preparation, faults)
@@ -784,6 +803,8 @@ def _rows(
                 done_bytes = place.size * done_rows // n_rows
             count(place.size - done_bytes)
     except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise FirthError(f"cannot read {place.name}: {error.strerror}") from error
         raise FirthError(f"{place.name} is no Parquet file, or a damaged one: {error}") from error
 
 
@@ -797,13 +818,14 @@ def _is_text(kind: Any) -> bool:
 def _batch_rows(table: Any, column: str) -> int:
     """So many rows that their text is a few megabytes."""
     metadata = table.metadata
-    n_bytes: int = sum(
+    n_bytes = sum(
         part.total_uncompressed_size
         for group in map(metadata.row_group, range(metadata.num_row_groups))
         for part in map(group.column, range(group.num_columns))
         if part.path_in_schema == column
     )
-    return max(1, min(_MOST_ROWS_OF_A_BATCH, _TABLE_BATCH_BYTES * metadata.num_rows // max(1, n_bytes)))
+    n_rows: int = _TABLE_BATCH_BYTES * metadata.num_rows // max(1, n_bytes)
+    return max(1, min(_MOST_ROWS_OF_A_BATCH, n_rows))
 
 
 def _kept_column(
@@ -859,7 +881,9 @@ def _missing(column: str, names: Iterable[str], where: str) -> FirthError:
 
 def _no_json(name: str, number: int, error: Exception | None) -> FirthError:
     why = f" ({error.msg} at character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
-    return FirthError(f"{name}, line {number}: no JSON object{why}; every line is to be one")
+    return FirthError(
+        f"{name}, line {number}: no JSON object{why}; every line is to be one, as `jq -c .[]` makes it of a list"
+    )
 
 
 def _json_kind(value: Any) -> str:
@@ -889,14 +913,15 @@ def _stretch(path: Path, offset: int, n_bytes: int, encoding: str) -> str:
     except UnicodeError:
         return ""  # without a mark; reading will say so
     text = _unix_lines(text).removeprefix("\ufeff").replace("\0", "")
-    return _whole_lines(text, is_start=offset == 0, is_end=len(data) <= n_bytes)
+    is_end = len(data) <= n_bytes
+    return _whole_lines(text, is_start=offset == 0, is_end=is_end) or ("" if is_end else text)
 
 
 def _whole_lines(text: str, *, is_start: bool, is_end: bool) -> str:
-    """`text` without the parts of lines that it begins and ends with; all of it where there is no more."""
+    """`text` without the parts of lines that it begins and ends with."""
     start = 0 if is_start else text.find("\n") + 1
     end = len(text) if is_end else text.rfind("\n") + 1
-    return text[start:end] or text
+    return text[start:end]
 
 
 def _opened(path: Path) -> io.FileIO:

@@ -4,8 +4,10 @@ The text is passed over once. Words get ids by their first appearance ("types"),
 vocabulary that is made of them afterwards.
 """
 
+import ctypes
 import hashlib
 import json
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,9 +39,10 @@ _TYPE_IDS: Final = "type_ids.i32"
 _LINE_ENDS: Final = "line_ends.i64"
 _DOCUMENT_ENDS: Final = "document_ends.i64"
 _KEPT: Final = "kept.jsonl"
-_READ_BYTES: Final = 1 << 22
+_READ_BYTES: Final = 1 << 20
 _TYPES_AT_ONCE: Final = 1 << 12
 _BLOCKS_AHEAD: Final = 2
+_BLOCKS_BETWEEN_TRIMS: Final = 64
 
 
 class Types(Sequence[str]):
@@ -254,12 +257,15 @@ def encode(
         }
     with _appearing(folder) as temporary, _Encoder(temporary, corpus, preparation) as encoder:
         with closing(_added(corpus, segmentation, encoder)) as steps:
-            for done_bytes, n_tokens in steps:
+            for number, (done_bytes, n_tokens) in enumerate(steps):
                 if progress is not None:
                     progress(done_bytes, corpus.total_bytes, n_tokens)
+                if number % _BLOCKS_BETWEEN_TRIMS == 0:
+                    _trim()
         if not encoder.n_tokens:
             raise FirthError(f"{corpus.name}: no words in it (words are found by method {segmentation.method!r})")
         encoder.finish(description | {"faults": vars(corpus.faults)})
+    _trim()
     return EncodedCorpus(folder)
 
 
@@ -579,6 +585,12 @@ class _Kept:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _trim() -> None:
+    """Has the C library give free memory back: the arrays of thousands of blocks leave ever more holes in glibc's."""
+    if sys.platform == "linux" and (malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        malloc_trim(0)
 
 
 def _steps(numbers: npt.NDArray[np.int64], before: int = 0) -> npt.NDArray[np.int64]:

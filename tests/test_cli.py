@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import io
 import json
 import os
@@ -6,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -18,6 +19,7 @@ from firth import cli, model, training
 from firth.families.cbow import CBOW
 from firth.families.family import GENSIM_NAMES
 from firth.families.skipgram import Skipgram
+from firth.preparation import Preparation
 from firth.segmentation import Segmentation
 from firth.vectors import Vectors
 
@@ -94,7 +96,9 @@ def test_help_names_the_commands_in_the_order_of_the_work(run: Run) -> None:
     status, out, _ = run("--help")
     commands = [line.split(":")[0].strip() for line in out.partition("Commands:")[2].splitlines() if ":" in line]
     assert status == 0
-    assert commands[:7] == ["train", "nearest", "analogy", "similarity", "evaluate", "convert", "demo"]
+    assert commands[:9] == [
+        *("check", "train", "nearest", "analogy", "similarity", "evaluate", "convert", "demo", "cache")
+    ]
 
 
 def test_help_imports_neither_the_kernels_nor_the_arrays() -> None:
@@ -462,7 +466,43 @@ def test_the_common_flags_may_stand_in_the_file(trained: Callable[..., Any]) -> 
         "--seed", "3", settings='seed = 2\nminutes = 0.5\ncased = true\nsegment = "space"\nthreads = 2'
     )
     assert (keywords["seed"], keywords["minutes"], keywords["threads"]) == (3, 0.5, 2)
-    assert (keywords["cased"], keywords["segment"]) == (True, "space")
+    assert keywords["preparation"] == Preparation(cased=True, segment="space")
+
+
+def test_columns_to_keep_are_a_list_in_the_file_and_parted_by_commas_in_the_flag(trained: Callable[..., Any]) -> None:
+    _, keywords = trained(settings='keep = ["year", "source"]')
+    assert keywords["preparation"].keep == ("year", "source")
+    _, keywords = trained("--keep", "year, source", "--keep", "place")
+    assert keywords["preparation"].keep == ("year", "source", "place")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (
+            ["--layout", "wrapped", "--sentences", "split", "--lang", "de"],
+            {"layout": "wrapped", "sentences": "split", "lang": "de"},
+        ),
+        (
+            ["--digits", "zero", "--simplified", "--unicode-form", "NFKC"],
+            {"digits": "zero", "simplified": True, "unicode_form": "NFKC"},
+        ),
+        (["--inner", "'-"], {"inner": "'-"}),
+        (
+            ["--user-words", "words.txt", "--segment", "chinese"],
+            {"user_words": Path("words.txt"), "segment": "chinese"},
+        ),
+        (["--drop-duplicates", "lines", "--max-types", "1000"], {"drop_duplicates": "lines", "max_types": 1000}),
+        (
+            ["--field", "body", "--keep-from-name", "(?P<year>[0-9]+)"],
+            {"field": "body", "keep_from_name": "(?P<year>[0-9]+)"},
+        ),
+        (["--encoding", "gb18030", "--encoding-errors", "skip"], {"encoding": "gb18030", "encoding_errors": "skip"}),
+    ],
+)
+def test_flags_make_the_preparation(trained: Callable[..., Any], flags: list[str], expected: dict[str, Any]) -> None:
+    _, keywords = trained(*flags)
+    assert keywords["preparation"] == Preparation(**expected)
 
 
 def test_a_budget_by_flag_replaces_another_one_in_the_file(trained: Callable[..., Any]) -> None:
@@ -475,8 +515,8 @@ def test_the_remaining_flags_reach_train(trained: Callable[..., Any]) -> None:
     _, keywords = trained(*flags, "--cache-dir", "cache", "--quiet")
     assert keywords["tokens"] == 1_000_000
     assert (keywords["base"], keywords["cache_dir"]) == (Path("old"), Path("cache"))
-    assert (keywords["resume"], keywords["overwrite"], keywords["cased"]) == (True, True, True)
-    assert keywords["encoding"] == "gb18030"
+    assert (keywords["resume"], keywords["overwrite"]) == (True, True)
+    assert keywords["preparation"] == Preparation(cased=True, encoding="gb18030")
     assert type(keywords["progress"]).__name__ == "Silent"
 
 
@@ -512,43 +552,35 @@ def test_a_missing_file_of_settings_is_wrong_usage(run: Run) -> None:
     assert "missing.toml" in err
 
 
-@pytest.fixture
-def given(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
-    """The lines that `firth train skipgram -` gives to `train` of these bytes on standard input."""
-    corpora: list[list[str]] = []
-
-    def train(family: object, corpus: Iterable[str], **_: object) -> SimpleNamespace:
-        corpora.append(list(corpus))
-        record = {"loss_nats": 2.5, "spent": {"seconds": 2.0, "tokens": 500}}
-        return SimpleNamespace(vocabulary=ENGLISH, record=record)
-
-    def given(content: bytes, *flags: str, status: int = 0, said: str = "") -> list[str]:
+def test_standard_input_is_a_corpus_as_a_file_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "今天 好 开心\n" * 20
+    for number, content in enumerate((text.encode("gb18030"), gzip.compress(text.encode("gb18030")))):
         (tmp_path / "stdin").write_bytes(content)
         with (tmp_path / "stdin").open("rb") as file:
-            monkeypatch.setattr(sys, "stdin", file)
-            actual_status, _, err = run("train", "skipgram", "-", "-o", "out", *flags)
-        assert actual_status == status
-        assert said in err
-        return corpora.pop() if corpora else []
-
-    monkeypatch.setattr(training, "train", train)
-    return given
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+            status, _, err = run(
+                "train", "skipgram", "-", "-o", f"out{number}", "--encoding", "gb18030", "--sample", "0"
+            )
+        assert status == 0, err
+        assert model.load(tmp_path / f"out{number}").vocabulary.words == ["今天", "好", "开心"]
 
 
-def test_standard_input_is_read_as_a_file_is(given: Callable[..., list[str]]) -> None:
-    assert given("a b\n\n你好\r\nc".encode()) == ["a b\n", "\n", "你好\n", "c"]
-    assert given("\ufeffa \ufeffb\n\ufeffc\n".encode()) == ["a \ufeffb\n", "\ufeffc\n"]
-    assert given("a 你好\n".encode("utf-16"), "--encoding", "utf-16") == ["a 你好\n"]
-    assert given("你好\n".encode("gb18030"), "--encoding", "gb18030") == ["你好\n"]
-    assert given(b"") == []
+def test_standard_input_stands_alone(run: Run) -> None:
+    status, _, err = run("train", "skipgram", "-", "a.txt", "-o", "out")
+    assert status == 2
+    assert "stands alone" in err
 
 
-def test_what_is_no_text_on_standard_input_is_refused(given: Callable[..., list[str]]) -> None:
-    given(b"a b\nc \0d\n", status=1, said="standard input, line 2: a NUL byte")
-    given("a b\n".encode("utf-16-le"), status=1, said="--encoding (utf-16, say)")
-    given(b"a\xff\n", status=1, said="standard input is not utf-8")
-    given(b"a b\n", "--encoding", "utf-16", status=1, said="standard input is not utf-16")
-    given(b"a b\n", "--encoding", "none", status=2, said="--encoding none")
+def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the cat sat\n" * 20, encoding="utf-8")
+    assert run("train", "skipgram", "a.txt", "-o", "out", "--sample", "0", "--cache-dir", "kept")[0] == 0
+    status, out, _ = run("cache", "--cache-dir", "kept", "--json")
+    (entry,) = json.loads(out)
+    assert (status, entry["corpus"], entry["words"]) == (0, "a.txt", 60)
+    assert Path(entry["folder"]).is_dir()
+    assert run("cache", "clear", "--cache-dir", "kept")[0] == 0
+    assert not Path(entry["folder"]).exists()
+    assert run("cache", "--cache-dir", "kept")[:2] == (0, "")
 
 
 def test_the_families_of_the_command_line_are_those_that_a_model_may_be_of() -> None:

@@ -2,10 +2,12 @@
 
 import importlib.util
 import inspect
+import json
 import random
 import re
 import shlex
 import sys
+import textwrap
 import warnings
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -114,8 +116,15 @@ def write_files() -> None:
         "questions.txt": ": capitals\nparis france berlin germany\nberlin germany paris france\n"
         ": family\nking queen man woman\n",
     }
+    paragraphs = (files["corpus.txt"][start : start + 2000] for start in range(0, 20_000, 2000))
+    files["book.txt"] = "\n\n".join(map(textwrap.fill, paragraphs))
     for name, text in files.items():
         Path(name).write_text(text, encoding="utf-8")
+    Path("texts").mkdir()
+    for year in (1900, 1950):
+        Path("texts", f"{year}.txt").write_text(english(year), encoding="utf-8")
+    records = [{"body": english(year), "year": year} for year in (1900, 1950)]
+    Path("texts.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     Path("gb18030.txt").write_text(files["chinese.txt"], encoding="gb18030")
     with tokens.encode(corpus.read("corpus.txt"), None, Path("encoded")) as encoded:
         budget = training.Budget(epochs=20)
@@ -179,9 +188,9 @@ def named(cell: str) -> dict[str, str]:
 
 def test_every_hyperparameter_and_argument_has_a_row_of_names_with_its_default() -> None:
     stated = {name: default for row in table("docs/names.md") for name, default in named(row[0]).items()}
-    for family in (firth.Skipgram, firth.CBOW):
-        for field in fields(family):
-            assert_stated(stated[field.name], field.default, family.__name__)
+    for value in (firth.Skipgram, firth.CBOW, firth.Preparation):
+        for field in fields(value):
+            assert_stated(stated[field.name], field.default, value.__name__)
     for parameter in inspect.signature(firth.train).parameters.values():
         if parameter.name != "family":
             assert_stated(stated[parameter.name], parameter.default, "train")

@@ -3,26 +3,30 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firth import corpus as corpora
 from firth import tokens
 from firth.errors import FirthError, UsageError
+from firth.preparation import Preparation
 from firth.segmentation import Segmentation
-from firth.tokens import EncodedCorpus, encode
+from firth.tokens import EncodedCorpus, Types, encode
+from firth.vocabulary import Vocabulary
 
 WORDS = Segmentation(method="words")
 
 
 def documents(encoded: EncodedCorpus) -> list[list[list[str]]]:
     """The corpus as it was: documents of lines of words."""
-    words = [encoded.types[type_id] for type_id in encoded.type_ids]
+    types = list(encoded.types)
+    words = [types[type_id] for type_id in encoded.type_ids]
     line_starts = [0, *encoded.line_ends.tolist()]
     lines = [words[start:end] for start, end in zip(line_starts, encoded.line_ends, strict=False)]
     document_starts = [0, *encoded.document_ends.tolist()]
@@ -30,9 +34,15 @@ def documents(encoded: EncodedCorpus) -> list[list[list[str]]]:
 
 
 def encoded_documents(
-    folder: Path, sources: Any, segmentation: Segmentation | None = WORDS, **options: Any
+    folder: Path,
+    sources: Any,
+    segmentation: Segmentation | None = WORDS,
+    block_characters: int = corpora.BLOCK_CHARACTERS,
+    **options: Any,
 ) -> list[list[list[str]]]:
-    with encode(corpora.read(sources, **options), segmentation, folder) as encoded:
+    preparation = Preparation(**options)
+    corpus = corpora.read(sources, preparation, block_characters=block_characters)
+    with encode(corpus, segmentation, folder, preparation=preparation) as encoded:
         return documents(encoded)
 
 
@@ -41,7 +51,7 @@ class TestEncode:
         path = tmp_path / "corpus.txt"
         path.write_text("The cat, the dog.\nA cat!\n\n \n***\nthe end\n", encoding="utf-8")
         with encode(corpora.read(path), WORDS, tmp_path / "encoded") as encoded:
-            assert encoded.types == ["the", "cat", "dog", "a", "end"]
+            assert list(encoded.types) == ["the", "cat", "dog", "a", "end"]
             assert encoded.counts.tolist() == [3, 2, 1, 1, 1]
             assert encoded.type_ids.tolist() == [0, 1, 0, 2, 3, 1, 0, 4]
             assert encoded.line_ends.tolist() == [4, 6, 8]
@@ -73,13 +83,14 @@ class TestEncode:
             assert documents(encoded)[0][0] == ["今天", "我", "好开心"]
 
     def test_case_is_kept_when_asked(self, tmp_path: Path) -> None:
-        with encode(corpora.read(["A text"]), None, tmp_path / "e", lower=False) as encoded:
-            assert encoded.types == ["A", "text"]
+        cased = Preparation(cased=True)
+        with encode(corpora.read(["A text"], cased), None, tmp_path / "e", preparation=cased) as encoded:
+            assert list(encoded.types) == ["A", "text"]
 
     def test_a_huge_line_stays_one_line(self, tmp_path: Path) -> None:
         with encode(corpora.read(["so many words " * 50_000, "end"]), WORDS, tmp_path / "e") as encoded:
             assert encoded.line_ends.tolist() == [150_000, 150_001]
-            assert encoded.types == ["so", "many", "words", "end"]
+            assert list(encoded.types) == ["so", "many", "words", "end"]
 
     def test_progress_is_told_block_by_block(self, tmp_path: Path) -> None:
         path = tmp_path / "corpus.txt"
@@ -110,7 +121,7 @@ class TestEncode:
         folder = tmp_path_factory.mktemp("blocks")
         small = encode(corpora.read(lines, block_characters=block_characters), segmentation, folder / "small")
         with small, encode(corpora.read(lines), segmentation, folder / "whole") as whole:
-            assert small.types == whole.types
+            assert list(small.types) == list(whole.types)
             assert small.fingerprint == whole.fingerprint
             assert documents(small) == documents(whole) == reference(lines, segmentation)
 
@@ -136,12 +147,239 @@ def reference(lines: list[str], segmentation: Segmentation) -> list[list[list[st
     return [document for document in found if document]
 
 
+LINES = st.lists(st.lists(st.sampled_from(["a", "bb", "今天", "cc"]), max_size=12), max_size=30)
+
+
+def without_duplicates(documents: list[list[list[str]]], dropped: str) -> tuple[list[list[list[str]]], int]:
+    """What stays of documents, and how many lines or documents go, as the definition has it."""
+    met: set[str] = set()
+    found: list[list[list[str]]] = []
+    n_dropped = 0
+
+    def is_new(item: Any) -> bool:
+        nonlocal n_dropped
+        key = repr(item)
+        n_dropped += key in met
+        return key not in met and not met.add(key)
+
+    for document in documents:
+        if dropped == "lines":
+            found.append([line for line in document if is_new(line)])
+        elif is_new(document):
+            found.append(document)
+    return [document for document in found if document], n_dropped
+
+
+class TestDuplicates:
+    def test_lines(self, tmp_path: Path) -> None:
+        lines = ["A b!", "c", "", "a, B", "***", "a b c", "", "c"]
+        preparation = Preparation(drop_duplicates="lines")
+        with encode(corpora.read(lines), WORDS, tmp_path / "e", preparation=preparation) as encoded:
+            assert documents(encoded) == [[["a", "b"], ["c"]], [["a", "b", "c"]]]
+            assert encoded.counts.tolist() == [2, 2, 2]
+            assert encoded.n_duplicates == 2
+            assert encoded.remarks == ["2 lines left out: their words had been met before"]
+
+    def test_documents(self, tmp_path: Path) -> None:
+        lines = ["a b", "c", "", "a b", "", "a b", "!", "c", "", "c", "a b", "", "", "a b c"]
+        preparation = Preparation(drop_duplicates="documents")
+        with encode(corpora.read(lines), WORDS, tmp_path / "e", preparation=preparation) as encoded:
+            expected = [[["a", "b"], ["c"]], [["a", "b"]], [["c"], ["a", "b"]], [["a", "b", "c"]]]
+            assert documents(encoded) == expected
+            assert encoded.remarks == ["1 document left out: their words had been met before"]
+
+    def test_they_stay_unless_asked(self, tmp_path: Path) -> None:
+        assert encoded_documents(tmp_path / "e", ["a", "a", "", "a", "a"]) == [[["a"], ["a"]], [["a"], ["a"]]]
+
+    @pytest.mark.parametrize("dropped", ["lines", "documents"])
+    @settings(deadline=None)
+    @given(lines=LINES, block_characters=st.integers(5, 60), max_types=st.sampled_from([2, 3, 20]))
+    def test_wherever_blocks_end_and_types_are_pruned(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        dropped: Any,
+        lines: list[list[str]],
+        block_characters: int,
+        max_types: int,
+    ) -> None:
+        text = ["first", *map(" ".join, lines)]
+        preparation = Preparation(drop_duplicates=dropped, max_types=max_types)
+        corpus = corpora.read(text, preparation, block_characters=block_characters)
+        expected, n_dropped = without_duplicates(reference(text, WORDS), dropped)
+        with encode(corpus, WORDS, tmp_path_factory.mktemp("e") / "e", preparation=preparation) as encoded:
+            assert encoded.n_duplicates == n_dropped
+            assert shape(documents(encoded)) == shape(expected)
+            words, there = list(chain(*chain(*documents(encoded)))), list(chain(*chain(*expected)))
+            assert all(word in ("", was) for word, was in zip(words, there, strict=True))
+            assert Counter(words) == dict(zip(encoded.types, encoded.counts.tolist(), strict=True))
+            if max_types == 20:
+                assert words == there
+
+
+def shape(documents: list[list[list[str]]]) -> list[list[int]]:
+    return [list(map(len, document)) for document in documents]
+
+
+class TestPruning:
+    def test_pruned_types_become_one(self, tmp_path: Path) -> None:
+        words = ["a"] * 9 + ["b"] * 9 + ["c", "d", "a", "e", "f", "a"]
+        preparation = Preparation(max_types=4)
+        with encode(corpora.read([words]), None, tmp_path / "e", preparation=preparation) as encoded:
+            assert list(encoded.types) == ["a", "b", "e", "f", ""]
+            assert encoded.counts.tolist() == [11, 9, 1, 1, 2]
+            assert encoded.type_ids.tolist() == [0] * 9 + [1] * 9 + [4, 4, 0, 2, 3, 0]
+            assert (encoded.n_pruned_types, encoded.n_pruned_tokens) == (2, 2)
+            assert encoded.remarks == [
+                "there were more than 4 types at a time, so that the rarest were dropped: 2 types, 2 words of the "
+                "corpus (8.33%); --max-types sets how many there may be"
+            ]
+            vocabulary = Vocabulary.from_counts(encoded.types, encoded.counts, min_count=1)
+            assert vocabulary.words == ["a", "b", "e", "f"]
+
+    def test_an_empty_word_joins_them(self, tmp_path: Path) -> None:
+        preparation = Preparation(max_types=2)
+        lines = [["", "", "a", "b", "a"]]
+        with encode(corpora.read(lines), None, tmp_path / "e", preparation=preparation) as encoded:
+            assert list(encoded.types) == ["a", ""]
+            assert encoded.type_ids.tolist() == [1, 1, 1, 1, 0]
+            assert encoded.n_pruned_tokens == 2
+
+    def test_there_were_not_too_many(self, tmp_path: Path) -> None:
+        preparation = Preparation(max_types=2)
+        with encode(corpora.read(["a b a"]), WORDS, tmp_path / "e", preparation=preparation) as encoded:
+            assert list(encoded.types) == ["a", "b"]
+            assert encoded.remarks == []
+
+    @settings(deadline=None)
+    @given(lines=LINES, block_characters=st.integers(12, 60), dropped=st.sampled_from(["no", "lines", "documents"]))
+    def test_blocks_change_nothing(
+        self, tmp_path_factory: pytest.TempPathFactory, lines: list[list[str]], block_characters: int, dropped: Any
+    ) -> None:
+        text = ["first", *(" ".join(line)[:12] for line in lines)]
+        preparation = Preparation(max_types=2)
+        folder = tmp_path_factory.mktemp("e")
+        corpus = corpora.read(text, preparation, block_characters=block_characters)
+        small = encode(corpus, WORDS, folder / "small", preparation=preparation)
+        with small, encode(corpora.read(text), WORDS, folder / "whole", preparation=preparation) as whole:
+            assert small.fingerprint == whole.fingerprint
+            assert small.n_pruned_types == whole.n_pruned_types
+
+    def test_what_is_on_disk_is_rewritten_piece_by_piece(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tokens, "_READ_BYTES", 24)
+        words = [f"w{number % 7 * (number % 5)}" for number in range(500)]
+        preparation = Preparation(max_types=9)
+        corpus = corpora.read([words[at : at + 5] for at in range(0, 500, 5)], block_characters=40)
+        with encode(corpus, None, tmp_path / "e", preparation=preparation) as encoded:
+            found = [encoded.types[type_id] for type_id in encoded.type_ids]
+            assert all(word in ("", was) for word, was in zip(found, words, strict=True))
+            assert Counter(found) == dict(zip(encoded.types, encoded.counts.tolist(), strict=True))
+            assert encoded.n_pruned_tokens == found.count("") > 0
+
+
+class TestKept:
+    def test_values_stand_beside_documents(self, tmp_path: Path) -> None:
+        path = tmp_path / "corpus.jsonl"
+        records = [
+            {"text": "a b\n\nc", "year": 1990, "source": "x"},
+            {"text": "...", "year": 1991, "source": "y"},
+            {"text": "d", "year": None, "source": "今天\n"},
+            {"text": "e", "year": 1990, "source": "x"},
+        ]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+        preparation = Preparation(keep=("year", "source"))
+        with encode(corpora.read(path, preparation), WORDS, tmp_path / "e", preparation=preparation) as encoded:
+            assert encoded.kept_names == ("year", "source")
+            assert documents(encoded) == [[["a", "b"], ["c"]], [["d"]], [["e"]]]
+            assert list(encoded.kept()) == [("1990", "x"), (None, "今天\n"), ("1990", "x")]
+
+    def test_nothing_is_kept(self, tmp_path: Path) -> None:
+        with encode(corpora.read(["a", "", "b"]), WORDS, tmp_path / "e") as encoded:
+            assert (encoded.kept_names, list(encoded.kept())) == ((), [(), ()])
+            assert not (tmp_path / "e" / "kept.jsonl").exists()
+
+    def test_the_file_is_gone(self, tmp_path: Path) -> None:
+        path = tmp_path / "1990.txt"
+        path.write_bytes(b"a")
+        preparation = Preparation(keep_from_name="(?P<year>[0-9]+)")
+        with encode(corpora.read(path, preparation), WORDS, tmp_path / "e", preparation=preparation) as encoded:
+            (tmp_path / "e" / "kept.jsonl").unlink()
+            with pytest.raises(FirthError, match=r"cannot read what was kept .*kept\.jsonl"):
+                list(encoded.kept())
+
+    @settings(deadline=None)
+    @given(
+        files=st.lists(LINES, min_size=1, max_size=4),
+        block_characters=st.integers(5, 60),
+        dropped=st.sampled_from(["no", "documents"]),
+    )
+    def test_in_any_files_and_blocks(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        files: list[list[list[str]]],
+        block_characters: int,
+        dropped: Any,
+    ) -> None:
+        folder = tmp_path_factory.mktemp("kept")
+        expected = []
+        for number, lines in enumerate(files):
+            lines = [[f"file{number}"], *lines]  # so that no document stands in two files
+            text = "\n".join(map(" ".join, lines))
+            (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+            found = reference(text.split("\n"), WORDS)
+            expected += [(document, str(number)) for document in found]
+        if dropped == "documents":
+            met: dict[str, tuple[Any, str]] = {}
+            for document, year in expected:
+                met.setdefault(repr(document), (document, year))
+            expected = list(met.values())
+        preparation = Preparation(keep_from_name=r"(?P<year>[0-9]+)\.txt", drop_duplicates=dropped, layout="lines")
+        paths = [folder / f"{number}.txt" for number in range(len(files))]
+        corpus = corpora.read(paths, preparation, block_characters=block_characters)
+        with encode(corpus, WORDS, folder / "e", preparation=preparation) as encoded:
+            assert [(document, year) for document, (year,) in zip(documents(encoded), encoded.kept(), strict=True)] == (
+                expected
+            )
+
+
+class TestTypes:
+    @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=20), st.slices(20))
+    def test_they_are_a_list(self, words: list[str], part: slice) -> None:
+        utf8 = np.frombuffer("".join(words).encode(), dtype=np.uint8)
+        types = Types(utf8, np.cumsum([len(word.encode()) for word in words], dtype=np.int64))
+        assert list(types) == words
+        assert types[part] == words[part]
+        assert [types[place] for place in range(-len(words), len(words))] == words * 2
+        with pytest.raises(IndexError):
+            types[len(words)]
+
+    def test_many(self) -> None:
+        words = [f"词{number}" for number in range(20_000)]
+        types = Types(
+            np.frombuffer("".join(words).encode(), dtype=np.uint8),
+            np.cumsum([len(word.encode()) for word in words], dtype=np.int64),
+        )
+        assert list(types) == words
+        assert types[5000:15_000] == words[5000:15_000]
+
+
 class TestStore:
     def test_it_opens_again(self, tmp_path: Path) -> None:
         with encode(corpora.read(["a b", "", "b"]), WORDS, tmp_path / "e") as first:
             before = (documents(first), first.fingerprint, first.counts.tolist())
         with EncodedCorpus(tmp_path / "e") as again:
             assert (documents(again), again.fingerprint, again.counts.tolist()) == before
+
+    def test_it_tells_how_it_was_made(self, tmp_path: Path) -> None:
+        path = tmp_path / "corpus.txt"
+        path.write_bytes(b"A \xff line.")
+        preparation = Preparation(encoding_errors="replace", cased=True, lang="de", sentences="split")
+        encode(corpora.read(path, preparation), None, tmp_path / "e", preparation=preparation).close()
+        with EncodedCorpus(tmp_path / "e") as encoded:
+            assert encoded.preparation == preparation
+            assert not encoded.segmentation.lower
+            assert (encoded.layout, encoded.lang, encoded.warnings) == ("lines", "de", [])
+            assert sum(encoded.faults.invalid.values()) == 1
+            assert encoded.remarks == encoded.faults.sentences()
 
     def test_fingerprints_tell_corpora_apart(self, tmp_path: Path) -> None:
         corpora_of_words: list[Any] = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import firth
-from firth import training
+from firth import Preparation, training
 from firth.training import Budget, default_epochs, train
 
 FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
@@ -228,11 +228,11 @@ def test_going_on_needs_the_same_dim_and_no_tree(tmp_path):
 
 
 def test_going_on_keeps_how_words_were_found(tmp_path):
-    base = train(FAMILY, ["我今天好开心"] * 20, epochs=1, segment="chinese")
+    base = train(FAMILY, ["我今天好开心"] * 20, epochs=1, preparation=Preparation(segment="chinese"))
     with pytest.raises(firth.UsageError, match="segment 'chinese'"):
-        train(FAMILY, TEXT, epochs=1, base=base, segment="words")
-    with pytest.raises(firth.UsageError, match="leave segment and cased out"):
-        train(FAMILY, TEXT, epochs=1, base=base, cased=True)
+        train(FAMILY, TEXT, epochs=1, base=base, preparation=Preparation(segment="words"))
+    with pytest.raises(firth.UsageError, match="leave out cased"):
+        train(FAMILY, TEXT, epochs=1, base=base, preparation=Preparation(cased=True))
     model = train(FAMILY, [["今天", "开心"], ["今天", "很", "忙"]] * 10, epochs=1, base=base)
     assert model.segmentation == base.segmentation
     assert "忙" in model.vocabulary
@@ -253,7 +253,7 @@ def test_lines_of_one_word_are_no_corpus():
 
 
 def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_encoded", None)  # nothing is read
+    monkeypatch.setattr(training, "prepared", None)  # nothing is read
     (tmp_path / "file").touch()
     with pytest.raises(firth.FirthError, match="cannot be written"):
         small(output=tmp_path / "file" / "model")
@@ -289,9 +289,11 @@ def test_arguments_out_of_range(change):
 
 
 def test_cased_and_segment_are_settings_of_the_model():
-    model = train(FAMILY, ["The cat sat", "the Cat sat"] * 5, epochs=1, cased=True)
+    model = train(FAMILY, ["The cat sat", "the Cat sat"] * 5, epochs=1, preparation=Preparation(cased=True))
     assert {"The", "the", "Cat", "cat"} < set(model.vocabulary.words)
-    model = train(FAMILY, ["new-york is big", "new-york is loud"] * 5, epochs=1, segment="space")
+    model = train(
+        FAMILY, ["new-york is big", "new-york is loud"] * 5, epochs=1, preparation=Preparation(segment="space")
+    )
     assert "new-york" in model.vocabulary
 
 

@@ -29,6 +29,12 @@ class TestRows:
         vocabulary = Vocabulary.from_counts(["a", "b", "c"], [1, 3, 2], min_count=1, max_size=2)
         assert vocabulary.words == ["b", "c"]
 
+    def test_pruned_types_get_no_row(self) -> None:
+        vocabulary = Vocabulary.from_counts(["b", "a", ""], [2, 3, 9], min_count=1)
+        assert vocabulary.words == ["a", "b"]
+        assert vocabulary.rows(["", "b"]).tolist() == [-1, 1]
+        assert vocabulary.extended(["c", ""], [1, 99], min_count=1).words == ["a", "b", "c"]
+
     def test_looking_up(self) -> None:
         vocabulary = Vocabulary(["a", "b"], [2, 1])
         assert "a" in vocabulary
@@ -62,6 +68,12 @@ class TestBadInput:
     def test_no_words(self) -> None:
         with pytest.raises(FirthError, match="no words"):
             Vocabulary.from_counts([], [])
+
+    def test_pruned_types_are_not_named(self) -> None:
+        with pytest.raises(FirthError, match=r"most frequent, 'b', occurs 3 times: --min-count 3 or less"):
+            Vocabulary.from_counts(["a", "b", ""], [1, 3, 4])
+        with pytest.raises(FirthError, match="no words"):
+            Vocabulary.from_counts([""], [9])
 
     def test_limits(self) -> None:
         with pytest.raises(UsageError, match="min_count=0"):

@@ -24,7 +24,7 @@ GENSIM_NAMES: Mapping[str, str] = {
     "min_alpha": "final_learning_rate",
     "shrink_windows": "window_widths ('dynamic' or 'fixed')",
     "max_final_vocab": "max_size",
-    "max_vocab_size": "max_size",
+    "max_vocab_size": "max_types",
     "iter": "epochs",
     "workers": "threads",
     "sentences": "corpus",

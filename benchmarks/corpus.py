@@ -1,0 +1,288 @@
+"""From a file of text to encoded ids: firth beside gensim and datasets.map, alternately; and firth's memory by size.
+
+    python benchmarks/corpus.py --english ../shared/data/corpora/en-wiki.txt.xz \
+        --chinese ../shared/data/corpora/zh-mixed.txt.xz --environment /tmp/datasets
+
+firth: `firth.tokens.encode` of the plain text, everything chosen by looking at it: decoding, layout, segmentation,
+counting, ids, lines and documents on disk. gensim: `build_vocab(corpus_file=...)`, which counts words that white space
+sets apart, and writes no ids (every epoch looks them up again); English is given to it split already, Chinese lines are
+cut by rjieba and written to a file within the time. datasets: `load_dataset("text")`, `map` to words (`str.split` of
+lower-cased lines, or rjieba), a `Counter` over them, `map` to ids; two processes, in an environment of its own, which
+the script makes in the folder given. Every run is a process of its own; imports do not count, compiling does not either
+(a run before the first one fills Numba's cache). Memory is that of the process itself, without the workers of datasets.
+
+Every run is recorded in results/corpus.jsonl; those that stand there are not run again. The table goes to
+results/corpus.md. About 20 minutes on 2 cores, most of them of datasets.
+"""
+
+import argparse
+import json
+import lzma
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recording import RESULTS, Record, machine, recorded, run_measured
+
+PROGRAMS = ("gensim", "datasets", "firth")
+REPEATS = 3
+SMALL_BYTES = 30_000_000
+PROCESSES = 2
+LEAST_MEGABYTES_PER_SECOND = {"english": 15, "chinese": 8}
+
+
+class Text(NamedTuple):
+    """A corpus as plain text, and the same split into words by white space."""
+
+    language: str
+    name: str
+    plain: Path
+    split: Path
+
+
+def firth_child(plain: str, _split: str, _language: str) -> Record:
+    import firth.counting  # noqa: F401 - loads the compiler
+    from firth.corpus import read
+    from firth.tokens import encode
+
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        with encode(read(Path(plain)), None, Path(folder) / "encoded") as encoded:
+            seconds = time.monotonic() - began
+            return {
+                "version": version("firth"),
+                "seconds": round(seconds, 3),
+                "n_words": encoded.n_tokens,
+                "n_types": len(encoded.types),
+                "segmentation": encoded.segmentation.method,
+            }
+
+
+def gensim_child(plain: str, split: str, language: str) -> Record:
+    from gensim.models import Word2Vec
+
+    began = time.monotonic()
+    if language == "chinese":
+        cut_lines(Path(plain), Path(split))
+    word2vec = Word2Vec(min_count=1, workers=PROCESSES)
+    word2vec.build_vocab(corpus_file=split)
+    seconds = time.monotonic() - began
+    return {
+        "version": version("gensim"),
+        "seconds": round(seconds, 3),
+        "n_words": word2vec.corpus_total_words,
+        "n_types": len(word2vec.wv),
+    }
+
+
+def cut_lines(plain: Path, split: Path) -> None:
+    """Writes every line with its words set apart, as users of gensim do with Chinese."""
+    import rjieba
+
+    with plain.open(encoding="utf-8") as lines, split.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(" ".join(word for word in rjieba.cut(line) if not word.isspace()) + "\n")
+
+
+def datasets_child(plain: str, _split: str, language: str) -> Record:
+    import datasets  # type: ignore[import-not-found]  # in an environment of its own
+
+    datasets.disable_progress_bars()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        lines = datasets.load_dataset("text", data_files=plain, split="train", cache_dir=folder)
+        to_words = words_by_rjieba if language == "chinese" else words_by_white_space
+        words = lines.map(to_words, batched=True, num_proc=PROCESSES, remove_columns=["text"])
+        counts: Counter[str] = Counter()
+        for batch in words.iter(1000):
+            for line in batch["words"]:
+                counts.update(line)
+        ids = {word: number for number, word in enumerate(counts)}
+        words.map(partial(to_ids, ids), batched=True, num_proc=PROCESSES, remove_columns=["words"])
+        seconds = time.monotonic() - began
+    return {
+        "version": version("datasets"),
+        "seconds": round(seconds, 3),
+        "n_words": counts.total(),
+        "n_types": len(counts),
+    }
+
+
+def words_by_white_space(batch: dict[str, list[str]]) -> dict[str, Any]:
+    return {"words": [line.lower().split() for line in batch["text"]]}
+
+
+def words_by_rjieba(batch: dict[str, list[str]]) -> dict[str, Any]:
+    import rjieba
+
+    return {"words": [[word for word in rjieba.cut(line.lower()) if not word.isspace()] for line in batch["text"]]}
+
+
+def to_ids(ids: dict[str, int], batch: dict[str, list[list[str]]]) -> dict[str, Any]:
+    return {"ids": [[ids[word] for word in line] for line in batch["words"]]}
+
+
+CHILDREN: dict[str, Callable[[str, str, str], Record]] = {
+    "firth": firth_child,
+    "gensim": gensim_child,
+    "datasets": datasets_child,
+}
+
+
+def environment_python(folder: Path) -> Path:
+    """The interpreter of an environment with datasets and rjieba, made in `folder` if it is not there."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.is_file():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    if subprocess.run([python, "-c", "import datasets, rjieba"], capture_output=True).returncode:
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "datasets", "rjieba"], check=True)
+    return python
+
+
+def run_program(program: str, text: Text, python: Path) -> Record:
+    """One run: what its process says of itself, and its memory."""
+    interpreter = python if program == "datasets" else Path(sys.executable)
+    arguments = json.dumps([str(text.plain), str(text.split), text.language])
+    # The file itself in the other environment, too: there, nothing of firth is installed or imported.
+    measured = run_measured([interpreter, __file__, "--child", program, "--arguments", arguments])
+    record: Record = json.loads(measured.output.splitlines()[-1])
+    return record | {
+        "megabytes_per_second": round(text.plain.stat().st_size / record["seconds"] / 1e6, 2),
+        "wall_seconds": measured.wall_seconds,
+        "peak_anonymous_mib": measured.peak_anonymous_mib,
+    }
+
+
+def prepared(corpus: Path, language: str, folder: Path, n_bytes: int | None) -> Text:
+    """The first n_bytes of the corpus in whole lines (None: all) as plain text, English also split into words."""
+    text = Text(language, corpus.name, folder / f"{language}.txt", folder / f"{language}.split.txt")
+    opened = lzma.open if corpus.suffix == ".xz" else open
+    left = n_bytes
+    with opened(corpus, "rb") as lines, text.plain.open("wb") as file:
+        for line in lines:
+            file.write(line)
+            if left is not None and (left := left - len(line)) <= 0:
+                break
+    if language == "english":
+        from firth import Segmentation
+
+        segmentation = Segmentation(method="words")
+        with text.plain.open(encoding="utf-8") as lines_of_text, text.split.open("w", encoding="utf-8") as file_split:
+            for whole in lines_of_text:
+                file_split.write(" ".join(segmentation.words(whole)) + "\n")
+    return text
+
+
+def measured_runs(text: Text, python: Path, commit: bool) -> dict[str, list[Record]]:
+    """REPEATS runs of each program, alternately."""
+    n_bytes = text.plain.stat().st_size
+    runs: dict[str, list[Record]] = {program: [] for program in PROGRAMS}
+    for repeat in range(1, REPEATS + 1):
+        for program in PROGRAMS:
+            settings = {"program": program, "corpus": text.name, "n_bytes": n_bytes, "processes": PROCESSES}
+            run = partial(run_program, program, text, python)
+            runs[program].append(recorded("corpus", settings, repeat, run, commit=commit))
+    return runs
+
+
+def measured_small(text: Text, folder: Path, python: Path, commit: bool) -> list[Record]:
+    """REPEATS runs of firth on a smaller piece of the text."""
+    small = text._replace(plain=folder / "small.txt")
+    with text.plain.open("rb") as lines, small.plain.open("wb") as file:
+        while file.tell() < SMALL_BYTES and (line := lines.readline()):
+            file.write(line)
+    n_bytes = small.plain.stat().st_size
+    settings = {"program": "firth", "corpus": text.name, "n_bytes": n_bytes, "processes": PROCESSES}
+    run = partial(run_program, "firth", small, python)
+    return [recorded("corpus", settings, repeat, run, commit=commit) for repeat in range(1, REPEATS + 1)]
+
+
+def table(text: Text, runs: dict[str, list[Record]]) -> str:
+    """Medians over the runs, with the lowest and the highest of the time."""
+    size = runs["firth"][0]["settings"]["n_bytes"] / 1e6
+    lines = [
+        f"## {text.language}: {text.name}, {size:,.1f} MB",
+        "",
+        "| | seconds (lowest to highest) | MB/s | words | types | peak anonymous memory, MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for program in PROGRAMS:
+        seconds = [record["seconds"] for record in runs[program]]
+        median = statistics.median(seconds)
+        one = runs[program][0]
+        memory = statistics.median(record["peak_anonymous_mib"] for record in runs[program])
+        lines.append(
+            f"| {program} {one['version']} | {median:.1f} ({min(seconds):.1f} to {max(seconds):.1f}) | "
+            f"{size / median:.1f} | {one['n_words']:,} | {one['n_types']:,} | {memory:,.0f} |"
+        )
+    reached = size / statistics.median(record["seconds"] for record in runs["firth"])
+    least = LEAST_MEGABYTES_PER_SECOND[text.language]
+    lines += ["", f"Asked for: {least} MB/s; {'reached' if reached >= least else 'NOT reached'}.", ""]
+    return "\n".join(lines)
+
+
+def memory_table(small: list[Record], whole: list[Record]) -> str:
+    lines = ["## firth's memory by size (English)", "", "| MB | types | peak anonymous memory, MiB |", "|---|---|---|"]
+    peaks = []
+    for records in (small, whole):
+        peaks.append(statistics.median(record["peak_anonymous_mib"] for record in records))
+        size = records[0]["settings"]["n_bytes"] / 1e6
+        lines.append(f"| {size:,.1f} | {records[0]['n_types']:,} | {peaks[-1]:,.0f} |")
+    more_types = whole[0]["n_types"] - small[0]["n_types"]
+    lines += ["", f"{peaks[1] - peaks[0]:+.1f} MiB for {more_types:,} more types ({peaks[1] / peaks[0] - 1:+.1%}).", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--english", type=Path)
+    parser.add_argument("--chinese", type=Path)
+    parser.add_argument("--environment", type=Path, help="folder of the environment with datasets; made if missing")
+    parser.add_argument("--bytes", type=int, help="only so much of each corpus, to try the script")
+    parser.add_argument("--commit", action="store_true", help="commit results/corpus.jsonl after each run")
+    parser.add_argument("--child", choices=PROGRAMS, help=argparse.SUPPRESS)
+    parser.add_argument("--arguments", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child is not None:
+        print(json.dumps(CHILDREN[arguments.child](*json.loads(arguments.arguments))))
+        return
+    corpora = {"english": arguments.english, "chinese": arguments.chinese}
+    for language, path in corpora.items():
+        if path is None or not path.is_file():
+            raise SystemExit(f"--{language} {path}: no such file; give a text file (UTF-8, or .xz of it)")
+    if arguments.environment is None:
+        raise SystemExit("--environment: name a folder for the environment with datasets")
+    python = environment_python(arguments.environment)
+    parts, commits = [], set()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        texts = [prepared(path, language, folder, arguments.bytes) for language, path in corpora.items()]
+        for text in texts:
+            run_program("firth", text, python)  # compiles, and reads the file once before all
+            runs = measured_runs(text, python, arguments.commit)
+            commits |= {record["commit"] for record in runs["firth"]}
+            parts.append(table(text, runs))
+            if text.language == "english":
+                small = measured_small(text, folder, python, arguments.commit)
+                parts.append(memory_table(small, runs["firth"]))
+    head = (
+        "# From text to encoded ids\n\n`python benchmarks/corpus.py`: medians of "
+        f"{REPEATS} runs, the programs alternately, each run a process of its own; what is timed stands in the "
+        "script's first lines. gensim only counts; firth and datasets write ids. Every run: `corpus.jsonl`.\n\n"
+        f"Machine: {machine()}. Commits: {', '.join(sorted(commits))}.\n"
+    )
+    (RESULTS / "corpus.md").write_text("\n".join([head, *parts]), encoding="utf-8")
+    print("\n".join([head, *parts]))
+
+
+if __name__ == "__main__":
+    main()

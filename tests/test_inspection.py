@@ -1,0 +1,327 @@
+import dataclasses
+import io
+import json
+import random
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_layout import chinese, chinese_sentence, english, english_sentence
+
+from firth import cache, inspection
+from firth.errors import FirthError
+from firth.families.skipgram import Skipgram
+from firth.inspection import Finding, Inspection, Pace, inspect
+from firth.preparation import Preparation
+from firth.training import train
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """A function that writes a file; training is measured on few words."""
+    monkeypatch.setattr(inspection, "MEASURED_WORDS", 500)
+
+    def writing(text: str | bytes, name: str = "corpus.txt") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return writing
+
+
+def inspected(sources: Any, **options: Any) -> Inspection:
+    return inspect(sources, Preparation(**options), threads=1)
+
+
+def options(found: Inspection) -> list[str]:
+    return [finding.option for finding in found.findings]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "place", lambda given=None: Path(given or tmp_path / "cache" / "firth"))
+
+
+class TestAnOrdinaryCorpus:
+    def test_what_it_holds(self, write: Write) -> None:
+        lines = english(40)
+        path = write("\n\n".join("\n".join(lines[start : start + 4]) for start in range(0, 40, 4)))
+        found = inspected(path)
+        n_words = sum(len(line.split()) for line in lines)
+        assert (found.n_documents, found.n_lines, found.n_tokens) == (10, 40, n_words)
+        assert found.n_types == len(set("\n".join(lines).lower().replace(",", " ").replace(".", " ").split()))
+        assert found.words_per_line == pytest.approx(n_words / 40)
+        n_sentences = sum(line.count(".") for line in lines)
+        assert found.n_sentences == pytest.approx(n_sentences, rel=0.01)
+        longest = max(lines, key=lambda line: len(line.split()))
+        assert found.longest_line == len(longest.split())
+        assert found.longest_line_number == lines.index(longest) + 1
+        assert longest.lower().replace(",", "").startswith(found.longest_line_begins)
+        assert (found.layout, found.lang, found.segment, found.scripts) == ("lines", "en", "words", {"Latin": 1.0})
+        assert (found.n_bytes, found.invalid, found.markup) == (path.stat().st_size, {}, {})
+        assert found.findings == ()
+
+    def test_how_long_training_takes(self, write: Write) -> None:
+        found = inspected(write("\n".join(english(40))))
+        assert set(found.paces) == {"skipgram", "cbow"}
+        for pace in found.paces.values():
+            assert pace.epochs == 20
+            assert pace.seconds == pytest.approx(20 * found.n_tokens / pace.words_per_second)
+        assert found.threads == 1
+
+    def test_the_command_that_is_advised(self, write: Write) -> None:
+        path = write("\n".join(english(40)), "my books.txt")
+        assert inspected(path).command == f"firth train skipgram '{path}' -o corpus-skipgram"
+        path = write("\n".join(english(40)), "books.txt")
+        found = inspected(path, cased=True, encoding="latin-1", inner="'-")
+        assert found.command == (
+            f"firth train skipgram {path} -o books-skipgram --encoding latin-1 --cased --inner ''\"'\"'-'"
+        )
+
+    def test_what_python_holds(self, write: Write) -> None:
+        found = inspected(iter(english(40)))
+        assert (found.n_lines, found.n_bytes) == (40, None)
+        assert found.command == "firth train skipgram CORPUS -o corpus-skipgram"
+        words = [line.split() for line in english(40)]
+        assert inspected(iter(words)).n_tokens == sum(map(len, words))
+
+    def test_standard_input(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        contents = "\n".join(english(40)).encode() + b"\xff\n"
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(contents)))
+        found = inspected(Path("-"))
+        assert (found.n_lines, list(found.invalid.values()), found.first_invalid) == (40, [1], ())
+        assert found.command == "firth train skipgram - -o corpus-skipgram --encoding-errors replace"
+
+    def test_it_stays_in_the_cache_for_training(self, write: Write) -> None:
+        path = write("\n".join(english(40)))
+        inspected(path)
+        (entry,) = cache.entries()
+        train(Skipgram(dim=4), path, tokens=100, threads=1)
+        assert [other.folder for other in cache.entries()] == [entry.folder]
+
+    def test_it_is_plain_values(self, write: Write) -> None:
+        found = inspected(write("\n".join(english(40))))
+        settings = json.loads(json.dumps(found.settings()))
+        assert settings["n_lines"] == 40
+        assert settings["paces"]["cbow"]["epochs"] == 20
+        assert set(settings) == {field.name for field in dataclasses.fields(Inspection)}
+
+    def test_chinese(self, write: Write) -> None:
+        found = inspected(write("\n".join(chinese(60))))
+        assert (found.segment, found.lang, found.scripts) == ("chinese", "zh", {"Han": 1.0})
+        n_sentences = sum(line.count(mark) for line in chinese(60) for mark in "。？！")
+        assert found.n_sentences == pytest.approx(n_sentences, rel=0.01)
+
+
+class TestFindings:
+    def test_an_empty_corpus_is_an_error(self, write: Write) -> None:
+        with pytest.raises(FirthError, match="no words in it"):
+            inspected(write("\n"))
+
+    @pytest.mark.parametrize(
+        ("encoding", "text"),
+        [
+            ("gb18030", "\n".join(chinese(60))),
+            ("big5", "這是一個很長的句子，他們說的話我聽不懂。我們在這裡等了一個小時，後來大家都來了。\n" * 60),
+            ("shift_jis", "これは長い文で、私たちはここで待っていました。雨が降っていたのです。\n" * 60),
+            ("euc-kr", "이것은 긴 문장이고 우리는 여기에서 기다리고 있었다. 그는 나에게 말을 하지 않았다.\n" * 60),
+            ("cp1251", "Ночью река поднялась, и к утру моста уже не было на том месте, где он стоял.\n" * 60),
+            ("cp1252", "La rivière est montée, et le pont n'était plus là : « où est-il passé ? »\n" * 60),
+        ],
+    )
+    def test_another_encoding(self, write: Write, encoding: str, text: str) -> None:
+        path = write(text.encode(encoding))
+        found = inspected(path)
+        assert found.encoding == encoding
+        assert options(found)[0] == f"--encoding {encoding}"
+        assert f"--encoding {encoding}" in found.command
+        assert found.invalid[str(path)] > 50
+        assert len(found.first_invalid) == 1
+        assert found.first_invalid[0].startswith(f"{path}, line 1: byte 0x")
+        assert cache.entries() == []
+
+    def test_broken_bytes(self, write: Write) -> None:
+        good = "\n".join(english(40) + chinese(20)).encode()
+        one, two = write(good + b"\nbroken \xff here\n", "one.txt"), write(b"\xfe\n" + good, "two.txt")
+        found = inspected([one, two])
+        assert found.encoding is None
+        assert found.invalid == {str(one): 1, str(two): 1}
+        assert found.first_invalid == (
+            f"{one}, line 61: byte 0xff at offset {len(good) + 8} is not valid utf-8",
+            f"{two}, line 1: byte 0xfe at offset 0 is not valid utf-8",
+        )
+        assert "--encoding-errors replace" in options(found)
+        assert "--encoding-errors replace" in found.command
+        again = inspected([one, two], encoding_errors="skip")
+        assert again.invalid == found.invalid
+        assert "--encoding-errors replace" not in options(again)
+        assert "--encoding-errors skip" in again.command
+
+    def test_what_no_encoding_mends_stops_it(self, write: Write) -> None:
+        with pytest.raises(FirthError, match="NUL byte"):
+            inspected(write(b"some text\nand \0 more"))
+
+    def test_hard_wrapped_text(self, write: Write) -> None:
+        path = write("\n\n".join(textwrap.fill(paragraph, 70) for paragraph in english()))
+        assert options(inspected(path, layout="lines")) == ["--layout wrapped"]
+        found = inspected(path)
+        assert (found.layout, options(found)) == ("wrapped", [])
+        assert "end in mid-sentence" in found.layout_reason
+        path = write("\n".join(english()))
+        assert options(inspected(path, layout="wrapped")) == ["--layout lines"]
+
+    def test_a_word_a_line(self, write: Write) -> None:
+        path = write("\n".join(" ".join(english(40)).split()))
+        assert "--layout wrapped" in options(inspected(path))
+
+    def test_duplicates(self, write: Write) -> None:
+        lines = english(40)
+        found = inspected(write("\n".join(lines + lines[:10])))
+        assert (found.n_duplicate_lines, found.n_duplicate_documents) == (10, 0)
+        assert options(found) == ["--drop-duplicates lines"]
+        n_words = sum(len(line.split()) for line in lines[:10])
+        assert found.duplicate_line_words == pytest.approx(n_words / found.n_tokens)
+        found = inspected(write("\n\n".join(lines + lines[:10]), "documents.txt"), drop_duplicates="lines")
+        assert (found.n_duplicate_lines, found.n_duplicate_documents) == (10, 10)
+        assert options(found) == ["--drop-duplicates documents"]
+        assert found.command.endswith("--drop-duplicates documents")
+
+    def test_unsegmented_chinese(self, write: Write) -> None:
+        rng = random.Random(1)
+        path = write("\n".join(chinese_sentence(rng) for _ in range(300)))
+        found = inspected(path, segment="space")
+        assert "--segment chinese" in options(found)
+        assert found.command.endswith("--segment chinese")
+
+    def test_a_script_that_nothing_segments(self, write: Write) -> None:
+        path = write("แม่น้ำสูงขึ้นในเวลากลางคืนและสะพานหายไปในตอนเช้า แม่น้ำสูงขึ้น\n" * 50)
+        assert "--segment characters" in options(inspected(path))
+
+    def test_markup(self, write: Write) -> None:
+        path = write("\n".join(f"<p>{line}</p>" if number % 4 == 0 else line for number, line in enumerate(english())))
+        found = inspected(path)
+        assert found.markup == {"HTML tags": 0.25}
+        assert [finding.message.partition(",")[0] for finding in found.findings] == ["25% of the lines hold HTML tags"]
+
+    def test_json_in_plain_text(self, write: Write) -> None:
+        found = inspected(write("\n".join(json.dumps({"text": line}) for line in english(40))))
+        assert any("--field" in finding.message for finding in found.findings)
+
+    def test_numbers_and_codes(self, write: Write) -> None:
+        numbers = " ".join(f"{number} a{number}" for number in range(100, 400))
+        found = inspected(write("\n".join([*english(40), numbers])))
+        assert found.numbers > 0.4
+        assert found.codes > 0.4
+        assert options(found) == ["--digits zero"]
+        assert options(inspected(write("\n".join([*english(40), numbers])), digits="zero")) == []
+
+    def test_a_noisy_vocabulary(self, write: Write) -> None:
+        rng = random.Random(2)
+        noise = ["".join(rng.choices("abcdefghij", k=9)) for _ in range(12_000)]
+        found = inspected(
+            write("\n".join([*english(40), *(" ".join(noise[n : n + 20]) for n in range(0, 12_000, 20))]))
+        )
+        assert found.once > 0.95
+        assert any("occur once" in finding.message for finding in found.findings)
+
+    def test_too_few_words_to_train_on(self, write: Write) -> None:
+        found = inspected(write("only a few words that all differ"))
+        assert found.paces == {}
+        assert [finding.option for finding in found.findings] == ["--min-count 1"]
+        assert found.command.endswith("--min-count 1")
+
+
+class TestParts:
+    def test_shapes(self) -> None:
+        words = ["word", "x" * 41, "1984", "٣", "deadbeef12", "a1", "don't", "1_000", "日本"]
+        assert inspection.shapes(words) == pytest.approx({"long": 1 / 9, "numbers": 2 / 9, "codes": 2 / 9})
+        assert inspection.shapes([]) == {"long": 0.0, "numbers": 0.0, "codes": 0.0}
+
+    @pytest.mark.parametrize(
+        ("line", "kinds"),
+        [
+            ("plain text, 1 < 2 & 3 > 2, [a] * b", set()),
+            ("a <b>bold</b> word", {"HTML tags"}),
+            ("fish &amp; chips &#8212; &#x27;", {"HTML entities"}),
+            ("see [[Main Page|this]]", {"wiki markup"}),
+            ("{{cite web}}", {"wiki markup"}),
+            ("## A heading", {"Markdown"}),
+            ("a [link](https://example.org)", {"Markdown", "URLs"}),
+            ('{"text": "a"}', {"JSON"}),
+            ("at www.example.org", {"URLs"}),
+        ],
+    )
+    def test_markup(self, line: str, kinds: set[str]) -> None:
+        assert set(inspection.markup(["", " ", line])) == kinds
+
+    def test_shares_of_markup_are_of_lines_with_something_in_them(self) -> None:
+        assert inspection.markup(["<p>", "", "a", "b", "</p> http://a"]) == {"HTML tags": 0.5, "URLs": 0.25}
+        assert inspection.markup([]) == {}
+
+    @given(
+        documents=st.lists(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=3), min_size=1), max_size=12),
+        at_once=st.integers(1, 9),
+    )
+    def test_duplicates_are_those_that_a_set_finds(self, documents: list[list[list[int]]], at_once: int) -> None:
+        lines = [line for document in documents for line in document]
+        encoded: Any = SimpleNamespace(
+            type_ids=np.array([type_id for line in lines for type_id in line], dtype=np.int32),
+            line_ends=np.cumsum([len(line) for line in lines], dtype=np.int64),
+            document_ends=np.cumsum([len(document) for document in documents], dtype=np.int64),
+            n_tokens=sum(map(len, lines)),
+        )
+        again_lines = [line for number, line in enumerate(lines) if line in lines[:number]]
+        again = [document for number, document in enumerate(documents) if document in documents[:number]]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inspection, "_TOKENS_AT_ONCE", at_once)
+            assert inspection.count_duplicates(encoded) == (
+                len(again_lines),
+                sum(map(len, again_lines)),
+                len(again),
+                sum(len(line) for document in again for line in document),
+            )
+
+    def test_a_family_for_the_patient_and_one_for_the_others(self) -> None:
+        assert inspection.advised_family({}) == "skipgram"
+        assert inspection.advised_family({"skipgram": Pace(1e6, 5, 3000), "cbow": Pace(1e6, 5, 100)}) == "skipgram"
+        assert inspection.advised_family({"skipgram": Pace(1e6, 5, 4000), "cbow": Pace(1e6, 5, 3000)}) == "cbow"
+
+    @pytest.mark.parametrize(
+        ("seconds", "shown"), [(0.1, "1 s"), (59, "59 s"), (90, "2 min"), (3599, "60 min"), (5400, "1.5 h")]
+    )
+    def test_durations(self, seconds: float, shown: str) -> None:
+        assert inspection.duration(seconds) == shown
+
+    def test_a_report_tells_all_and_ends_with_the_command(self, write: Write) -> None:
+        lines = english(40)
+        rng = random.Random(3)
+        found = inspected(write("\n".join([*lines, lines[0], english_sentence(rng)]).encode() + b"\xff"))
+        report = inspection.report(found)
+        text = "\n".join(report)
+        for value in (f"{found.n_tokens:,}", f"{found.n_types:,}", "Latin 100.0%", "1 line ", "cbow", "1 thread"):
+            assert value in text
+        assert found.first_invalid[0] in text
+        assert "--encoding-errors replace" in text
+        assert report[-1] == found.command
+
+    def test_a_report_shows_no_control_characters(self, write: Write) -> None:
+        found = inspected(write("\n".join(["\x1b[31m \x1b x" * 3, *english(40)])), segment="space")
+        assert "\x1b" not in "\n".join(inspection.report(found))
+
+    def test_what_a_finding_names_is_said_once(self, write: Write) -> None:
+        found = dataclasses.replace(
+            inspected(write("\n".join(english(40)))),
+            findings=(Finding("--a b mends it", "--a b"), Finding("it is broken", "--c d")),
+        )
+        assert {"- --a b mends it", "- it is broken: --c d"} <= set(inspection.report(found))

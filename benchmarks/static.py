@@ -87,7 +87,7 @@ def train(program: str, family: str, text: Path, learning_rate: float, seed: int
 
 
 def threads(program: str) -> int:
-    return 1 if program == ONE_THREAD else SETTINGS["threads"]
+    return 1 if program == ONE_THREAD else int(SETTINGS["threads"])
 
 
 def firth_run(family: str, text: Path, learning_rate: float, seed: int, model: Path) -> Record:

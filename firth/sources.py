@@ -29,8 +29,8 @@ from firth.preparation import Preparation
 Kept = tuple[str | None, ...]
 """Values kept with documents, in the order of `Sources.kept_names`; None where a document has none."""
 
-SAMPLE_STRETCHES: Final = 32
-SAMPLE_STRETCH_BYTES: Final = 1 << 15
+_SAMPLE_STRETCHES: Final = 32
+_SAMPLE_STRETCH_BYTES: Final = 1 << 15
 
 _CHUNK_BYTES: Final = 1 << 16  # a larger piece of memory is mapped anew for every chunk, which takes longer
 _HEAD_BYTES: Final = 512
@@ -51,7 +51,9 @@ _COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _RECORD_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _TABLE_SUFFIX: Final = ".parquet"
 _SUFFIXES_IN_FOLDERS: Final = (".txt", ".text", "", ".jsonl", ".ndjson", ".parquet")
-READ_IN_FOLDERS: Final = "names that end in .txt, .text, .jsonl, .ndjson, .parquet or have no suffix, compressed or not"
+_READ_IN_FOLDERS: Final = (
+    "names that end in .txt, .text, .jsonl, .ndjson, .parquet or have no suffix, compressed or not"
+)
 
 _UNPACK: Final = "unpack it, and give the folder"
 _CONVERT: Final = "turn it into plain text first"
@@ -98,7 +100,7 @@ class Faults:
         said = []
         if self.passed_over:
             said.append(
-                f"{_files(self.passed_over)} in folders passed over; read there are {READ_IN_FOLDERS}; "
+                f"{_files(self.passed_over)} in folders passed over; read there are {_READ_IN_FOLDERS}; "
                 "a pattern, as 'FOLDER/**/*.md', names others"
             )
         if self.repeated:
@@ -244,7 +246,7 @@ class _Strings(Sources):
         for text in self._texts():
             self._sampled.append(text)
             n_sampled += len(text)
-            if n_sampled >= SAMPLE_STRETCHES * SAMPLE_STRETCH_BYTES:
+            if n_sampled >= _SAMPLE_STRETCHES * _SAMPLE_STRETCH_BYTES:
                 break
         return ["".join(self._sampled)] if self._sampled else []
 
@@ -305,19 +307,19 @@ class _Files(Sources):
 
     def samples(self) -> list[str]:
         total_bytes = sum(place.size for place in self._places)
-        spacing = max(SAMPLE_STRETCH_BYTES, -(-total_bytes // SAMPLE_STRETCHES))
+        spacing = max(_SAMPLE_STRETCH_BYTES, -(-total_bytes // _SAMPLE_STRETCHES))
         samples = []
         file_start = 0
         for place in self._places:
             offsets = range(-file_start % spacing, place.size, spacing)
             file_start += place.size
             if place.path == _STANDARD_INPUT:
-                samples.append(self._beginning(place, SAMPLE_STRETCHES))
+                samples.append(self._beginning(place, _SAMPLE_STRETCHES))
             elif offsets and (place.kind != "text" or _compression(_head(place.path)) is not None):
-                samples.append(self._beginning(place, max(1, SAMPLE_STRETCHES * place.size // total_bytes)))
+                samples.append(self._beginning(place, max(1, _SAMPLE_STRETCHES * place.size // total_bytes)))
             else:
                 encoding = self._preparation.encoding
-                samples += [_stretch(place.path, offset, SAMPLE_STRETCH_BYTES, encoding) for offset in offsets]
+                samples += [_stretch(place.path, offset, _SAMPLE_STRETCH_BYTES, encoding) for offset in offsets]
         return [sample for sample in samples if sample]
 
     def units(self) -> Iterator[Unit]:
@@ -354,7 +356,7 @@ class _Files(Sources):
 
     def _beginning(self, place: _Place, n_stretches: int) -> str:
         """The first whole lines, or records, of what can only be read from its beginning."""
-        wanted = n_stretches * SAMPLE_STRETCH_BYTES
+        wanted = n_stretches * _SAMPLE_STRETCH_BYTES
         texts: Iterator[str]
         if place.kind != "text":
             texts = (text + "\n\n" for text, _ in self._records(place, Faults(), _uncounted))
@@ -417,7 +419,7 @@ def _found(path: Path, faults: Faults) -> Iterator[Path]:
             passed_over = faults.passed_over[n_before:]
             there = f"{_files(passed_over)} passed over" if passed_over else "it is empty"
             raise FirthError(
-                f"there is nothing to read in the folder {shown}: {there}; read in folders are {READ_IN_FOLDERS}; "
+                f"there is nothing to read in the folder {shown}: {there}; read in folders are {_READ_IN_FOLDERS}; "
                 f"a pattern, as '{shown}/**/*.md', names others"
             )
         yield from inside

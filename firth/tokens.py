@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import chain, pairwise
@@ -42,7 +42,7 @@ _KEPT: Final = "kept.jsonl"
 _READ_BYTES: Final = 1 << 20
 _TYPES_AT_ONCE: Final = 1 << 12
 _BLOCKS_AHEAD: Final = 2
-_BLOCKS_BETWEEN_TRIMS: Final = 64
+_BLOCKS_BETWEEN_TRIMS: Final = 32
 
 
 class Types(Sequence[str]):
@@ -269,7 +269,7 @@ def encode(
     return EncodedCorpus(folder)
 
 
-def _added(corpus: Corpus, segmentation: Segmentation, encoder: "_Encoder") -> Iterator[tuple[int, int]]:
+def _added(corpus: Corpus, segmentation: Segmentation, encoder: "_Encoder") -> Generator[tuple[int, int]]:
     """Adds the blocks of `corpus` to the encoder; after each, the bytes read until then, and the words so far.
 
     A second thread adds while this one reads and cuts the next block: a corpus that Python makes is asked for its lines

@@ -261,7 +261,7 @@ def _train_command(name: str) -> Callable[..., None]:
         try:
             model = train(
                 hyperparameters,
-                _sources(corpus),
+                corpus,
                 epochs=epochs,
                 tokens=tokens,
                 minutes=minutes,
@@ -311,13 +311,6 @@ def _progress(quiet: bool) -> "Progress":
     return Silent() if quiet else to_stderr()
 
 
-def _sources(corpus: Sequence[Path]) -> Sequence[Path]:
-    """What the corpus is read from; standard input stands alone."""
-    if Path("-") in corpus and len(corpus) > 1:
-        raise UsageError("- is standard input, and stands alone: give it or files")
-    return corpus
-
-
 def _with_lists(preparation: Preparation) -> Preparation:
     """`preparation` with the columns to keep parted at their commas."""
     names = (name.strip() for part in preparation.keep for name in part.split(","))
@@ -351,7 +344,7 @@ def check(
     if not corpus:
         raise UsageError("no corpus was given: name files, or - for standard input")
     found = inspect(
-        _sources(corpus),
+        corpus,
         _with_lists(preparation),
         threads=threads,
         cache_dir=cache_dir,

@@ -266,7 +266,7 @@ def _unwrapped(texts: Iterator[str]) -> Iterator[str]:
         given: list[str] = []
         for line in lines_of_piece:
             text = line.strip()
-            if not text:
+            if text[:1] in ("", _SOFT_HYPHEN) and not text.replace(_SOFT_HYPHEN, "").strip():
                 is_after_blank = True
                 continue
             if held:

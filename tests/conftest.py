@@ -7,7 +7,12 @@ import threading
 import time
 from contextlib import contextmanager
 
+import hypothesis
 import pytest
+
+# The same examples in every run: what fails for one fails for all. No deadline: nothing here is timed.
+hypothesis.settings.register_profile("firth", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("firth")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -269,7 +269,6 @@ def test_a_terminal_gets_a_table(run: Run, english: Path, monkeypatch: pytest.Mo
         ["train", "skipgram", "corpus.txt", "-o", "out", "--epochs", "1", "--minutes", "1"],
         ["train", "skipgram", "corpus.txt", "-o", "out", "--preset", "network"],
         ["train", "skipgram", "corpus.txt", "-o", "out", "--widow", "3"],
-        ["train", "skipgram", "corpus.txt", "-", "-o", "out"],
         ["train", "skipgram", "corpus.txt", "-o", "out", "--resume"],
         ["train", "skipgram", "missing.txt", "-o", "english"],
     ],
@@ -563,12 +562,6 @@ def test_standard_input_is_a_corpus_as_a_file_is(run: Run, monkeypatch: pytest.M
             )
         assert status == 0, err
         assert model.load(tmp_path / f"out{number}").vocabulary.words == ["今天", "好", "开心"]
-
-
-def test_standard_input_stands_alone(run: Run) -> None:
-    status, _, err = run("train", "skipgram", "-", "a.txt", "-o", "out")
-    assert status == 2
-    assert "stands alone" in err
 
 
 def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path) -> None:

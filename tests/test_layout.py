@@ -290,6 +290,10 @@ class TestLines:
             assert not any(line == "" or line.isspace() for line in whole.split("\n")[:-2])
             assert whole.endswith("\n\n") or not text.strip()
 
+    def test_a_line_of_soft_hyphens_is_empty(self) -> None:
+        assert lines_of("\u00ad") == ""
+        assert lines_of("one\n\u00ad \u00ad\ntwo") == "one\ntwo\n\n"
+
     @settings(max_examples=300)
     @given(text=TEXTS)
     def test_words_stay(self, text: str) -> None:

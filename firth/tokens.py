@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firth.corpus import Block, Corpus
+from firth.cutting import Cutters
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, printable
 from firth.preparation import Preparation
@@ -255,8 +256,12 @@ def encode(
             "layout_reason": corpus.layout_reason,
             "lang": corpus.lang if corpus.splits_sentences else "",
         }
-    with _appearing(folder) as temporary, _Encoder(temporary, corpus, preparation) as encoder:
-        with closing(_added(corpus, segmentation, encoder)) as steps:
+    with (
+        Cutters(segmentation, corpus.total_bytes) as cutters,
+        _appearing(folder) as temporary,
+        _Encoder(temporary, corpus, preparation) as encoder,
+    ):
+        with closing(_added(corpus, cutters, encoder)) as steps:
             for number, (done_bytes, n_tokens) in enumerate(steps):
                 if progress is not None:
                     progress(done_bytes, corpus.total_bytes, n_tokens)
@@ -269,30 +274,32 @@ def encode(
     return EncodedCorpus(folder)
 
 
-def _added(corpus: Corpus, segmentation: Segmentation, encoder: "_Encoder") -> Generator[tuple[int, int]]:
+def _added(corpus: Corpus, cutters: Cutters, encoder: "_Encoder") -> Generator[tuple[int, int]]:
     """Adds the blocks of `corpus` to the encoder; after each, the bytes read until then, and the words so far.
 
-    A second thread adds while this one reads and cuts the next block: a corpus that Python makes is asked for its lines
-    in the thread of the call.
+    A second thread adds while this one reads and cuts the next blocks, or has them cut: a corpus that Python makes is
+    asked for its lines in the thread of the call.
     """
+    read: deque[int] = deque()  # the bytes until the end of each block that is not yet added
+
+    def blocks() -> Iterator[Any]:
+        with _reading(corpus):
+            for block in corpus.blocks():
+                read.append(corpus.done_bytes)
+                yield block
+
+    splits = map(_ready, blocks()) if corpus.has_ready_words else cutters.splits(blocks())
     with ThreadPoolExecutor(1, "firth-encode") as pool:
-        coming: deque[tuple[int, Future[int]]] = deque()
+        coming: deque[Future[int]] = deque()
         try:
-            for block in _blocks(corpus):
-                split = segmentation.split(block) if isinstance(block, str) else _ready(block)
-                coming.append((corpus.done_bytes, pool.submit(encoder.add, split)))
+            for split in splits:
+                coming.append(pool.submit(encoder.add, split))
                 if len(coming) > _BLOCKS_AHEAD:
-                    done_bytes, added = coming.popleft()
-                    yield done_bytes, added.result()
-            for done_bytes, added in coming:
-                yield done_bytes, added.result()
+                    yield read.popleft(), coming.popleft().result()
+            for added in coming:
+                yield read.popleft(), added.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _blocks(corpus: Corpus) -> Iterator[Block]:
-    with _reading(corpus):
-        yield from corpus.blocks()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ FLOW = [
     "layout",
     "corpus",
     "segmentation",
+    "cutting",
     "vocabulary",
     "counting",
     "tokens",

@@ -1,0 +1,240 @@
+"""Blocks of text cut into words by several processes at once: what cuts Chinese lets no other thread run beside it.
+
+A worker is this Python started anew, with a pipe to it and one from it. It is told once, in a line of JSON, where
+modules are found and how text becomes words. Then it gets blocks, each a length and UTF-8, and answers with four
+lengths and the bytes of a `Split`'s arrays. `multiprocessing` would not do: every worker of it runs the user's script
+once more.
+"""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+import numpy as np
+
+from firth.segmentation import Segmentation, Split
+
+_BYTES_WORTH_WORKERS: Final = 3_000_000  # below, they are hardly started when all is done
+_BLOCKS_WORTH_WORKERS: Final = 16
+_MOST_WORKERS: Final = 6  # so many cut as much as one process reads and counts
+_BLOCKS_PER_WORKER: Final = 2  # one that is being cut, and one that lies ready
+_LENGTH: Final = struct.Struct("<q")
+_LENGTHS: Final = struct.Struct("<qqqq")
+_READY: Final = b"firth is ready\n"
+_START: Final = (  # nothing is imported from where the parent does not
+    "import json, signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # Ctrl-C is for the parent to answer
+    "told = json.loads(sys.stdin.buffer.readline())\n"
+    "sys.path[:] = told['path']\n"
+    "from firth.cutting import work\n"
+    "work(told['segmentation'], sys.stdin.buffer, sys.stdout.buffer)\n"
+)
+
+
+def available_processors() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Cutters:
+    """Cuts blocks, by workers where that is quicker; they end with the `with` block.
+
+    What a worker does not do, because it could not be started or has died, is done in this process.
+    """
+
+    def __init__(self, segmentation: Segmentation, n_bytes: int | None) -> None:
+        """No worker yet.
+
+        Args:
+            segmentation: How text becomes words.
+            n_bytes: The size of what will be cut: with a large one, workers start when the `with` block is entered.
+                None: not known; then they start when some blocks are done.
+        """
+        self._segmentation = segmentation
+        self._blocks_before_workers = 0 if (n_bytes or 0) >= _BYTES_WORTH_WORKERS else _BLOCKS_WORTH_WORKERS
+        self._workers: list[_Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._waiting: SimpleQueue[_Task | None] = SimpleQueue()
+        self._served = threading.Event()  # a worker is ready: it, or its thread, takes what waits
+        self._is_closed = False
+
+    def splits(self, blocks: Iterable[str]) -> Generator[Split]:
+        """The blocks in their order, cut. They are asked for in the caller's thread, a few ahead."""
+        coming: deque[_Task] = deque()
+        for number, block in enumerate(blocks):
+            if number == self._blocks_before_workers:
+                self._start_workers()
+            coming.append(_Task(block))
+            self._waiting.put(coming[-1])
+            if len(coming) > _BLOCKS_PER_WORKER * len(self._workers):
+                yield self._awaited(coming.popleft())
+        while coming:
+            yield self._awaited(coming.popleft())
+
+    def __enter__(self) -> Self:
+        """Starts workers for a large text."""
+        if self._blocks_before_workers == 0:
+            self._start_workers()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the workers, whatever they are doing."""
+        self._is_closed = True
+        for worker in self._workers:
+            worker.kill()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        for worker in self._workers:
+            worker.close()
+
+    def _start_workers(self) -> None:
+        """Starts as many as pay, if there are none yet."""
+        n_processors = available_processors()
+        is_python = bool(sys.executable) and not getattr(sys, "frozen", False)  # else a program that holds one
+        if self._workers or self._segmentation.method != "chinese" or n_processors == 1 or not is_python:
+            return
+        path = [place for place in sys.path if isinstance(place, str)]
+        start = json.dumps({"path": path, "segmentation": self._segmentation.settings()})
+        for _ in range(min(n_processors, _MOST_WORKERS)):
+            try:
+                worker = _Worker(start)
+            except OSError:  # no memory, too many processes
+                return
+            self._workers.append(worker)
+            thread = threading.Thread(target=self._serve, args=(worker,), name="firth-cutting", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _serve(self, worker: "_Worker") -> None:
+        """Has a worker cut what waits, or this thread once the worker has died."""
+        if not worker.is_ready():
+            return
+        self._served.set()
+        while (task := self._waiting.get()) is not None and not self._is_closed:
+            split = worker.split(task.text)
+            if split is not None:
+                task.split.set_result(split)
+            elif not self._is_closed:
+                task.cut(self._segmentation)
+
+    def _awaited(self, task: "_Task") -> Split:
+        """What the task comes to. As long as no worker is ready, the work is done here."""
+        while not self._served.is_set() and not task.split.done():
+            with suppress(Empty):  # where a worker has become ready just now
+                if waiting := self._waiting.get_nowait():
+                    waiting.cut(self._segmentation)
+        return task.split.result()
+
+
+def work(settings: Mapping[str, Any], texts: IO[bytes], splits: IO[bytes]) -> None:
+    """What a worker does until its texts end: the parent has closed the pipe, or is no more."""
+    segmentation = Segmentation.from_settings(settings)
+    segmentation.words("\u6211")  # loads tables and dictionary
+    splits.write(_READY)
+    splits.flush()
+    while len(length := texts.read(_LENGTH.size)) == _LENGTH.size:
+        text = texts.read(*_LENGTH.unpack(length)).decode("utf-8", "surrogatepass")
+        split = segmentation.split(text)
+        splits.write(_LENGTHS.pack(len(split.starts), len(split.line_ends), len(split.codes), split.n_visible))
+        for array in (split.starts, split.ends, split.line_ends, split.visible_ends, split.codes):
+            splits.write(np.ascontiguousarray(array).data)
+        splits.flush()
+
+
+class _Task:
+    """A block to be cut, and what it comes to."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.split: Future[Split] = Future()
+
+    def cut(self, segmentation: Segmentation) -> None:
+        """Cuts it here."""
+        try:
+            self.split.set_result(segmentation.split(self.text))
+        except Exception as error:
+            self.split.set_exception(error)
+
+
+class _Worker:
+    """A process that runs `work`."""
+
+    def __init__(self, start: str) -> None:
+        """Starts it; `start` is the line that it reads first.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # if it fails, the parent does the work and says what is wrong
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy would start a thread for each processor
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._texts: IO[bytes] = self.process.stdin
+        self._splits: IO[bytes] = self.process.stdout
+        self._start = start
+        self._is_alive = False
+
+    def is_ready(self) -> bool:
+        """Waits until it can cut; False if it never will."""
+        with suppress(OSError):
+            self._texts.write(self._start.encode("ascii") + b"\n")
+            self._texts.flush()
+            self._is_alive = self._splits.read(len(_READY)) == _READY
+        return self._is_alive
+
+    def split(self, text: str) -> Split | None:
+        """`text` cut; None if the process has died."""
+        if not self._is_alive:
+            return None
+        utf8 = text.encode("utf-8", "surrogatepass")
+        try:
+            self._texts.write(_LENGTH.pack(len(utf8)))
+            self._texts.write(utf8)
+            self._texts.flush()
+            n_words, n_lines, n_codes, n_visible = _LENGTHS.unpack(self._received(_LENGTHS.size))
+            places = np.frombuffer(self._received(8 * (2 * n_words + 2 * n_lines)), np.int64)
+            codes = np.frombuffer(self._received(4 * n_codes), np.uint32)
+        except (OSError, EOFError, MemoryError):
+            self._is_alive = False
+            return None
+        starts, ends, line_ends, visible_ends = np.split(places, np.cumsum([n_words, n_words, n_lines]))
+        return Split(codes, starts, ends, line_ends, visible_ends, n_visible)
+
+    def _received(self, n_bytes: int) -> bytearray:
+        received = bytearray(n_bytes)
+        if self._splits.readinto(received) < n_bytes:  # type: ignore[attr-defined]
+            raise EOFError
+        return received
+
+    def kill(self) -> None:
+        """Ends it at once; whoever waits for it hears of that."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Lets go of its pipes, which no thread may be using."""
+        for pipe in (self._texts, self._splits):
+            with suppress(OSError):  # what could not be written any more
+                pipe.close()

@@ -93,7 +93,9 @@ def threads(program: str) -> int:
 def firth_run(family: str, text: Path, learning_rate: float, seed: int, model: Path) -> Record:
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
     rates = [f"--learning-rate={learning_rate}", f"--seed={seed}"]
-    command = [sys.executable, "-m", "firth", "train", family, str(text), "-o", str(model), "--quiet", *flags, *rates]
+    fresh = ["--cache-dir", str(model.with_name("cache"))]  # nothing that an earlier run has read
+    command = [sys.executable, "-m", "firth", "train", family, str(text), "-o", str(model), "--quiet", *fresh]
+    command += [*flags, *rates]
     measured = run_measured(command)
     record = json.loads((model / "firth.json").read_text(encoding="utf-8"))
     vocabulary = Vocabulary.read(model / "vocabulary.tsv")

@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from firth.tokens import FORMAT, EncodedCorpus, encode
 _ABOUT: Final = "about.json"
 _STORE: Final = "encoded"
 _UNFINISHED: Final = ".unfinished-"
+_NAME: Final = re.compile(r"[0-9a-f]{32}")  # of an entry
 _SECONDS_TILL_ABANDONED: Final = 24 * 3600.0
 """An unfinished entry that nothing was written to for so long belongs to a process that was killed."""
 
@@ -95,20 +97,26 @@ def encoded(
     folder = place(cache_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _remove_abandoned(folder)
+        for abandoned in _abandoned(folder):
+            shutil.rmtree(abandoned, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=_UNFINISHED))
     except OSError as error:
         shown = printable(str(folder))
         raise FirthError(f"cannot write to the cache {shown}: {error.strerror}; --cache-dir names another") from error
     try:
         identity = corpus.identity()
-        entry = None if identity is None else folder / _key(identity, segmentation, preparation, corpus)
-        store = None if entry is None else _opened(entry)
+        store = None
+        if identity is not None:
+            entry = folder / _key(identity, None, preparation, corpus)
+            store = _opened(entry)
+            if segmentation is not None and (store is None or store.segmentation != segmentation):
+                entry = folder / _key(identity, segmentation, preparation, corpus)
+                store = _opened(entry)
         if store is not None:
             progress.say(f"the corpus was read before: {_said(entry)}")
         else:
             store = _read(corpus, segmentation, preparation, unfinished / _STORE, progress)
-            if entry is not None:
+            if identity is not None:
                 store = _kept(store, corpus, unfinished, entry)
                 progress.say(f"the encoded corpus is kept for later runs: {_said(entry)}")
         with store:
@@ -120,18 +128,16 @@ def encoded(
 def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
     """The encoded corpora in the cache, the one used last first."""
     found = []
-    folder = place(cache_dir)
-    for about in folder.glob(f"*/{_ABOUT}"):
-        if about.parent.name.startswith(_UNFINISHED):
-            continue
+    for folder in _folders(place(cache_dir)):
         with suppress(OSError, ValueError, KeyError):
+            about = folder / _ABOUT
             told = json.loads(about.read_bytes())
             found.append(
                 Entry(
-                    folder=about.parent,
+                    folder=folder,
                     sources=str(told["sources"]),
                     n_tokens=int(told["n_tokens"]),
-                    n_bytes=_n_bytes(about.parent),
+                    n_bytes=_n_bytes(folder),
                     seconds_unused=max(0.0, time.time() - about.stat().st_mtime),
                 )
             )
@@ -139,7 +145,7 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
 
 
 def clear(cache_dir: str | os.PathLike[str] | None = None) -> int:
-    """Deletes the encoded corpora, those of killed processes too; how many bytes that were.
+    """Deletes the encoded corpora, and what processes that were killed a day ago or more left; how many bytes that were.
 
     Nothing else in the directory is touched. A run that uses an entry goes on where the system lets mapped files be
     deleted; elsewhere that entry stays.
@@ -148,11 +154,8 @@ def clear(cache_dir: str | os.PathLike[str] | None = None) -> int:
         FirthError: an entry could not be deleted.
     """
     folder = place(cache_dir)
-    ours = [about.parent for about in folder.glob(f"*/{_ABOUT}")] + list(folder.glob(f"{_UNFINISHED}*"))
     n_bytes = 0
-    for entry in dict.fromkeys(ours):
-        if entry.name.startswith(_UNFINISHED) and _seconds_unchanged(entry) < _SECONDS_TILL_ABANDONED:
-            continue  # a process may be writing it
+    for entry in _folders(folder) + _abandoned(folder):
         n_bytes += _n_bytes(entry)
         try:
             shutil.rmtree(entry)
@@ -210,8 +213,10 @@ def _opened(entry: Path) -> EncodedCorpus | None:
         return None
     try:
         store = EncodedCorpus(entry / _STORE)
-    except FirthError:
-        shutil.rmtree(entry, ignore_errors=True)
+    except FirthError as error:
+        cause = error.__context__
+        if not isinstance(cause, OSError) or isinstance(cause, FileNotFoundError):
+            shutil.rmtree(entry, ignore_errors=True)  # others, as too many open files, say nothing of the entry
         return None
     with suppress(OSError):  # it may be somebody else's, and be used nevertheless
         os.utime(entry / _ABOUT)
@@ -231,8 +236,7 @@ def _kept(store: EncodedCorpus, corpus: Corpus, unfinished: Path, entry: Path) -
     return EncodedCorpus(entry / _STORE)
 
 
-def _said(entry: Path | None) -> str:
-    assert entry is not None
+def _said(entry: Path) -> str:
     return f"{printable(str(entry))} ({_n_bytes(entry) / 1e6:,.1f} MB; `firth cache` lists and clears)"
 
 
@@ -252,7 +256,18 @@ def _seconds_unchanged(folder: Path) -> float:
     return time.time() - newest
 
 
-def _remove_abandoned(folder: Path) -> None:
-    for entry in folder.glob(f"{_UNFINISHED}*"):
-        if _seconds_unchanged(entry) >= _SECONDS_TILL_ABANDONED:
-            shutil.rmtree(entry, ignore_errors=True)
+def _folders(place: Path) -> list[Path]:
+    """The entries in the cache's directory, told from whatever else lies there."""
+    return [
+        about.parent
+        for about in place.glob(f"*/{_ABOUT}")
+        if _NAME.fullmatch(about.parent.name) and (about.parent / _STORE).is_dir()
+    ]
+
+
+def _abandoned(place: Path) -> list[Path]:
+    return [
+        folder
+        for folder in place.glob(f"{_UNFINISHED}*")
+        if folder.is_dir() and _seconds_unchanged(folder) >= _SECONDS_TILL_ABANDONED
+    ]

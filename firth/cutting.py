@@ -28,6 +28,7 @@ _BYTES_WORTH_WORKERS: Final = 3_000_000  # below, they are hardly started when a
 _BLOCKS_WORTH_WORKERS: Final = 16
 _MOST_WORKERS: Final = 6  # so many cut as much as one process reads and counts
 _BLOCKS_PER_WORKER: Final = 2  # one that is being cut, and one that lies ready
+_SECONDS_TO_START: Final = 5.0  # it takes half a second
 _LENGTH: Final = struct.Struct("<q")
 _LENGTHS: Final = struct.Struct("<qqqq")
 _READY: Final = b"firth is ready\n"
@@ -122,9 +123,8 @@ class Cutters:
             self._threads.append(thread)
 
     def _serve(self, worker: "_Worker") -> None:
-        """Has a worker cut what waits, or this thread once the worker has died."""
-        if not worker.is_ready():
-            return
+        """Has a worker cut what waits, or this thread where the worker has died."""
+        worker.wait_until_ready()
         self._served.set()
         while (task := self._waiting.get()) is not None and not self._is_closed:
             split = worker.split(task.text)
@@ -134,7 +134,9 @@ class Cutters:
                 task.cut(self._segmentation)
 
     def _awaited(self, task: "_Task") -> Split:
-        """What the task comes to. As long as no worker is ready, the work is done here."""
+        """What the task comes to. If no worker becomes ready, the work is done here."""
+        if self._workers and self._blocks_before_workers == 0:  # else this process has its dictionary already
+            self._served.wait(_SECONDS_TO_START)
         while not self._served.is_set() and not task.split.done():
             with suppress(Empty):  # where a worker has become ready just now
                 if waiting := self._waiting.get_nowait():
@@ -196,13 +198,12 @@ class _Worker:
         self._start = start
         self._is_alive = False
 
-    def is_ready(self) -> bool:
-        """Waits until it can cut; False if it never will."""
+    def wait_until_ready(self) -> None:
+        """Waits until it can cut, or has died."""
         with suppress(OSError):
             self._texts.write(self._start.encode("ascii") + b"\n")
             self._texts.flush()
             self._is_alive = self._splits.read(len(_READY)) == _READY
-        return self._is_alive
 
     def split(self, text: str) -> Split | None:
         """`text` cut; None if the process has died."""

@@ -28,16 +28,16 @@ class Preparation:
             document, whatever empty lines it has; `auto` looks at the text.
         sentences: `split` makes every sentence a line of its own; `lines` leaves lines as they are; `auto` splits where
             the family needs sentences.
-        lang: The language whose rules end sentences, as en or zh; None: found by looking at the text.
+        lang: The language whose rules end sentences, as en or zh; by default found by looking at the text.
         segment: How lines become words: `words`, `space`, `chinese`, `characters`, or `auto`, which looks at the text.
-        cased: Whether "Word" and "word" are two words.
+        cased: Keep capital letters apart from small ones.
         unicode_form: `NFC` composes what is one character; `NFKC` also makes wide, small and ligature forms plain.
         digits: `keep` leaves digits as they are; `zero` makes each of them 0, so that numbers of a shape are one word.
-        simplified: Whether traditional Chinese becomes simplified (needs the extra `opencc`).
+        simplified: Make traditional Chinese simplified (needs the extra `opencc`).
         inner: Characters that belong to a word where they stand between two letters of it: "'-" keeps don't whole.
         user_words: A file of words that Chinese text is cut by beside the dictionary's: a word a line, and a frequency
             and a tag behind it, if known.
-        drop_duplicates: `lines` leaves out lines whose words have been met before, `documents` documents; `no`.
+        drop_duplicates: Leave out `lines` or `documents` whose words have all been met before in the same order.
         max_types: At most so many different words are counted at a time: beyond, the rarest so far are dropped.
     """
 
@@ -61,7 +61,15 @@ class Preparation:
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a field's range (UsageError)."""
+        if isinstance(self.user_words, str):
+            object.__setattr__(self, "user_words", Path(self.user_words))
+        if isinstance(self.keep, str) or not all(isinstance(name, str) for name in self.keep):
+            raise UsageError(f"keep is {printable(repr(self.keep))}; it must be a tuple of names, as ('year', 'source')")
+        object.__setattr__(self, "keep", tuple(self.keep))
         for name, hint in get_type_hints(type(self)).items():
+            if hint in (bool, int) and type(getattr(self, name)) is not hint:
+                due = "True or False" if hint is bool else "a whole number"
+                raise UsageError(f"{name} is {printable(repr(getattr(self, name)))}; it must be {due}")
             choices = get_args(hint)
             if choices and all(isinstance(choice, str) for choice in choices) and getattr(self, name) not in choices:
                 asked = printable(str(getattr(self, name)))

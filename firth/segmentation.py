@@ -6,7 +6,6 @@ lines at a time, so that a corpus and a query are cut by the same code.
 
 import functools
 import hashlib
-import importlib.metadata
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -461,25 +460,33 @@ def _characters(form: UnicodeForm) -> _Characters:
     """The tables that serve text in a normalisation form."""
     classes = np.zeros(0x110000, dtype=np.uint8)
     lower = np.arange(_END_OF_CASE, dtype=np.uint32)
-    characters = "".join(map(chr, range(_PLANES_WITH_LETTERS)))
+    characters = np.arange(_PLANES_WITH_LETTERS, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     for pattern, bit in ((r"\w+", _LETTER), (r"\s+", _SPACE), (r"\d+", _DIGIT)):
         for found in re.finditer(pattern, characters):
             classes[found.start() : found.end()] |= bit
-    for code in chain.from_iterable(_IRREGULAR_RANGES):
-        char = chr(code)
-        category = unicodedata.category(char)
+    irregular = list(map(chr, chain.from_iterable(_IRREGULAR_RANGES)))
+    for char, category, combines, decomposition, lowered in zip(
+        irregular,
+        map(unicodedata.category, irregular),
+        map(unicodedata.combining, irregular),
+        map(unicodedata.decomposition, irregular),
+        map(str.lower, irregular),
+        strict=True,
+    ):
         if category == "Cn":
             continue
+        code = ord(char)
         if category[0] == "M" or char in _JOINERS:
             classes[code] |= _MARK
-            if unicodedata.combining(char):
-                classes[code] |= _UNSTABLE
-        if parts := unicodedata.decomposition(char).split():
+        if combines:
+            classes[code] |= _UNSTABLE
+        if decomposition:
+            parts = decomposition.split()
             if not unicodedata.is_normalized(form, char):
                 classes[code] |= _UNSTABLE
             if len(parts) == 2 and not parts[0].startswith("<"):
                 classes[int(parts[1], 16)] |= _UNSTABLE  # it may compose with what stands before it
-        if (lowered := char.lower()) != char:
+        if lowered != char:
             classes[code] |= _UPPER
             lower[code] = ord(lowered) if len(lowered) == 1 else 0
     lower[ord("Σ")] = 0  # at a word's end it becomes ς
@@ -684,7 +691,9 @@ def _chinese_cuts(
 
 @functools.cache
 def _installed_segmenter() -> str:
-    return f"rjieba {importlib.metadata.version('rjieba')}"
+    from importlib.metadata import version  # takes as long to load as all else here
+
+    return f"rjieba {version('rjieba')}"
 
 
 def _thinned(sample: str) -> str:

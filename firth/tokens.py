@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, Literal, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from firth.corpus import Block, Corpus
+from firth.corpus import Corpus
 from firth.cutting import Cutters
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, printable
@@ -42,7 +42,7 @@ _DOCUMENT_ENDS: Final = "document_ends.i64"
 _KEPT: Final = "kept.jsonl"
 _READ_BYTES: Final = 1 << 20
 _TYPES_AT_ONCE: Final = 1 << 12
-_BLOCKS_AHEAD: Final = 2
+_BLOCKS_AHEAD: Final = 24  # so much is cut while the compiled code is loaded
 _BLOCKS_BETWEEN_TRIMS: Final = 32
 
 
@@ -292,6 +292,7 @@ def _added(corpus: Corpus, cutters: Cutters, encoder: "_Encoder") -> Generator[t
     with ThreadPoolExecutor(1, "firth-encode") as pool:
         coming: deque[Future[int]] = deque()
         try:
+            pool.submit(encoder.add, _ready([]))  # loads the compiled code
             for split in splits:
                 coming.append(pool.submit(encoder.add, split))
                 if len(coming) > _BLOCKS_AHEAD:

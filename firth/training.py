@@ -22,7 +22,7 @@ from firth.files import appearing, check_output, latest_checkpoint, printable, r
 from firth.model import Model, load, versions
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
-from firth.segmentation import Segmentation
+from firth.segmentation import Segmentation, read_user_words
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import Vocabulary
 from firth.windows import Stream
@@ -172,9 +172,10 @@ def train(
         raise UsageError(f"threads is {threads}; it must be at least 1")
     if seed < 0:
         raise UsageError(f"seed is {seed}; it must not be negative")
+    preparation = preparation or Preparation()
     run = None
     if resume:
-        run = _begun(place, family, given, seed, is_from_model=base is not None)
+        run = _begun(place, family, given, seed, preparation, is_from_model=base is not None)
     elif place is not None:
         check_output(place, overwrite=overwrite)
     start = None
@@ -182,7 +183,6 @@ def train(
         start = base if isinstance(base, Model) else load(base)
         _check_base(start, family)
     source = start if run is None else run.model
-    preparation = preparation or Preparation()
 
     began = time.monotonic()
     with prepared(
@@ -260,7 +260,11 @@ class Run:
                 "n_tokens": encoded.n_tokens,
                 "n_lines": encoded.n_lines,
                 "n_documents": encoded.n_documents,
+                "layout": encoded.layout,
+                "lang": encoded.lang,
+                "remarks": encoded.remarks,
             },
+            "preparation": encoded.preparation.settings(),
             "budget": {name: value for name, value in asdict(budget).items() if value is not None},
             "seed": seed,
             "threads": threads,
@@ -334,8 +338,8 @@ class _Loop:
         began = time.monotonic()
         batch = family.batch(text, 0, self.job.seed)
         network: Any = self.job.model.network
-        spare = network._make(np.zeros_like(table) for table in network)
-        family.step(spare, batch, family.learning_rate, text.tree)
+        no_rows = network._make(np.empty_like(table[:0]) for table in network)
+        family.step(no_rows, batch.empty(), family.learning_rate, text.tree)
         seconds = time.monotonic() - began
         if seconds > 1:
             self.progress.say(f"compiled the training step for this processor in {seconds:.0f} s; it is kept for later")
@@ -528,7 +532,15 @@ def _default_budget(encoded: EncodedCorpus, progress: Progress) -> Budget:
     return budget
 
 
-def _begun(place: Path | None, family: Family, budget: Budget | None, seed: int, *, is_from_model: bool) -> Run:
+def _begun(
+    place: Path | None,
+    family: Family,
+    budget: Budget | None,
+    seed: int,
+    preparation: Preparation,
+    *,
+    is_from_model: bool,
+) -> Run:
     """The unfinished run in `place`, which must have been begun with these settings."""
     if place is None:
         raise UsageError("a resumed run needs the output that it began with")
@@ -536,7 +548,8 @@ def _begun(place: Path | None, family: Family, budget: Budget | None, seed: int,
     if folder is None:
         raise UsageError(f"{printable(str(place))} has no unfinished run to resume; train without --resume")
     run = Run.read(folder)
-    asked, there = settings(family), settings(run.model.family)
+    asked = preparation.settings() | settings(family)
+    there = run.model.record.get("preparation", {}) | settings(run.model.family)
     differing = [
         f"{name} {asked.get(name)!r} (begun with {there.get(name)!r})"
         for name in sorted(asked.keys() | there.keys())
@@ -609,19 +622,9 @@ def _account(encoded: EncodedCorpus) -> Iterator[str]:
     )
     reason = f" ({encoded.segmentation_reason})" if encoded.segmentation_reason else ""
     yield f"words: {encoded.segmentation.method}{reason}"
-    if encoded.layout_reason:
-        yield f"layout: {encoded.layout} ({encoded.layout_reason})"
     if encoded.lang:
         yield f"every sentence is a line, by the rules of '{printable(encoded.lang)}'"
-    if encoded.n_duplicates:
-        yield f"{encoded.n_duplicates:,} duplicate {encoded.preparation.drop_duplicates} left out"
-    if encoded.n_pruned_types:
-        yield (
-            f"more than {encoded.preparation.max_types:,} different words at a time: the rarest were dropped, "
-            f"{encoded.n_pruned_types:,} of them with {encoded.n_pruned_tokens:,} occurrences (--max-types)"
-        )
-    yield from encoded.faults.sentences()
-    yield from (f"warning: {warning}" for warning in encoded.warnings)
+    yield from encoded.remarks
 
 
 def _check_alike(preparation: Preparation, like: Segmentation) -> None:
@@ -636,7 +639,7 @@ def _check_alike(preparation: Preparation, like: Segmentation) -> None:
         "inner": like.inner,
     }
     asked = [name for name in there if getattr(preparation, name) not in (getattr(default, name), there[name])]
-    if preparation.user_words is not None:
+    if preparation.user_words is not None and read_user_words(preparation.user_words) != like.user_words:
         asked.append("user_words")
     if asked:
         found = ", ".join(f"{name} {value!r}" for name, value in there.items())

@@ -31,6 +31,12 @@ class Batch(NamedTuple):
     noise: NDArray[np.int32]  # (B, N) rows; (B, 0) under hierarchical softmax
     n_tokens: int  # raw tokens that the batch stands for
 
+    def empty(self) -> "Batch":
+        """A batch without centres, whose arrays are of the same kinds."""
+        return self._replace(
+            rows=self.rows[:0], left=self.left[:0], right=self.right[:0], first=0, last=0, noise=self.noise[:0]
+        )
+
     def blocks(self) -> Iterator["Batch"]:
         """The batch's blocks, each a batch of one block."""
         for number in range(len(self.noise)):

@@ -92,6 +92,16 @@ def test_changed_user_words_are_read_again(tmp_path):
     assert found[0] != found[1]
 
 
+def test_a_run_that_goes_on_uses_what_was_read(text, tmp_path):
+    with encoded(text, tmp_path / "cache") as store:
+        segmentation = store.segmentation
+    for asked, n_entries in ((segmentation, 1), (replace(segmentation, lower=False), 2)):
+        corpus = corpora.read(text, Preparation())
+        with cache.encoded(corpus, asked, Preparation(), cache_dir=tmp_path / "cache") as store:
+            assert store.segmentation == asked
+        assert len(cache.entries(tmp_path / "cache")) == n_entries
+
+
 def test_a_stream_leaves_nothing_behind(tmp_path):
     with encoded(["a b c", "d"], tmp_path / "cache") as store:
         assert words(store) == ["a", "b", "c", "d"]
@@ -176,13 +186,16 @@ def test_entries_are_listed_and_cleared(text, tmp_path):
     with encoded(text, folder):
         pass
     (folder / "mine.txt").write_text("not ours", encoding="utf-8")
+    for name in ("project", "0" * 32, ".unfinished-thesis"):
+        (folder / name).mkdir()
+        (folder / name / "about.json").write_text("{}", encoding="utf-8")
     (entry,) = cache.entries(folder)
     assert entry.sources == str(text)
     assert entry.n_tokens == 14
     assert entry.n_bytes == sum(file.stat().st_size for file in entry.folder.rglob("*") if file.is_file())
     assert entry.seconds_unused < 60
     assert cache.clear(folder) >= entry.n_bytes
-    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    assert {path.name for path in folder.iterdir()} == {"mine.txt", "project", "0" * 32, ".unfinished-thesis"}
 
 
 def test_the_place_follows_the_system(monkeypatch, tmp_path):

@@ -163,6 +163,7 @@ class TestFailures:
     @pytest.mark.parametrize("start", ["raise SystemExit", "print('hello ' * 9)", "import time\ntime.sleep(1000)"])
     def test_none_becomes_ready(self, monkeypatch: pytest.MonkeyPatch, start: str) -> None:
         monkeypatch.setattr(cutting, "_START", start)
+        monkeypatch.setattr(cutting, "_SECONDS_TO_START", 0)
         with Cutters(CHINESE, LARGE) as cutters:
             assert list(map(shown, cutters.splits(BLOCKS))) == expected()
         assert all_have_ended(cutters)

@@ -56,6 +56,10 @@ def test_a_choice_that_is_none_names_those_there_are(name):
         ({"max_types": 1}, "max_types is 1"),
         ({"inner": "'e"}, "need not be named"),
         ({"inner": "' "}, "need not be named"),
+        ({"keep": "year"}, "a tuple of names"),
+        ({"keep": (1,)}, "a tuple of names"),
+        ({"max_types": "5"}, "a whole number"),
+        ({"cased": "yes"}, "True or False"),
     ],
 )
 def test_what_lies_outside_a_range_is_refused(settings, said):
@@ -67,3 +71,9 @@ def test_what_lies_outside_a_range_is_refused(settings, said):
 def test_settings_of_a_newer_version_are_named(settings):
     with pytest.raises(FirthError, match="a newer firth"):
         Preparation.from_settings(settings)
+
+
+def test_lists_and_strings_become_what_they_mean():
+    preparation = Preparation(keep=["year"], user_words="words.txt")
+    assert preparation == Preparation(keep=("year",), user_words=Path("words.txt"))
+    assert hash(preparation) == hash(Preparation(keep=("year",), user_words=Path("words.txt")))

@@ -529,6 +529,12 @@ class TestChoose:
         assert reason in why
         assert bool(warnings) == ("今日" in sample)
 
+    def test_a_long_sample_is_looked_at_all_over(self) -> None:
+        english, chinese = "The quick, brown fox.\n" * 30_000, "今天我很开心，去购物吧。\n" * 30_000
+        for sample in (english + chinese, chinese + english):
+            assert choose(sample)[0].method == "chinese"
+        assert choose(english * 9 + chinese)[0].method == "words"
+
     def test_mostly_segmented_chinese_is_decided_line_by_line(self) -> None:
         segmentation, _, _ = choose("我 今天 好 开心\n我 今天 好 开心\n今天我很开心去购物\n")
         assert segmentation.method == "chinese"

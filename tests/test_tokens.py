@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firth import corpus as corpora
-from firth import tokens
+from firth import cutting, tokens
 from firth.errors import FirthError, UsageError
 from firth.preparation import Preparation
 from firth.segmentation import Segmentation
@@ -124,6 +124,22 @@ class TestEncode:
             assert list(small.types) == list(whole.types)
             assert small.fingerprint == whole.fingerprint
             assert documents(small) == documents(whole) == reference(lines, segmentation)
+
+    @pytest.mark.parametrize("n_processors", [2, 3])
+    def test_processes_change_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_processors: int) -> None:
+        text = "".join(f"第{number}行，今天我好开心 a{number}。\n" + "\n" * (number % 7 == 0) for number in range(500))
+        (tmp_path / "corpus.txt").write_text(text + "没有空格" * 500, encoding="utf-8")
+        monkeypatch.setattr(cutting, "_BYTES_WORTH_WORKERS", 1)
+        found = []
+        for number in (1, n_processors):
+            monkeypatch.setattr(cutting, "available_processors", lambda number=number: number)
+            corpus = corpora.read(tmp_path / "corpus.txt", block_characters=100)
+            seen: list[tuple[int, int | None, int]] = []
+            with encode(
+                corpus, None, tmp_path / str(number), progress=lambda *facts, seen=seen: seen.append(facts)
+            ) as encoded:
+                found.append((list(encoded.types), encoded.fingerprint, documents(encoded), seen))
+        assert found[0] == found[1]
 
     @given(text=st.text("ab .,\n", max_size=60), block_characters=st.integers(5, 20))
     def test_long_lines_are_one_line(
@@ -430,6 +446,20 @@ class TestNothingHalfMade:
 
         with pytest.raises(error):
             encode(corpora.read(lines(), block_characters=1), WORDS, tmp_path / "e")
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, FirthError, RuntimeError])
+    def test_nor_with_several_processes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+    ) -> None:
+        monkeypatch.setattr(cutting, "available_processors", lambda: 2)
+
+        def lines() -> Iterator[str]:
+            yield from ["今天我好开心"] * 100
+            raise error
+
+        with pytest.raises(error):
+            encode(corpora.read(lines(), block_characters=6), Segmentation(method="chinese"), tmp_path / "e")
         assert not list(tmp_path.iterdir())
 
     def test_a_corpus_without_words(self, tmp_path: Path) -> None:

@@ -238,6 +238,14 @@ def test_going_on_keeps_how_words_were_found(tmp_path):
     assert "忙" in model.vocabulary
 
 
+def test_a_model_says_how_its_text_was_prepared():
+    preparation = Preparation(drop_duplicates="lines", segment="words")
+    record = train(FAMILY, TEXT, epochs=1, preparation=preparation).record
+    assert Preparation.from_settings(record["preparation"]) == preparation
+    assert record["corpus"]["layout"] == "lines"
+    assert "left out" in record["corpus"]["remarks"][0]
+
+
 def test_going_on_into_the_base_itself(tmp_path):
     small(output=tmp_path / "model")
     (tmp_path / "model" / "notes.txt").write_text("mine")

@@ -19,11 +19,11 @@ _HOMES = {
     "UsageError": "errors",
     "Vectors": "vectors",
     "Vocabulary": "vocabulary",
+    "check": "inspection",
     "convert": "vectors",
     "demonstrate": "demonstration",
     "evaluate_analogies": "evaluation",
     "evaluate_pairs": "evaluation",
-    "inspect": "inspection",
     "load": "model",
     "train": "training",
 }

@@ -7,7 +7,7 @@ from firth.evaluation import evaluate_pairs as evaluate_pairs
 from firth.families.cbow import CBOW as CBOW
 from firth.families.skipgram import Skipgram as Skipgram
 from firth.inspection import Inspection as Inspection
-from firth.inspection import inspect as inspect
+from firth.inspection import check as check
 from firth.model import Model as Model
 from firth.model import load as load
 from firth.preparation import Preparation as Preparation

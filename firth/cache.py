@@ -145,7 +145,7 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
 
 
 def clear(cache_dir: str | os.PathLike[str] | None = None) -> int:
-    """Deletes the encoded corpora, and what processes that were killed a day ago or more left; how many bytes that were.
+    """Deletes the encoded corpora, and what processes left that were killed a day ago or more; how many bytes.
 
     Nothing else in the directory is touched. A run that uses an entry goes on where the system lets mapped files be
     deleted; elsewhere that entry stays.

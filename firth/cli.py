@@ -339,11 +339,12 @@ def check(
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """
-    from firth.inspection import inspect, report
+    from firth.inspection import check as inspected
+    from firth.inspection import report
 
     if not corpus:
         raise UsageError("no corpus was given: name files, or - for standard input")
-    found = inspect(
+    found = inspected(
         corpus,
         _with_lists(preparation),
         threads=threads,

@@ -60,7 +60,7 @@ class Corpus(ABC):
 
     @property
     @abstractmethod
-    def layout(self) -> Literal["lines", "wrapped", "file"]:
+    def layout(self) -> layouts.Joined:
         """How its lines are read; if that was left open, it is found by looking at the text."""
 
     @property
@@ -160,7 +160,7 @@ class _Text(Corpus):
         return self._sources.done_bytes
 
     @property
-    def layout(self) -> Literal["lines", "wrapped", "file"]:
+    def layout(self) -> layouts.Joined:
         return self._recognised[0]
 
     @property
@@ -186,7 +186,7 @@ class _Text(Corpus):
         return self._sources.samples()
 
     @cached_property
-    def _recognised(self) -> tuple[Literal["lines", "wrapped", "file"], str]:
+    def _recognised(self) -> tuple[layouts.Joined, str]:
         if self._preparation.layout != "auto":
             return self._preparation.layout, ""
         return layouts.recognised(self._samples)
@@ -206,7 +206,7 @@ class _Text(Corpus):
                 yield piece
 
 
-def _lines(unit: Unit, layout: Literal["lines", "wrapped", "file"], lang: str | None) -> Iterator[str]:
+def _lines(unit: Unit, layout: layouts.Joined, lang: str | None) -> Iterator[str]:
     """The lines of a unit, which closes its last line and its document."""
     pieces = layouts.lines(unit.texts, layout=layout, is_record=unit.is_record)
     if layout == "lines" and not unit.is_record:

@@ -84,6 +84,16 @@ class TypeTable:
         utf8, ends = self.utf8.tobytes(), self.ends.tolist()
         return [utf8[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
 
+    def words_of(self, type_ids: NDArray[np.int32]) -> list[str]:
+        """The types of these ids as strings; those that are -1, whose type was pruned, are left out."""
+        type_ids = type_ids[type_ids >= 0]
+        stops = self.ends[type_ids]
+        starts = np.where(type_ids > 0, self.ends[type_ids - 1], 0)
+        return [
+            self._utf8[start:stop].tobytes().decode()
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        ]
+
     def add(self, split: Split) -> NDArray[np.int32]:
         """(n_words,) the type id of each word, which is counted; -1 where the type was pruned since in this call."""
         codes, starts, ends = _arrays(split)

@@ -5,6 +5,10 @@ class FirthError(Exception):
     """A fault of input or use. The command line prints its message alone and exits with 1."""
 
 
+class EncodingError(FirthError):
+    """Bytes that are not valid in the encoding that a file is read with."""
+
+
 class UsageError(FirthError):
     """A call that contradicts itself or names what does not exist. The command line exits with 2."""
 

@@ -3,12 +3,13 @@
 The text is read once, by the encoder that training uses; what it wrote and a sample of the text tell the rest.
 """
 
+import codecs
 import os
 import re
 import shlex
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
@@ -23,15 +24,16 @@ from firth import corpus as corpora
 from firth import layout as layouts
 from firth.corpus import Corpus
 from firth.counting import HashedSequences, HashSet
-from firth.errors import FirthError
+from firth.cutting import available_processors
+from firth.errors import EncodingError, FirthError, UsageError
 from firth.families.family import Family
 from firth.files import printable
 from firth.model import FAMILIES
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
-from firth.sources import Sources, find
+from firth.sources import Faults, Sources, find
 from firth.tokens import EncodedCorpus
-from firth.training import available_threads, default_epochs, words_per_second
+from firth.training import default_epochs, words_per_second
 
 MEASURED_WORDS: Final = 300_000
 """How many words of the corpus are trained on, at most, to measure the pace of a family."""
@@ -41,6 +43,7 @@ _FEW: Final = 5  # a word as rare as training's default leaves out
 _SAMPLED_TYPES: Final = 200_000
 _TOKENS_AT_ONCE: Final = 1 << 22
 _SHOWN_WORDS: Final = 8
+_PRUNED: Final = "\N{HORIZONTAL ELLIPSIS}"  # shown for a word whose type was dropped
 _LONG_WORD: Final = 40
 
 # From which share on there is a warning.
@@ -79,8 +82,18 @@ _FREQUENT_CHARACTERS: Final = frozenset(
 _LEAST_ORDINARY: Final = 0.25  # of the characters beyond ASCII: those that are frequent in some language
 _LEAST_INVALID: Final = 10  # stretches: from fewer, no encoding can be told
 _BROKEN: Final = 0.05  # of them: with fewer invalid ones, the encoding is right, and some bytes are broken
-_PROBED_CHARACTERS: Final = 1 << 20
+_MOST_BROKEN: Final = 0.01  # of the text: with more, replacing what is invalid leaves garbage
+_LEAST_BEYOND_ASCII: Final = 3  # characters: fewer may be valid UTF-8 by chance
+_UTF8: Final = ("utf-8", "utf-8-sig")
+_READ_ANYTHING: Final = ("iso8859-1", "iso8859-15", "cp1252")
+_PROBED_CHARACTERS: Final = 1 << 20  # in all files together, and at most so many in each and so few:
+_PROBED_OF_A_FILE: Final = (1 << 12, 1 << 17)
 _SEARCHED_CHARACTERS: Final = 1 << 26
+_LEAST_SEARCHED: Final = 1 << 20
+_PROBED_FILES: Final = 64  # with invalid bytes
+_PROBED_OTHER_FILES: Final = 1000
+_UNSPACED: Final = ("Han", "kana", "Thai", "Lao", "Burmese", "Khmer")
+_LEAST_UNSPACED: Final = 0.01  # of the letters
 
 
 class Finding(NamedTuple):
@@ -136,8 +149,12 @@ class Inspection:
         markup: Shares of the sample's lines.
         invalid: By file, how many stretches of bytes are not valid in the encoding.
         first_invalid: Where the first of them are: file, line, byte offset.
-        encoding: What fits such a file instead; None where none does, or where single bytes are broken.
-        n_duplicate_lines: Lines whose words are those of one before.
+        encoding: What all of the text is in, where that is not what was asked for; None where it is, where the files
+            differ, and where nothing can be told.
+        encodings: By file, what it is in, where the files differ.
+        undecodable: By file, the share of the characters that are not valid, where that is much and no encoding fits.
+        n_duplicate_lines: Lines whose words are those of one before; None where types were pruned, since words that
+            differ are one then.
         duplicate_line_words: The share of all words that stand in them.
         n_duplicate_documents: Documents whose lines are those of one before.
         duplicate_document_words: The share of all words that stand in them.
@@ -146,6 +163,9 @@ class Inspection:
         long: The share of types longer than 40 letters.
         numbers: The share of types made of digits.
         codes: The share of types that mix letters and digits.
+        n_pruned_types: Dropped because there were too many at a time.
+        n_pruned_tokens: The words that were of these types.
+        remarks: What else training says of the reading: files passed over, named twice, records without text.
         paces: By family.
         threads: That the paces were measured with.
         findings: What to mend.
@@ -175,15 +195,20 @@ class Inspection:
     invalid: dict[str, int]
     first_invalid: tuple[str, ...]
     encoding: str | None
-    n_duplicate_lines: int
-    duplicate_line_words: float
-    n_duplicate_documents: int
-    duplicate_document_words: float
+    encodings: dict[str, str]
+    undecodable: dict[str, float]
+    n_duplicate_lines: int | None
+    duplicate_line_words: float | None
+    n_duplicate_documents: int | None
+    duplicate_document_words: float | None
     once: float
     rare: float
     long: float
     numbers: float
     codes: float
+    n_pruned_types: int
+    n_pruned_tokens: int
+    remarks: tuple[str, ...]
     paces: dict[str, Pace]
     threads: int
     findings: tuple[Finding, ...] = ()
@@ -195,7 +220,7 @@ class Inspection:
         return asdict(self) | {"paces": paces, "findings": [finding._asdict() for finding in self.findings]}
 
 
-def inspect(
+def check(
     sources: Any,
     preparation: Preparation | None = None,
     *,
@@ -220,27 +245,30 @@ def inspect(
     """
     preparation = preparation or Preparation()
     progress = progress or Silent()
-    threads = threads or available_threads()
+    n_threads = threads or available_processors()
     names = _names(sources)
     with _encoded(sources, names, preparation, cache_dir, progress) as (corpus, encoded, first_fault):
         invalid = dict(encoded.faults.invalid)
         with progress.stage("measuring") as advance:
-            paces, failures = _paces([family() for family in FAMILIES.values()], encoded, threads)
+            paces, failures = _paces([family() for family in FAMILIES.values()], encoded, n_threads)
             advance(1.0, encoded.n_tokens)
         inspection = Inspection(
             **_counted(corpus, encoded),
             **_seen(corpus.samples(), encoded),
+            **_found_encodings(corpus, names or [], invalid, preparation),
             invalid=invalid,
             first_invalid=tuple(_places(invalid, preparation, first_fault)),
-            encoding=_fitting_encoding(invalid, preparation),
+            remarks=tuple(_remarks(encoded, preparation)),
             paces=paces,
-            threads=threads,
+            threads=n_threads,
         )
-        findings = list(_findings(inspection, preparation))
-        findings += [Finding(message, _option_in(message)) for message in encoded.warnings]
-        if not any(finding.option.startswith(("--encoding ", "--segment ")) for finding in findings):
+        findings = [*_findings(inspection, preparation), *_warnings(inspection, encoded.warnings)]
+        is_garbled = inspection.encodings or inspection.undecodable
+        if not is_garbled and not any(finding.option.startswith(("--encoding ", "--segment ")) for finding in findings):
             findings += [*_word_findings(inspection, preparation), *failures]  # else these are no words yet
-    command = _command(names, preparation, findings, paces)
+    if inspection.encodings:  # the files will be UTF-8
+        preparation = replace(preparation, encoding="utf-8", encoding_errors="strict")
+    command = _command(names, preparation, findings, paces, {"--threads": threads, "--cache-dir": cache_dir})
     return replace(inspection, findings=tuple(findings), command=command)
 
 
@@ -275,7 +303,7 @@ def _encoded(
             corpus.samples()  # of a stream, now is the moment to look at its beginning
             entered = cache.encoded(corpus, None, preparation, cache_dir=cache_dir, progress=progress)
             encoded = stack.enter_context(entered)
-        except FirthError as error:
+        except EncodingError as error:
             if preparation == lenient:
                 raise
             first_fault = str(error)
@@ -294,7 +322,8 @@ def _counted(corpus: Corpus, encoded: EncodedCorpus) -> dict[str, Any]:
     longest = int(lengths.argmax())
     start = int(encoded.line_ends[longest]) - int(lengths[longest])
     begins = encoded.type_ids[start : start + min(_SHOWN_WORDS, int(lengths[longest]))]
-    duplicates = count_duplicates(encoded)
+    words = [encoded.types[type_id] for type_id in begins.tolist()]
+    duplicates = None if encoded.n_pruned_types else count_duplicates(encoded)
     n_types = len(encoded.types) - (encoded.n_pruned_types > 0)
     counts = encoded.counts[:n_types]
     step = -(-n_types // _SAMPLED_TYPES)
@@ -308,19 +337,29 @@ def _counted(corpus: Corpus, encoded: EncodedCorpus) -> dict[str, Any]:
         "words_per_line": encoded.n_tokens / encoded.n_lines,
         "longest_line": int(lengths[longest]),
         "longest_line_number": longest + 1,
-        "longest_line_begins": printable(" ".join(encoded.types[type_id] for type_id in begins.tolist())),
+        "longest_line_begins": printable(" ".join(word or _PRUNED for word in words)),
         "layout": encoded.layout,
         "layout_reason": encoded.layout_reason,
         "segment": encoded.segmentation.method,
         "segment_reason": encoded.segmentation_reason,
-        "n_duplicate_lines": duplicates.n_lines,
-        "duplicate_line_words": duplicates.line_words / encoded.n_tokens,
-        "n_duplicate_documents": duplicates.n_documents,
-        "duplicate_document_words": duplicates.document_words / encoded.n_tokens,
+        "n_duplicate_lines": duplicates and duplicates.n_lines,
+        "duplicate_line_words": duplicates and duplicates.line_words / encoded.n_tokens,
+        "n_duplicate_documents": duplicates and duplicates.n_documents,
+        "duplicate_document_words": duplicates and duplicates.document_words / encoded.n_tokens,
+        "n_pruned_types": encoded.n_pruned_types,
+        "n_pruned_tokens": encoded.n_pruned_tokens,
         "once": int(np.count_nonzero(counts == 1)) / max(1, n_types),
         "rare": int(counts[counts < _FEW].sum()) / encoded.n_tokens,
         **shapes(encoded.types[place] for place in range(0, n_types, step)),
     }
+
+
+def _remarks(encoded: EncodedCorpus, preparation: Preparation) -> list[str]:
+    """What training says of the reading and an `Inspection` says nowhere else."""
+    said = {encoded.layout_reason, *encoded.warnings}
+    if preparation.encoding_errors == "strict":  # training will stop at what was replaced here
+        said.update(Faults(invalid=encoded.faults.invalid).sentences())
+    return [remark for remark in encoded.remarks if remark not in said]
 
 
 class Duplicates(NamedTuple):
@@ -447,44 +486,166 @@ def _failure(work: Callable[[], object]) -> str:
 
 def _texts(path: Path, preparation: Preparation) -> Iterator[str]:
     """The pieces of a file's text."""
-    found = find(path, preparation)
+    preparation = replace(preparation, keep_from_name=None)
+    try:
+        found = find(path, preparation)
+    except UsageError:  # other files have the columns that were asked for
+        found = find(path, replace(preparation, field=Preparation.field, keep=()))
     if isinstance(found, Sources):
         for unit in found.units():
             yield from unit.texts
 
 
-def _fitting_encoding(invalid: Mapping[str, int], preparation: Preparation) -> str | None:
-    """The encoding that the file with the most invalid bytes seems to be in; None where it is the right one."""
-    if not invalid:
+def _found_encodings(
+    corpus: Corpus, names: list[str], invalid: Mapping[str, int], preparation: Preparation
+) -> dict[str, Any]:
+    """What the files seem to be in, by the fields of an `Inspection`."""
+    undecodable = {
+        name: n_invalid / max(1, corpus.done_bytes)  # of standard input, which cannot be looked at again
+        for name, n_invalid in invalid.items()
+        if not Path(name).is_file()
+    }
+    others: dict[str, str] = {}
+    right: list[str] = []
+    if invalid or not _is_utf8(preparation):
+        shown, faulty = _files(corpus, names, invalid)
+        clean = [path for path in shown if path not in faulty]
+        faulty, clean = _spread(faulty, _PROBED_FILES), _spread(clean, _PROBED_OTHER_FILES)
+        n_files = max(1, len(faulty) + len(clean))
+        for path in faulty:
+            encoding, share, is_beyond_ascii = _fitting_encoding(path, preparation, n_files)
+            if encoding is not None:
+                others[shown[path]] = encoding
+            elif share > _MOST_BROKEN:
+                undecodable[shown[path]] = share
+            elif is_beyond_ascii:
+                right.append(shown[path])
+        for path in clean:
+            encoding = _other_encoding(path, preparation, n_files)
+            if encoding is not None:
+                others[shown[path]] = encoding
+            elif _probe(path, preparation, n_files):
+                right.append(shown[path])
+    undecodable = {name: share for name, share in undecodable.items() if share > _MOST_BROKEN}
+    is_one = len(set(others.values())) == 1 and not right and not undecodable
+    return {
+        "encoding": next(iter(others.values())) if is_one else None,
+        "encodings": others | dict.fromkeys(right, preparation.encoding) if others and not is_one else {},
+        "undecodable": undecodable,
+    }
+
+
+def _is_utf8(preparation: Preparation) -> bool:
+    return codecs.lookup(preparation.encoding).name in _UTF8
+
+
+def _files(corpus: Corpus, names: list[str], invalid: Mapping[str, int]) -> tuple[dict[Path, str], list[Path]]:
+    """The files that an encoding is for, with the names that messages call them; and those that have invalid bytes."""
+    faulty = {Path(name).resolve(): name for name in invalid if Path(name).is_file()}
+    given = {Path(name).resolve(): Path(name) for name in names}
+    shown = dict(faulty)
+    for identity in corpus.identity() or []:
+        path = Path(identity[0])
+        if ".parquet" not in path.name.lower() and path not in shown:
+            place = next((place for place in (path, *path.parents) if place in given), None)
+            shown[path] = printable(str(path if place is None else given[place] / path.relative_to(place)))
+    return shown, list(faulty)
+
+
+def _spread(paths: list[Path], most: int) -> list[Path]:
+    """At most so many, from everywhere in `paths`."""
+    return paths[:: max(1, -(-len(paths) // most))]
+
+
+def _fitting_encoding(path: Path, preparation: Preparation, n_files: int) -> tuple[str | None, float, bool]:
+    """What a file with invalid bytes seems to be in; how much of it is invalid; whether the rest is beyond ASCII.
+
+    The first is None where the encoding that was asked for is the right one, and some bytes are broken, or where none
+    fits.
+    """
+    if not _is_utf8(preparation) and _reads_as_utf8(path, preparation, n_files):
+        return "utf-8", 0.0, True
+    probe, share = _faulty_probe(path, replace(preparation, encoding_errors="replace"), n_files)
+    n_broken, n_beyond = probe.count("\ufffd"), _n_beyond_ascii(probe)
+    if n_broken >= max(_LEAST_INVALID, _BROKEN * n_beyond):
+        best = _most_ordinary(path, preparation, n_files)
+        if best is not None:
+            return best, share, True
+    return None, share, n_beyond > n_broken
+
+
+def _other_encoding(path: Path, preparation: Preparation, n_files: int) -> str | None:
+    """What a file without invalid bytes seems to be in, if not in what was asked for."""
+    if _is_utf8(preparation):
         return None
-    path = Path(max(invalid, key=lambda name: invalid[name]))
-    if not path.is_file():
+    if _reads_as_utf8(path, preparation, n_files):
+        return "utf-8"
+    if codecs.lookup(preparation.encoding).name not in _READ_ANYTHING:
         return None
-    probe = _probe(path, replace(preparation, encoding_errors="replace"), faulty=True)
-    beyond_ascii = [char for char in probe if char > "\x7f"]
-    n_broken = beyond_ascii.count("\ufffd")
-    if n_broken < max(_LEAST_INVALID, _BROKEN * len(beyond_ascii)):
-        return None
+    probe = _probe(path, preparation, n_files)
+    is_told = _n_beyond_ascii(probe) >= _LEAST_INVALID and ordinariness(probe) < _LEAST_ORDINARY
+    return _most_ordinary(path, preparation, n_files) if is_told else None
+
+
+def _most_ordinary(path: Path, preparation: Preparation, n_files: int) -> str | None:
+    """The encoding in which a file reads most like text in some language."""
     scores = {}
     for encoding in _ENCODINGS:
         with suppress(FirthError):
             strict = replace(preparation, encoding=encoding, encoding_errors="strict")
-            scores[encoding] = ordinariness(_probe(path, strict, faulty=False))
+            scores[encoding] = ordinariness(_probe(path, strict, n_files))
     best = max(scores, key=lambda name: scores[name], default=None)
     return best if best is not None and scores[best] >= _LEAST_ORDINARY else None
 
 
-def _probe(path: Path, preparation: Preparation, *, faulty: bool) -> str:
-    """Some text of a file, from the first invalid bytes on if `faulty`."""
-    waited = 0
+def _reads_as_utf8(path: Path, preparation: Preparation, n_files: int) -> bool:
+    """Whether a file has characters beyond ASCII that are valid UTF-8, as text in other encodings hardly ever is."""
+    try:
+        probe = _probe(path, replace(preparation, encoding="utf-8", encoding_errors="replace"), n_files)
+    except FirthError:
+        return False
+    n_beyond = _n_beyond_ascii(probe)
+    return n_beyond >= _LEAST_BEYOND_ASCII and probe.count("\ufffd") <= _MOST_BROKEN * n_beyond
+
+
+def _n_beyond_ascii(text: str) -> int:
+    return sum(char > "\x7f" for char in text)
+
+
+def _sizes(n_files: int) -> tuple[int, int]:
+    """How many characters of each of so many files are looked at, and among how many they are searched."""
+    least, most = _PROBED_OF_A_FILE
+    return min(most, max(least, _PROBED_CHARACTERS // n_files)), max(_LEAST_SEARCHED, _SEARCHED_CHARACTERS // n_files)
+
+
+def _probe(path: Path, preparation: Preparation, n_files: int) -> str:
+    """Some text of a file, from the first piece on that is not ASCII; empty where there is none."""
+    n_wanted, n_searched = _sizes(n_files)
     probe: list[str] = []
     for text in _texts(path, preparation):
-        waited += len(text)
-        if not faulty or probe or "\ufffd" in text:
-            probe.append(text)
-        if sum(map(len, probe)) >= _PROBED_CHARACTERS or waited >= _SEARCHED_CHARACTERS:
+        n_searched -= len(text)
+        if probe or not text.isascii():
+            probe.append(text[:n_wanted])
+            n_wanted -= len(text)
+        if n_wanted <= 0 or n_searched <= 0:
             break
     return "".join(probe)
+
+
+def _faulty_probe(path: Path, preparation: Preparation, n_files: int) -> tuple[str, float]:
+    """Some text of a file, from the first piece with an invalid byte on; and how much of the file is invalid."""
+    n_wanted, n_searched = _sizes(n_files)
+    n_read = n_broken = 0
+    probe: list[str] = []
+    for text in _texts(path, preparation):
+        n_read += len(text)
+        n_broken += text.count("\ufffd")
+        if n_broken and n_wanted > 0:
+            probe.append(text[:n_wanted])
+            n_wanted -= len(text)
+        if n_read >= n_searched:
+            break
+    return "".join(probe), n_broken / max(1, n_read)
 
 
 def ordinariness(text: str) -> float:
@@ -522,26 +683,59 @@ def _paces(families: Sequence[Family], encoded: EncodedCorpus, threads: int) -> 
 
 def _findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
     """What to mend in how the text is read."""
-    if found.invalid and found.encoding is not None:
-        yield Finding(
-            f"{_n(sum(found.invalid.values()), 'stretch', 'es')} of bytes are not valid {preparation.encoding}, but "
-            f"{found.encoding} reads them; the figures here are of the garbled text",
-            f"--encoding {found.encoding}",
-        )
-    elif found.invalid and preparation.encoding_errors == "strict":
-        yield Finding(
-            f"{_n(sum(found.invalid.values()), 'stretch', 'es')} of bytes are not valid {preparation.encoding}, where "
-            "training would stop",
-            "--encoding-errors replace",
-        )
+    yield from _encoding_findings(found, preparation)
     if found.recognised_layout == "wrapped" and found.layout == "lines":
         yield Finding("the lines look hard-wrapped: read as lines, windows end in mid-sentence", "--layout wrapped")
     if found.recognised_layout == "lines" and found.layout == "wrapped" and preparation.layout == "wrapped":
         yield Finding("the lines do not look hard-wrapped, and would be joined all the same", "--layout lines")
-    yield from _duplicate_findings(found)
+    if preparation.drop_duplicates == "no":
+        yield from _duplicate_findings(found)
     for kind, share in found.markup.items():
         if share >= (_JSON if kind == "JSON" else _MARKUP):
             yield _markup_finding(kind, share)
+
+
+def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
+    asked, n_invalid = preparation.encoding, sum(found.invalid.values())
+    if found.encodings:
+        kinds = list(dict.fromkeys(found.encodings.values()))
+        files = "; ".join(
+            f"{kind}: {_few([name for name, other in found.encodings.items() if other == kind])}" for kind in kinds
+        )
+        commands = " or ".join(
+            f"`iconv -f {kind} -t utf-8 FILE > NEW`" for kind in kinds if codecs.lookup(kind).name not in _UTF8
+        )
+        yield Finding(
+            f"the files are in different encodings ({files}), and no single one reads them all: convert them to UTF-8 "
+            f"first, as {commands} does; the figures here are of the garbled text",
+            "",
+        )
+    elif found.encoding is not None:
+        invalid = f"{_n(n_invalid, 'stretch', 'es')} of bytes are not valid {asked}, but {found.encoding} reads them"
+        yield Finding(
+            (invalid if found.invalid else f"the text is {found.encoding} by all appearance, not {asked}")
+            + "; the figures here are of the garbled text",
+            f"--encoding {found.encoding}",
+        )
+    if found.undecodable:
+        yield Finding(
+            f"{max(found.undecodable.values()):.0%} of the characters are not valid {asked} in "
+            f"{_few(found.undecodable)}, and no encoding known here fits: replacing them would leave garbage; name the "
+            "encoding of these files, convert them, or leave them out",
+            "",
+        )
+    elif found.invalid and found.encoding is None and not found.encodings and preparation.encoding_errors == "strict":
+        yield Finding(
+            f"{_n(n_invalid, 'stretch', 'es')} of bytes are not valid {asked}, where training would stop",
+            "--encoding-errors replace",
+        )
+
+
+def _warnings(found: Inspection, warnings: Iterable[str]) -> Iterator[Finding]:
+    """The warnings of a segmentation; what they name is advised where the text is in a script that it is for."""
+    unspaced = sum(found.scripts.get(script, 0.0) for script in _UNSPACED)
+    for warning in warnings:
+        yield Finding(warning, _option_in(warning) if unspaced >= _LEAST_UNSPACED else "")
 
 
 def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
@@ -571,7 +765,9 @@ def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Find
 
 
 def _duplicate_findings(found: Inspection) -> Iterator[Finding]:
-    if found.duplicate_document_words >= _DUPLICATE_DOCUMENTS:
+    if found.n_duplicate_lines is None or found.duplicate_line_words is None:
+        return
+    if found.n_duplicate_documents and (found.duplicate_document_words or 0.0) >= _DUPLICATE_DOCUMENTS:
         yield Finding(
             f"{_n(found.n_duplicate_documents, 'document')} ({found.duplicate_document_words:.1%} of the words) "
             "came before",
@@ -599,9 +795,13 @@ def _option_in(message: str) -> str:
 
 
 def _command(
-    names: list[str] | None, preparation: Preparation, findings: Iterable[Finding], paces: Mapping[str, Pace]
+    names: list[str] | None,
+    preparation: Preparation,
+    findings: Iterable[Finding],
+    paces: Mapping[str, Pace],
+    others: Mapping[str, Any],
 ) -> str:
-    """The training that is advised: what was asked for, and what mends what was found."""
+    """The training that is advised: what was asked for (of `others`: all but None), and what mends what was found."""
     family = advised_family(paces)
     options: dict[str, str] = {}
     default = Preparation()
@@ -610,6 +810,7 @@ def _command(
         if value != getattr(default, field.name):
             shown = ",".join(value) if isinstance(value, tuple) else str(value)
             options[f"--{field.name.replace('_', '-')}"] = "" if value is True else shown
+    options |= {name: str(value) for name, value in others.items() if value is not None}
     for finding in findings:
         if finding.option:
             name, _, value = finding.option.partition(" ")
@@ -618,7 +819,10 @@ def _command(
     output = f"{stem if stem.isidentifier() else 'corpus'}-{family}"
     words = ["firth", "train", family, *(names or ["CORPUS"]), "-o", output]
     for name, value in options.items():
-        words += [name, value] if value else [name]
+        if value.startswith("-"):  # it would be taken for an option
+            words.append(f"{name}={value}")
+        else:
+            words += [name, value] if value else [name]
     return shlex.join(words)
 
 
@@ -661,15 +865,13 @@ def report(found: Inspection) -> list[str]:
         ("layout", f"{found.layout}{layout}"),
         ("scripts", _shares(found.scripts, "the letters")),
         ("markup", _shares(found.markup, "the lines")),
-        (
-            "duplicates",
-            f"{_n(found.n_duplicate_lines, 'line')} ({found.duplicate_line_words:.1%} of the words), "
-            f"{_n(found.n_duplicate_documents, 'document')} ({found.duplicate_document_words:.1%})",
-        ),
+        ("duplicates", _duplicates(found)),
         ("invalid bytes", _invalid(found)),
     ]
     lines = [f"{label:<14} {text}" for label, text in rows]
     lines += [f"{'':<14} {place}" for place in found.first_invalid]
+    if found.remarks:
+        lines += ["", "Of the reading:", *(f"- {remark}" for remark in found.remarks)]
     if found.findings:
         lines += ["", "To mend:"]
         for finding in found.findings:
@@ -692,6 +894,19 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def _duplicates(found: Inspection) -> str:
+    if found.n_duplicate_lines is None or found.n_duplicate_documents is None:
+        return "cannot be told, since the rarest types were dropped (--max-types)"
+    return (
+        f"{_n(found.n_duplicate_lines, 'line')} ({found.duplicate_line_words:.1%} of the words), "
+        f"{_n(found.n_duplicate_documents, 'document')} ({found.duplicate_document_words:.1%})"
+    )
+
+
+def _few(names: Collection[str]) -> str:
+    return ", ".join(islice(names, _MOST_PLACES)) + (", ..." if len(names) > _MOST_PLACES else "")
 
 
 def _invalid(found: Inspection) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from firth.errors import FirthError
 
 Layout = Literal["lines", "wrapped"]
+Joined = Literal["lines", "wrapped", "file"]
 
 # How wrapped text is recognised.
 _LEAST_BROKEN: Final = 20  # lines that end in mid-sentence: from fewer, nothing can be told
@@ -35,6 +36,16 @@ _LINE_CHARACTERS: Final = 1 << 16  # a longer line passes in parts
 _HYPHENS: Final = "-\u2010"
 _SOFT_HYPHEN: Final = "\u00ad"
 _LINE_END_HYPHENS: Final = _SOFT_HYPHEN + "\u00ac"  # the second as some OCR writes it
+_AHEAD_CHARACTERS: Final = 1 << 20  # whose words are known before the lines of them are joined
+_BLOCKS_READ: Final = 4  # for their words, which takes longer than all else; of those behind them one in
+_BLOCKS_PASSED: Final = 8
+_WORDS_REMEMBERED: Final = 200_000  # and at most those of one more block
+_WORD_BYTES: Final = 40  # a longer one is not remembered
+_LEAST_OF_COMPOUND: Final = 4  # bytes; shorter words are as often syllables: in-, -man, -ing
+_SMALL_OR_SPACE: Final = bytes(
+    byte if byte >= 128 or chr(byte).isalnum() or byte in b"-_\0" else 32 for byte in bytes(range(256)).lower()
+)
+_TYPOGRAPHIC: Final = re.compile(rb"\xe2\x80[\x80-\xbf]")  # U+2000 to U+203F: quotation marks, dashes, spaces
 
 # How sentences are found.
 _WINDOW_CHARACTERS: Final = 1 << 13  # sentencex takes time that grows with the square of a line's length
@@ -206,7 +217,7 @@ def _go_on(following: list[str], widths: list[int]) -> bool:
 
 def _first_unit(line: str) -> int:
     """How many columns another line would need to take what wrapping keeps together at the beginning of this one."""
-    if _CHINESE.match(line):
+    if not line[0].isascii() and _CHINESE.match(line):
         return 2
     end = line.find(" ")
     return 1 + (end if end > 0 else len(line))
@@ -223,7 +234,7 @@ def _ends_sentence(line: str) -> bool:
     return line[-1] in _CLOSING and line.rstrip(_CLOSING + " ")[-1:] in tuple(_TERMINAL)
 
 
-def lines(texts: Iterator[str], *, layout: Literal["lines", "wrapped", "file"], is_record: bool) -> Iterator[str]:
+def lines(texts: Iterator[str], *, layout: Joined, is_record: bool) -> Iterator[str]:
     """The text of a file or record, in pieces, in which a line is a paragraph or a sentence.
 
     Args:
@@ -231,8 +242,8 @@ def lines(texts: Iterator[str], *, layout: Literal["lines", "wrapped", "file"], 
         layout: `lines` gives what came in, in which an empty line ends a document. `wrapped` joins the lines of
             a paragraph. An empty line ends one; so do two of these three: a line ends a sentence, had room for
             the next one's first word, the next is indented; so does a line under half the width. A hyphen at a
-            line's end goes, but for one before a capital or a digit. `file` leaves empty lines out. The last two
-            make one document, closed by an empty line.
+            line's end goes where the words of the text say that it parts one, and stays before a capital or a
+            digit. `file` leaves empty lines out. The last two make one document, closed by an empty line.
         is_record: whether the unit is one document whatever its layout.
     """
     if layout == "wrapped":
@@ -262,20 +273,22 @@ def _unwrapped(texts: Iterator[str]) -> Iterator[str]:
     held_columns = 0
     width = 0.0  # of the widest lines of late
     is_after_blank = False
-    for lines_of_piece in _split(texts):
+    hyphens = _LineEndHyphens()
+    for block in _blocks(texts):
+        hyphens.learn([held, *block])
         given: list[str] = []
-        for line in lines_of_piece:
+        for line in block:
             text = line.strip()
-            if text[:1] in ("", _SOFT_HYPHEN) and not text.replace(_SOFT_HYPHEN, "").strip():
+            if not text or (text[0] == _SOFT_HYPHEN and not text.replace(_SOFT_HYPHEN, "").strip()):
                 is_after_blank = True
                 continue
             if held:
                 is_end = is_after_blank
                 if not is_end:
                     needed = held_columns + _first_unit(text) if held_columns < _FULL * width else held_columns
-                    signs = (needed < _FULL * width) + line[0].isspace() + _ends_sentence(held)
-                    is_end = signs >= 2 or needed < _HALF * width
-                given.append(held + "\n" if is_end else _joinable(held, text))
+                    signs = (needed < _FULL * width) + line[0].isspace()
+                    is_end = signs == 2 or (signs == 1 and _ends_sentence(held)) or needed < _HALF * width
+                given.append(held + "\n" if is_end else _joinable(held, text, hyphens))
             held = text
             held_columns = _columns(text)
             width = max(_WIDTH_KEPT * width, min(held_columns, _WIDEST))
@@ -284,6 +297,21 @@ def _unwrapped(texts: Iterator[str]) -> Iterator[str]:
             yield "".join(given).replace(_SOFT_HYPHEN, "")
     if held:
         yield held.replace(_SOFT_HYPHEN, "") + "\n\n"
+
+
+def _blocks(texts: Iterator[str]) -> Iterator[list[str]]:
+    """The lines in blocks whose ends do not depend on where the pieces were cut."""
+    block: list[str] = []
+    n_characters = 0
+    for lines_of_piece in _split(texts):
+        for line in lines_of_piece:
+            block.append(line)
+            n_characters += len(line) + 1
+            if n_characters >= _AHEAD_CHARACTERS:
+                yield block
+                block = []
+                n_characters = 0
+    yield block
 
 
 def _split(texts: Iterator[str]) -> Iterator[list[str]]:
@@ -308,7 +336,53 @@ def _parts(line: str) -> Iterator[str]:
     yield line[start:]
 
 
-def _joinable(line: str, following: str) -> str:
+class _LineEndHyphens:
+    """Tells hyphens that part a word at a line's end from those of compounds, by the words of the text so far."""
+
+    def __init__(self) -> None:
+        self._words: set[bytes] = set()  # and compounds
+        self._n_blocks = 0
+        self._n_parting = 0  # hyphens that the words showed to be the one or the other
+        self._n_own = 0
+
+    def learn(self, block: list[str]) -> None:
+        """Remembers the words of these lines, save those that a line's end parts, and of some blocks none."""
+        self._n_blocks += 1
+        is_read = self._n_blocks <= _BLOCKS_READ or self._n_blocks % _BLOCKS_PASSED == 0
+        if not is_read or len(self._words) >= _WORDS_REMEMBERED:
+            return
+        text = "\n".join(map(str.strip, block)).replace("\u2010\n", "-\n").replace("\u00ac\n", "-\n")
+        text = text.replace(_SOFT_HYPHEN + "\n", "-\n")
+        parted = text.replace("-\n", "-\0")  # neither a word nor a compound
+        words = set(_folded(parted).split())
+        self._words.update([word for word in words if len(word) <= _WORD_BYTES])
+
+    def parts(self, line: str, following: str) -> bool:
+        """Whether the hyphen at the end of `line` is there for the line's end alone."""
+        before = _folded(line[-1 - _WORD_BYTES : -1]).split()[-1]
+        behind = _folded(following[:_WORD_BYTES]).split()[0]
+        left, right = before.rpartition(b"-")[2], behind.partition(b"-")[0]
+        is_word = left + right in self._words
+        is_compound = before + b"-" + behind in self._words
+        if is_word != is_compound:
+            self._n_parting += is_word
+            self._n_own += is_compound
+            return is_word
+        if not is_word and min(len(left), len(right)) >= _LEAST_OF_COMPOUND and {left, right} <= self._words:
+            return False
+        return self._n_own <= self._n_parting
+
+
+def _folded(text: str) -> bytes:
+    """The text with small letters and without punctuation, as far as it is ASCII."""
+    folded = text.encode(errors="replace").translate(_SMALL_OR_SPACE)
+    if text.isascii():
+        return folded
+    folded = folded.replace("\u2010".encode(), b"-").replace(_SOFT_HYPHEN.encode(), b"")
+    return _TYPOGRAPHIC.sub(b" ", folded)
+
+
+def _joinable(line: str, following: str, hyphens: _LineEndHyphens) -> str:
     """`line` such that `following`, the next one, can be put right behind it."""
     last, first = line[-1], following[0]
     if last.isascii() and last != "-":
@@ -317,7 +391,7 @@ def _joinable(line: str, following: str) -> str:
         return line[:-1]
     if last in _HYPHENS and line[-2:-1].isalnum() and first.isalnum():
         is_break = line[-2].isalpha() and first.isalpha() and not first.isupper()
-        return line[:-1] if is_break else line
+        return line[:-1] if is_break and hyphens.parts(line, following) else line
     if _CHINESE.match(last) and (_CHINESE.match(first) or first in _EDGE_PUNCTUATION):
         return line
     if last in _EDGE_PUNCTUATION and _CHINESE.match(first):

@@ -61,11 +61,14 @@ class Preparation:
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a field's range (UsageError)."""
-        if isinstance(self.user_words, str):
-            object.__setattr__(self, "user_words", Path(self.user_words))
-        if isinstance(self.keep, str) or not all(isinstance(name, str) for name in self.keep):
-            raise UsageError(f"keep is {printable(repr(self.keep))}; it must be a tuple of names, as ('year', 'source')")
-        object.__setattr__(self, "keep", tuple(self.keep))
+        path: Any = self.user_words
+        names: Any = self.keep
+        if isinstance(path, str):
+            object.__setattr__(self, "user_words", Path(path))
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            asked = printable(repr(names))
+            raise UsageError(f"keep is {asked}; it must be a tuple of names, as ('year', 'source')")
+        object.__setattr__(self, "keep", tuple(names))
         for name, hint in get_type_hints(type(self)).items():
             if hint in (bool, int) and type(getattr(self, name)) is not hint:
                 due = "True or False" if hint is bool else "a whole number"

@@ -434,7 +434,41 @@ def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tupl
             f"{len(unused):,} of {len(user_words.entries):,} user words change nothing, since they have no Han "
             f"character, or something that is no letter: {shown}"
         )
-    return segmentation, reason, warnings + _unsegmented(sample, segmentation)
+    return segmentation, reason, warnings
+
+
+def unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
+    """A warning for each script without spaces of which `segmentation` makes phrases instead of words.
+
+    Args:
+        sample: some of the text, or words of it with spaces between.
+        segmentation: how the text becomes words.
+    """
+    is_chinese = segmentation.method == "chinese"
+    if is_chinese:  # what rjieba finds are words; only the rest is looked at
+        segmentation = replace(segmentation, method="words", segmenter=None, user_words=None)
+    split = segmentation.split(sample)
+    letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
+    han = _in_ranges(split.codes, _HAN_RANGES)
+    kana = _in_ranges(split.codes, _KANA_RANGES)
+    is_japanese = _share(kana, han | kana) >= 0.1
+    warnings = []
+    for script, ranges in _UNSPACED_RANGES.items():
+        written = _in_ranges(split.codes, ranges)
+        share, length = _share(written & letters, letters), _mean_length(split, written)
+        if share >= _LEAST_SHARE_TO_WARN and length > _MOST_LETTERS_PER_WORD:
+            warnings.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
+    share, length = _share((han | kana) & letters, letters), _mean_length(split, han | kana)
+    if share >= _LEAST_SHARE_TO_WARN and is_japanese and (is_chinese or length > _MOST_KANA_PER_WORD):
+        pieces = "pieces that rjieba guesses" if is_chinese else f"{length:.0f} of them on average"
+        warnings.append(_no_segmenter("Japanese kana and Han characters", share, pieces))
+    elif share >= _LEAST_SHARE_TO_WARN and not is_japanese and not is_chinese and length > _MOST_HAN_PER_WORD:
+        warnings.append(
+            f"{share:.0%} of the letters are Han characters without spaces between words, so that whole phrases, "
+            f"{length:.0f} of them on average, would be words: --segment chinese cuts them, --segment characters "
+            "takes each alone"
+        )
+    return warnings
 
 
 def is_written_without_spaces(word: str) -> bool:
@@ -721,35 +755,6 @@ def _suited(sample: str) -> tuple[Method, str]:
     if _stands_apart(sample):
         return "space", "white space separates words: punctuation stands apart, so the text is split already"
     return "words", "Unicode words: runs of letters, marks and digits"
-
-
-def _unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
-    """A warning for each script without spaces of which `segmentation` would make phrases instead of words."""
-    is_chinese = segmentation.method == "chinese"
-    if is_chinese:  # what rjieba finds are words; only the rest is looked at
-        segmentation = replace(segmentation, method="words", segmenter=None, user_words=None)
-    split = segmentation.split(sample)
-    letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
-    han = _in_ranges(split.codes, _HAN_RANGES)
-    kana = _in_ranges(split.codes, _KANA_RANGES)
-    is_japanese = _share(kana, han | kana) >= 0.1
-    warnings = []
-    for script, ranges in _UNSPACED_RANGES.items():
-        written = _in_ranges(split.codes, ranges)
-        share, length = _share(written & letters, letters), _mean_length(split, written)
-        if share >= _LEAST_SHARE_TO_WARN and length > _MOST_LETTERS_PER_WORD:
-            warnings.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
-    share, length = _share((han | kana) & letters, letters), _mean_length(split, han | kana)
-    if share >= _LEAST_SHARE_TO_WARN and is_japanese and (is_chinese or length > _MOST_KANA_PER_WORD):
-        pieces = "pieces that rjieba guesses" if is_chinese else f"{length:.0f} of them on average"
-        warnings.append(_no_segmenter("Japanese kana and Han characters", share, pieces))
-    elif share >= _LEAST_SHARE_TO_WARN and not is_japanese and not is_chinese and length > _MOST_HAN_PER_WORD:
-        warnings.append(
-            f"{share:.0%} of the letters are Han characters without spaces between words, so that whole phrases, "
-            f"{length:.0f} of them on average, would be words: --segment chinese cuts them, --segment characters "
-            "takes each alone"
-        )
-    return warnings
 
 
 def _no_segmenter(script: str, share: float, words: str) -> str:

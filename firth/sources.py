@@ -22,7 +22,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final, Literal, NamedTuple
 
-from firth.errors import FirthError, UsageError
+from firth.errors import EncodingError, FirthError, UsageError
 from firth.files import printable
 from firth.preparation import Preparation
 
@@ -71,9 +71,11 @@ _BINARY: Final = (  # what files begin with that are no text, what that is calle
     (re.compile(rb"\x89PNG\r\n|\xff\xd8\xff[\xdb\xe0-\xef]"), "a picture", "have its text recognised first"),
     (re.compile(rb"\x89HDF\r\n"), "an HDF5 file", "write its text to a file first"),
     (re.compile(rb"ARROW1\0\0"), "an Arrow file", "write it as Parquet first"),
+    (re.compile(rb"PAR1[\0-\x08\x0e-\x1f]"), "a Parquet file", "it is read from a file whose name ends in .parquet"),
     (re.compile(rb"\x04\x22\x4d\x18"), "compressed by lz4", "decompress it first"),
 )
 _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_JSON_LINE: Final = re.compile(rb'(?:\xef\xbb\xbf)?[ \t]*\{[ \t]*"(?:[^\r\n]*")?text"[ \t]*:[ \t]*"')
 _NO_CHARACTERS: Final = re.compile("[\0\ud800-\udfff]")  # what a string of JSON may hold, but no text
 
 
@@ -82,9 +84,10 @@ class Faults:
     """What was not as it should be, and what was passed by; counted while a corpus is read.
 
     Attributes:
-        invalid: by file, how many stretches of invalid bytes were replaced or left out.
+        invalid: by file, how many stretches of invalid bytes, and NUL characters, were replaced or left out.
         n_empty_records: records whose text is null or nothing but white space.
-        passed_over: files in folders that are not read: hidden ones, and those with other suffixes.
+        passed_over: what is not read in folders: hidden files, those with other suffixes, and hidden folders, whose
+            names end in a slash here.
         unmatched: files whose names `keep_from_name` does not match.
         repeated: files that are named twice, and read twice.
     """
@@ -200,7 +203,8 @@ def find(sources: str | os.PathLike[str] | Iterable[Any], preparation: Preparati
     Args:
         sources: a path; or several `pathlib.Path`; or an iterable of strings or of sequences of words. A path is
             a file, a folder (its files are read, and those of the folders in it), a pattern such as `books/*.txt`
-            that no file is called by, or `-` for standard input.
+            that no file is called by (folders that it matches are read too), or `-` for standard input (JSON lines
+            if the preparation names columns, else text).
         preparation: columns, encoding, and what is kept.
 
     Raises:
@@ -213,10 +217,10 @@ def find(sources: str | os.PathLike[str] | Iterable[Any], preparation: Preparati
         raise UsageError(
             f"a corpus is a path, several paths, strings, or lists of words, but this is a {_kind(sources)}"
         )
-    if isinstance(sources, list | tuple) and sources and all(_names_a_file(source) for source in sources):
+    if isinstance(sources, list | tuple) and sources and all(_is_named_by(source) for source in sources):
         raise UsageError(
-            f"strings in a list are lines of text, but '{printable(sources[0])}' names a file: "
-            "give files as pathlib.Path objects"
+            f"strings in a list are lines of text, but '{printable(sources[0])}' names {_is_named_by(sources[0])}: "
+            "give files, folders and patterns as pathlib.Path objects"
         )
     items = iter(sources)
     first = list(islice(items, 1))
@@ -294,7 +298,7 @@ class _Files(Sources):
         pattern = re.compile(preparation.keep_from_name) if preparation.keep_from_name is not None else None
         self.kept_names = (*preparation.keep, *(pattern.groupindex if pattern else ()))
         found = list(chain.from_iterable(_found(path, self.faults) for path in paths))
-        self._places = [_place(path, pattern, self.faults) for path in found]
+        self._places = [_place(path, pattern, preparation, self.faults) for path in found]
         _check_columns(preparation, has_tables=any(place.kind != "text" for place in self._places))
         self._has_stream = _STANDARD_INPUT in found
         self._stream = _Stream(self._count)
@@ -328,6 +332,7 @@ class _Files(Sources):
         self.faults.n_empty_records = 0
         for place in self._places:
             if place.kind == "text":
+                self._refuse_records(place)
                 no_columns: Kept = (None,) * len(self._preparation.keep)
                 texts = _decoded(self._chunks(place), place.name, self._preparation, self.faults)
                 yield Unit(place.name, no_columns + place.kept, texts, is_record=False)
@@ -351,14 +356,31 @@ class _Files(Sources):
     def _records(self, place: _Place, faults: Faults, count: Callable[[int], None]) -> Iterator[tuple[str, Kept]]:
         if place.kind == "table":
             return _rows(place, self._preparation, faults, count)
-        texts = _decoded(_chunks(place.path, count), place.name, self._preparation, faults)
+        chunks = self._stream.chunks() if place.path == _STANDARD_INPUT else _chunks(place.path, count)
+        texts = _decoded(chunks, place.name, self._preparation, faults)
         return _json_records(texts, place.name, self._preparation, faults)
+
+    def _refuse_records(self, place: _Place) -> None:
+        """Keeps JSON lines from being read as text where they come through a pipe, which has no suffix."""
+        if place.path != _STANDARD_INPUT or place.kind != "text":
+            return
+        if _JSON_LINE.match(next(self._stream.first(1), b"")):
+            raise FirthError(
+                f"{place.name} begins with a JSON object that has a field text, but is read as plain text; write it "
+                "to a file whose name ends in .jsonl, or name a field to keep (--keep id, say): then it is JSON lines"
+            )
 
     def _beginning(self, place: _Place, n_stretches: int) -> str:
         """The first whole lines, or records, of what can only be read from its beginning."""
         wanted = n_stretches * _SAMPLE_STRETCH_BYTES
         texts: Iterator[str]
-        if place.kind != "text":
+        self._refuse_records(place)
+        if place.kind == "records" and place.path == _STANDARD_INPUT:
+            start = _decoded(self._stream.first_lines(wanted), place.name, self._preparation, Faults(), is_part=True)
+            lines = _whole_lines("".join(start), is_start=True, is_end=self._stream.has_ended)
+            records = _json_records(iter((lines,)), place.name, self._preparation, Faults())
+            texts = (text + "\n\n" for text, _ in records)
+        elif place.kind != "text":
             texts = (text + "\n\n" for text, _ in self._records(place, Faults(), _uncounted))
         elif place.path == _STANDARD_INPUT:
             texts = _decoded(self._stream.first(wanted), place.name, self._preparation, Faults(), is_part=True)
@@ -396,6 +418,12 @@ class _Stream:
                 n_seen += len(chunk)
         return iter(self._seen)
 
+    def first_lines(self, n_bytes: int) -> Iterator[bytes]:
+        """The first chunks, so many that a line ends in them."""
+        while not any(b"\n" in chunk for chunk in self.first(n_bytes)) and not self.has_ended:
+            n_bytes *= 2
+        return iter(self._seen)
+
     def chunks(self) -> Iterator[bytes]:
         """All of it."""
         seen, self._seen = self._seen, []
@@ -414,26 +442,12 @@ def _found(path: Path, faults: Faults) -> Iterator[Path]:
         yield path
     elif _exists(path) and path.is_dir():
         n_before = len(faults.passed_over)
-        inside = sorted(_files_in(path, faults), key=lambda file: file.parts)
+        inside = sorted(_files_in([path], faults), key=lambda file: file.parts)
         if not inside:
-            passed_over = faults.passed_over[n_before:]
-            there = f"{_files(passed_over)} passed over" if passed_over else "it is empty"
-            raise FirthError(
-                f"there is nothing to read in the folder {shown}: {there}; read in folders are {_READ_IN_FOLDERS}; "
-                f"a pattern, as '{shown}/**/*.md', names others"
-            )
+            raise _nothing_in(f"the folder {shown}", f"{shown}/**/*.md", faults.passed_over[n_before:])
         yield from inside
     elif glob.has_magic(str(path)) and not _exists(path):
-        matches = sorted(map(Path, _matches(str(path))), key=lambda file: file.parts)
-        files = [match for match in matches if match.is_file()]
-        if not files:
-            why = (
-                "it matches folders alone, which are given by their names"
-                if matches
-                else (f"text itself is given as a list of strings: ['{shown}']")
-            )
-            raise FirthError(f"no file matches {shown}; {why}")
-        yield from files
+        yield from _matched(path, faults)
     else:
         yield path
 
@@ -445,18 +459,59 @@ def _matches(pattern: str) -> list[str]:
         return []
 
 
-def _files_in(folder: Path, faults: Faults) -> Iterator[Path]:
+def _matched(pattern: Path, faults: Faults) -> list[Path]:
+    """The files that a pattern matches, and those in the folders that it matches, in order and each once."""
+    shown = printable(str(pattern))
+    matches = sorted(map(Path, _matches(str(pattern))), key=lambda match: (len(match.parts), match.parts))
+    if not matches:
+        raise FirthError(f"no file matches {shown}; in Python, text itself is given as a list of strings")
+    within = Faults()
+    inside = list(_files_in([match for match in matches if match.is_dir()], within))
+    files: dict[str, Path] = {}
+    for file in chain((match for match in matches if match.is_file()), inside):
+        files.setdefault(os.path.realpath(file.parent) + os.sep + file.name, file)
+    read = {printable(str(file)) for file in files.values()}
+    others = (printable(str(match)) for match in matches if not match.is_file() and not match.is_dir())
+    passed_over = [name for name in dict.fromkeys(chain(others, within.passed_over)) if name not in read]
+    if not files:
+        raise _nothing_in(f"what {shown} matches", f"{shown}/*.md", passed_over)
+    faults.passed_over += passed_over
+    return sorted(files.values(), key=lambda file: file.parts)
+
+
+def _nothing_in(where: str, pattern: str, passed_over: list[str]) -> FirthError:
+    there = f"{_files(passed_over)} passed over" if passed_over else "it is empty"
+    return FirthError(
+        f"there is nothing to read in {where}: {there}; read in folders are {_READ_IN_FOLDERS}; "
+        f"a pattern, as '{pattern}', names others"
+    )
+
+
+def _files_in(folders: list[Path], faults: Faults) -> Iterator[Path]:
+    """The files to read in `folders` and in those in them; what can be reached in two ways, through links, once."""
+
     def failed(error: OSError) -> None:
         raise FirthError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
 
-    for parent, folders, names in os.walk(folder, onerror=failed):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(parent, name)
-            if not name.startswith(".") and _suffix(path) in _SUFFIXES_IN_FOLDERS and path.is_file():
-                yield path
-            else:
-                faults.passed_over.append(printable(str(path)))
+    met = set()
+    waiting = sorted(folders, key=Path.is_symlink)  # links come last, so that files have the names they lie under
+    for folder in waiting:
+        for parent, inner, names in os.walk(folder, onerror=failed):
+            place = os.path.realpath(parent)
+            if place in met:
+                inner.clear()
+                continue
+            met.add(place)
+            hidden = [name for name in inner if name.startswith(".")]
+            faults.passed_over += [printable(str(Path(parent, name))) + "/" for name in hidden]
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            waiting += [Path(parent, name) for name in inner if Path(parent, name).is_symlink()]  # `walk` leaves them
+            for name in names:
+                path = Path(parent, name)
+                if not name.startswith(".") and _suffix(path) in _SUFFIXES_IN_FOLDERS and path.is_file():
+                    yield path
+                else:
+                    faults.passed_over.append(printable(str(path)))
 
 
 def _suffix(path: Path) -> str:
@@ -465,7 +520,7 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix in _COMPRESSED_SUFFIXES else suffix
 
 
-def _place(path: Path, pattern: re.Pattern[str] | None, faults: Faults) -> _Place:
+def _place(path: Path, pattern: re.Pattern[str] | None, preparation: Preparation, faults: Faults) -> _Place:
     name = "standard input" if path == _STANDARD_INPUT else printable(str(path))
     kept: Kept = ()
     if pattern is not None:
@@ -474,7 +529,7 @@ def _place(path: Path, pattern: re.Pattern[str] | None, faults: Faults) -> _Plac
         if match is None:
             faults.unmatched.append(name)
     if path == _STANDARD_INPUT:
-        return _Place(path, name, "text", 0, 0, kept)
+        return _Place(path, name, "records" if _names_columns(preparation) else "text", 0, 0, kept)
     size, modified_ns = _state(path)
     suffix = _suffix(path)
     if suffix == _TABLE_SUFFIX:
@@ -491,10 +546,14 @@ def _refuse_binary(head: bytes, name: str) -> None:
 
 def _check_columns(preparation: Preparation, *, has_tables: bool) -> None:
     asked = ", ".join(map(printable, preparation.keep)) or printable(preparation.field)
-    if not has_tables and (preparation.keep or preparation.field != Preparation.field):
+    if not has_tables and _names_columns(preparation):
         raise UsageError(
             f"{asked}: only JSON lines (.jsonl, .ndjson) and Parquet (.parquet) have named columns, and none are here"
         )
+
+
+def _names_columns(preparation: Preparation) -> bool:
+    return bool(preparation.keep) or preparation.field != Preparation.field
 
 
 # --- from bytes to text -----------------------------------------------------------------------------------
@@ -534,7 +593,9 @@ def _uncounted(n_bytes: int) -> None:
 def _decompressed(file: io.BufferedReader, name: str) -> Iterator[bytes]:
     compression = None
     try:
-        compression = _compression(file.peek(_HEAD_BYTES))
+        head = file.peek(_HEAD_BYTES)
+        _refuse_binary(head, name)
+        compression = _compression(head)
         chunks = _plain(file) if compression is None else _DECOMPRESSORS[compression](file)
         if compression is not None:
             first = next(chunks, b"")
@@ -547,6 +608,11 @@ def _decompressed(file: io.BufferedReader, name: str) -> Iterator[bytes]:
     except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         if compression is None:
             raise FirthError(f"cannot read {name}: {error}") from error
+        if "too much memory" in str(error):  # zstd's: its window is larger than 128 MiB
+            raise FirthError(
+                f"{name} is compressed by zstd with a larger window than is read here; decompress it first "
+                "(zstd -d --long=31)"
+            ) from error
         raise FirthError(f"{name} is compressed by {compression}, but damaged or cut short: {error}") from error
 
 
@@ -612,6 +678,7 @@ def _decoded(
     decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     file_bytes = n_lines = 0
+    is_start = True
     for chunk in chain(chunks, () if is_part else (b"",)):
         is_end = not chunk
         state = decoder.getstate()
@@ -636,15 +703,17 @@ def _decoded(
             text = texts[preparation.encoding_errors == "replace"]
             decoder.errors = "strict"
         text = newlines.decode(text, final=is_end)
-        if file_bytes == 0:
+        if is_start and text:
             text = text.removeprefix("\ufeff")
+            is_start = False
         if "\0" in text:
-            line = n_lines + text.count("\n", 0, text.index("\0")) + 1
-            raise FirthError(
-                f"{name}, line {line}: a NUL byte, so this is no text in {encoding}; "
-                f"{_encoding_advice(chunk, file_bytes) or 'name the encoding (--encoding utf-16, say)'}, or turn the "
-                "file into plain text"
-            )
+            advice = "" if file_bytes or _nul_bytes(encoding) > 1 else _encoding_advice(chunk)
+            if advice or preparation.encoding_errors == "strict":
+                line = n_lines + text.count("\n", 0, text.index("\0")) + 1
+                offset = file_bytes + _nul_offset(chunk, encoding, state)
+                raise _with_nul(name, encoding, line, offset, advice)
+            faults.invalid[name] += text.count("\0")
+            text = text.replace("\0", "\ufffd" if preparation.encoding_errors == "replace" else "")
         n_lines += text.count("\n")
         file_bytes += len(chunk)
         if text:
@@ -654,7 +723,7 @@ def _decoded(
 def _undecodable(name: str, encoding: str, error: UnicodeDecodeError, line: int, offset: int) -> FirthError:
     is_utf16 = offset < 2 and error.object[:2] in _BYTE_ORDER_MARKS
     other = "utf-16" if is_utf16 else "latin-1" if encoding.lower() == "gb18030" else "gb18030"
-    return FirthError(
+    return EncodingError(
         f"{name}, line {line}: byte 0x{error.object[error.start]:02x} at offset {offset} is "
         f"not valid {printable(encoding)}; if the file has another encoding, name it (--encoding {other}, "
         "say); if some bytes of it are broken, --encoding-errors replace or skip passes them; and if it is no text, "
@@ -662,14 +731,36 @@ def _undecodable(name: str, encoding: str, error: UnicodeDecodeError, line: int,
     )
 
 
-def _encoding_advice(chunk: bytes, file_bytes: int) -> str:
-    """Which encoding the beginning of a file with NUL bytes is in, if that can be seen."""
-    if file_bytes:
-        return ""
+def _with_nul(name: str, encoding: str, line: int, offset: int, advice: str) -> FirthError:
+    where = f"{name}, line {line}: a NUL byte at offset {offset}"
+    if advice:
+        return FirthError(f"{where}, so this is no text in {printable(encoding)}; {advice}, or turn it into plain text")
+    return FirthError(
+        f"{where}, which no text has; --encoding-errors skip leaves it out (replace puts U+FFFD in its place); and if "
+        "the file is no text, turn it into plain text first"
+    )
+
+
+def _nul_offset(chunk: bytes, encoding: str, state: Any) -> int:
+    """Where in `chunk` the first NUL character begins, for a decoder that was in `state` before it."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="ignore")
+    decoder.setstate(state)
+    n_bytes = next((n for n in range(1, len(chunk) + 1) if "\0" in decoder.decode(chunk[n - 1 : n])), 0)
+    return n_bytes - _nul_bytes(encoding)
+
+
+def _nul_bytes(encoding: str) -> int:
+    """How many bytes a NUL character takes (behind another one: the first may take a byte-order mark too)."""
+    return len("a\0".encode(encoding)) - len("a".encode(encoding))
+
+
+def _encoding_advice(chunk: bytes) -> str:
+    """Which encoding a file that begins with `chunk`, which has NUL bytes, is in, if that can be seen."""
     if chunk[:2] in _BYTE_ORDER_MARKS:
         return "it begins as UTF-16 does (--encoding utf-16)"
-    even, odd = chunk[: 2 * _HEAD_BYTES : 2].count(0), chunk[1 : 2 * _HEAD_BYTES : 2].count(0)
-    if max(even, odd) > 8 * min(even, odd) and max(even, odd) > len(chunk[: 2 * _HEAD_BYTES]) // 8:
+    head = chunk[: 2 * _HEAD_BYTES]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) > max(8 * min(even, odd), len(head) // 8, 3):
         return f"it looks like UTF-16 (--encoding utf-16-{'le' if odd > even else 'be'})"
     return ""
 
@@ -944,7 +1035,7 @@ def _state(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise FirthError(f"there is no file {shown}; text itself is given as a list of strings: ['{shown}']") from None
+        raise FirthError(f"there is no file {shown}; in Python, text itself is given as a list of strings") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise FirthError(f"cannot read {shown}: {error}") from None
     if not path.is_file():
@@ -984,11 +1075,16 @@ def _unix_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _names_a_file(source: object) -> bool:
+def _is_named_by(source: object) -> str:
+    """What lies where `source` points to, if it is a string that names something."""
+    if not isinstance(source, str) or not source:
+        return ""
     try:
-        return isinstance(source, str) and Path(source).is_file()
+        if Path(source).exists():
+            return "a folder" if Path(source).is_dir() else "a file"
+        return "files" if glob.has_magic(source) and any(_matches(source)) else ""
     except (OSError, ValueError):  # a line of text may be too long for a name, or hold a NUL
-        return False
+        return ""
 
 
 def _path(item: object) -> Path:
@@ -998,9 +1094,16 @@ def _path(item: object) -> Path:
 
 
 def _files(names: Collection[str]) -> str:
-    """How many files there are, and the first few of them."""
+    """How many files (and folders, whose names end in a slash) there are, and the first few of them."""
     shown = ", ".join(islice(names, _MOST_NAMED)) + (", ..." if len(names) > _MOST_NAMED else "")
-    return f"{len(names):,} file{'s' * (len(names) != 1)} ({shown})"
+    n_folders = sum(name.endswith("/") for name in names)
+    n_files = len(names) - n_folders
+    numbers = [
+        f"{number:,} {noun}{'s' * (number != 1)}"
+        for number, noun in ((n_files, "file"), (n_folders, "folder"))
+        if number
+    ]
+    return f"{' and '.join(numbers)} ({shown})"
 
 
 def _kind(thing: object) -> str:

@@ -25,7 +25,7 @@ from firth.cutting import Cutters
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, printable
 from firth.preparation import Preparation
-from firth.segmentation import Segmentation, Split, choose
+from firth.segmentation import Segmentation, Split, choose, unsegmented
 from firth.sources import Faults
 
 Progress = Callable[[int, int | None, int], None]
@@ -42,6 +42,8 @@ _DOCUMENT_ENDS: Final = "document_ends.i64"
 _KEPT: Final = "kept.jsonl"
 _READ_BYTES: Final = 1 << 20
 _TYPES_AT_ONCE: Final = 1 << 12
+_SAMPLED_WORDS: Final = 1 << 16
+_SAMPLED_STRETCHES: Final = 1 << 8
 _BLOCKS_AHEAD: Final = 24  # so much is cut while the compiled code is loaded
 _BLOCKS_BETWEEN_TRIMS: Final = 32
 
@@ -269,6 +271,8 @@ def encode(
                     _trim()
         if not encoder.n_tokens:
             raise FirthError(f"{corpus.name}: no words in it (words are found by method {segmentation.method!r})")
+        if not corpus.has_ready_words:  # of all of the text, where a sample was of its beginning perhaps
+            description["warnings"] = warnings + unsegmented(" ".join(encoder.some_words()), segmentation)
         encoder.finish(description | {"faults": vars(corpus.faults)})
     _trim()
     return EncodedCorpus(folder)
@@ -359,6 +363,16 @@ class _Column:
             self._file.seek(n_numbers * self._dtype.itemsize)
             self._file.truncate()
             self.n_numbers = n_numbers
+
+    def some(self, most: int) -> npt.NDArray[Any]:
+        """At most so many of the numbers, in stretches that are spread evenly over all."""
+        stretches = max(1, min(_SAMPLED_STRETCHES, self.n_numbers // (most // _SAMPLED_STRETCHES)))
+        found = []
+        for number in range(stretches):
+            self._file.seek(number * (self.n_numbers // stretches) * self._dtype.itemsize)
+            found.append(np.frombuffer(self._file.read(most // _SAMPLED_STRETCHES * self._dtype.itemsize), self._dtype))
+        self._file.seek(self.n_numbers * self._dtype.itemsize)
+        return np.concatenate(found)
 
     def pieces(self) -> Iterator[npt.NDArray[Any]]:
         """All numbers in order, a piece at a time."""
@@ -452,6 +466,10 @@ class _Encoder:
         self._open_words += rest
         self._open_visible += split.n_visible
         return self.n_tokens
+
+    def some_words(self) -> list[str]:
+        """Words from all over what was read."""
+        return self._table.words_of(self._type_ids.some(_SAMPLED_WORDS))
 
     def _take_back(self) -> None:
         """Cuts off what earlier blocks gave of the line or document that has turned out to be a duplicate."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from firth import cache
 from firth import corpus as corpora
+from firth.cutting import available_processors
 from firth.errors import FirthError, UsageError
 from firth.families.family import Family, Step, answers_gensim_names, settings
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing, uninterrupted
@@ -107,13 +108,6 @@ def default_epochs(n_tokens: int) -> int:
     return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_EPOCHS * math.sqrt(1_000_000 / max(1, n_tokens)))))
 
 
-def available_threads() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @answers_gensim_names
 def train(
     family: Family,
@@ -140,8 +134,8 @@ def train(
 
     Args:
         family: The hyperparameters, as `firth.Skipgram(dim=100)`.
-        corpus: A path, a folder, a pattern as "books/*.txt", several of them, or an iterable of strings or of lists
-            of words; see `firth.corpus.read`.
+        corpus: A path, a folder, a pattern as "books/*.txt", several of them as `pathlib.Path`, or an iterable of
+            strings or of lists of words; see `firth.corpus.read`.
         epochs: Budget: passes over the corpus; fractions are allowed.
         tokens: Budget: raw words.
         minutes: Budget: of training alone; counting and compiling do not count. Without any of the three:
@@ -167,7 +161,7 @@ def train(
     progress = progress or Silent()
     place = Path(output).absolute() if output is not None else None
     given = _budget(epochs, tokens, minutes)
-    threads = available_threads() if threads is None else threads
+    threads = available_processors() if threads is None else threads
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be at least 1")
     if seed < 0:

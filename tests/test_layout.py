@@ -246,6 +246,62 @@ class TestLines:
     def test_what_is_joined_how(self, text: str, joined: str) -> None:
         assert lines_of(text) == joined + "\n\n"
 
+    @pytest.mark.parametrize(
+        ("known", "text", "joined"),
+        [
+            ("a well-known man", "a well-\nknown one", "a well-known one"),
+            ("a Well‐Known man", "a well-\nknown one", "a well-known one"),
+            ("an example, then", "an “exam-\nple”", "an “example”"),
+            ("the “example”", "an exam-\nple", "an example"),
+            ("to an exam, in all", "an in-\nexam", "an inexam"),
+            ("the second generation", "the (second-\ngeneration)", "the (second-generation)"),
+            ("19th and century", "in 19th-\ncentury France", "in 19th-century France"),
+            ("the generation", "second-gener-\nation", "second-generation"),
+            ("a state of-the-art", "the state-\nof-the-art thing", "the stateof-the-art thing"),
+            ("a state-of-the-art", "the state-\nof-the-art thing", "the state-of-the-art thing"),
+            ("of an exam-\nple and exam-\nple", "of exam-\nple", "of example"),
+        ],
+    )
+    def test_the_text_says_what_a_hyphen_is(self, known: str, text: str, joined: str) -> None:
+        for whole in (f"{known}\n\n{text}", f"{text}\n\n{known}"):
+            assert joined in lines_of(whole).split("\n")
+
+    def test_hyphens_that_nothing_is_known_of_go_with_the_others(self) -> None:
+        keeps = "well-known so-called\n\nwell-\nknown\n\nso-\ncalled\n\n"
+        assert lines_of(keeps + "gun-\nhowitzer").endswith("\ngun-howitzer\n\n")
+        parts = "example question\n\nexam-\nple\n\nques-\ntion\n\n"
+        assert lines_of(parts + "gun-\nhowitzer").endswith("\ngunhowitzer\n\n")
+        assert lines_of(keeps + parts + parts + "gun-\nhowitzer").endswith("\ngunhowitzer\n\n")
+
+    def test_compounds_broken_at_their_own_hyphens_come_back(self) -> None:
+        rng = random.Random(7)
+        paragraphs = [
+            " ".join(rng.choice(ENGLISH) + rng.choice(["", "", "-" + rng.choice(ENGLISH[20:])]) for _ in range(60))
+            + "."
+            for _ in range(200)
+        ]
+        text = "\n\n".join(textwrap.fill(paragraph, 60) for paragraph in paragraphs)
+        assert text.count("-\n") > 100
+        assert lines_of(text) == "\n".join(paragraphs) + "\n\n"
+
+    def test_so_many_words_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(layout, "_AHEAD_CHARACTERS", 10)
+        text = "one two three\n\na well-known man\n\nwell-\nknown"
+        assert lines_of(text).endswith("well-known\n\n")
+        monkeypatch.setattr(layout, "_WORDS_REMEMBERED", 3)
+        assert lines_of(text).endswith("wellknown\n\n")
+
+    @settings(max_examples=300)
+    @given(
+        text=st.lists(st.sampled_from(["well", "known", "wellknown", "a", "-", "-\n", "\n", " ", " \n "])).map("".join),
+        places=PLACES,
+        ahead=st.integers(1, 30),
+    )
+    def test_what_a_hyphen_is_does_not_hang_on_the_pieces(self, text: str, places: list[int], ahead: int) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(layout, "_AHEAD_CHARACTERS", ahead)
+            assert lines_of(cut(text, places)) == lines_of(text)
+
     def test_an_indented_line_begins_a_paragraph(self) -> None:
         paragraphs = english()
         text = "\n".join(textwrap.fill(paragraph, 72, initial_indent="  ") for paragraph in paragraphs)
@@ -304,12 +360,12 @@ class TestLines:
 
     def test_a_very_long_line_streams(self) -> None:
         def texts() -> Iterator[str]:
-            for _ in range(30):
+            for _ in range(100):
                 yield "wörd " * 10_000
 
         pieces = list(layout.lines(texts(), layout="wrapped", is_record=False))
-        assert max(map(len, pieces)) < 200_000
-        assert "".join(pieces).split() == ["wörd"] * 300_000
+        assert max(map(len, pieces)) < 1_200_000
+        assert "".join(pieces).split() == ["wörd"] * 1_000_000
         assert "".join(pieces).count("\n") == 2
 
     def test_very_long_white_space_streams(self) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from firth.errors import FirthError, UsageError
 from firth.preparation import Preparation
-from firth.segmentation import Segmentation, UserWord, UserWords, choose, read_user_words
+from firth.segmentation import Segmentation, UserWord, UserWords, choose, read_user_words, unsegmented
 
 WORDS = Segmentation(method="words")
 SPACE = Segmentation(method="space")
@@ -508,6 +508,12 @@ class TestSettings:
             Segmentation(method="words", **{name: asked})  # type: ignore[arg-type]
 
 
+def chosen(sample: str, preparation: Preparation | None = None) -> tuple[Segmentation, str, list[str]]:
+    """What `choose` says of a text, and what is said of its words when it has been cut."""
+    segmentation, reason, warnings = choose(sample, preparation or Preparation())
+    return segmentation, reason, warnings + unsegmented(sample, segmentation)
+
+
 class TestChoose:
     @pytest.mark.parametrize(
         ("sample", "method", "reason"),
@@ -524,7 +530,7 @@ class TestChoose:
         ],
     )
     def test_a_method_that_suits(self, sample: str, method: str, reason: str) -> None:
-        segmentation, why, warnings = choose(sample)
+        segmentation, why, warnings = chosen(sample)
         assert segmentation.method == method
         assert reason in why
         assert bool(warnings) == ("今日" in sample)
@@ -532,11 +538,11 @@ class TestChoose:
     def test_a_long_sample_is_looked_at_all_over(self) -> None:
         english, chinese = "The quick, brown fox.\n" * 30_000, "今天我很开心，去购物吧。\n" * 30_000
         for sample in (english + chinese, chinese + english):
-            assert choose(sample)[0].method == "chinese"
-        assert choose(english * 9 + chinese)[0].method == "words"
+            assert chosen(sample)[0].method == "chinese"
+        assert chosen(english * 9 + chinese)[0].method == "words"
 
     def test_mostly_segmented_chinese_is_decided_line_by_line(self) -> None:
-        segmentation, _, _ = choose("我 今天 好 开心\n我 今天 好 开心\n今天我很开心去购物\n")
+        segmentation, _, _ = chosen("我 今天 好 开心\n我 今天 好 开心\n今天我很开心去购物\n")
         assert segmentation.method == "chinese"
 
     def test_what_was_asked_for(self, tmp_path: Path) -> None:
@@ -559,20 +565,20 @@ class TestChoose:
             inner="'-",
             user_words=UserWords((UserWord("创新办"),)),
         )
-        assert choose("A text.", preparation) == (asked, "", [])
-        assert choose("A text.", Preparation(cased=True))[0] == CASED
+        assert chosen("A text.", preparation) == (asked, "", [])
+        assert chosen("A text.", Preparation(cased=True))[0] == CASED
 
     def test_user_words_for_text_that_is_not_chinese(self, tmp_path: Path) -> None:
         (tmp_path / "words.txt").write_text("创新办\n", encoding="utf-8")
-        segmentation, _, warnings = choose("A text.", Preparation(user_words=tmp_path / "words.txt"))
+        segmentation, _, warnings = chosen("A text.", Preparation(user_words=tmp_path / "words.txt"))
         assert segmentation == WORDS
         assert "the user words serve Chinese alone" in warnings[0]
         with pytest.raises(UsageError, match="but space was asked for"):
-            choose("A text.", Preparation(user_words=tmp_path / "words.txt", segment="space"))
+            chosen("A text.", Preparation(user_words=tmp_path / "words.txt", segment="space"))
 
     def test_user_words_that_change_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "words.txt").write_text("c++\n创新办\n让·雅克 3 nr\niPhone\nT恤\n", encoding="utf-8")
-        _, _, warnings = choose("今天好", Preparation(user_words=tmp_path / "words.txt"))
+        _, _, warnings = chosen("今天好", Preparation(user_words=tmp_path / "words.txt"))
         assert len(warnings) == 1
         assert warnings[0].startswith("3 of 5 user words change nothing")
         assert warnings[0].endswith("c++, 让·雅克, iPhone")
@@ -599,48 +605,48 @@ class TestWarnings:
     )
     @pytest.mark.parametrize("segment", ["auto", "words", "space"])
     def test_a_script_without_segmenter(self, sample: str, script: str, segment: Any) -> None:
-        _, _, (warning,) = choose(sample, Preparation(segment=segment))
+        _, _, (warning,) = chosen(sample, Preparation(segment=segment))
         assert warning.startswith(f"100% of the letters are {script}")
         assert "--segment characters" in warning
         assert "--segment space" in warning
 
     @pytest.mark.parametrize("sample", [THAI, KHMER, LAO, BURMESE, JAPANESE, CHINESE_LINES])
     def test_characters_are_the_remedy(self, sample: str) -> None:
-        assert choose(sample, Preparation(segment="characters"))[2] == []
+        assert chosen(sample, Preparation(segment="characters"))[2] == []
 
     @pytest.mark.parametrize(
         "sample", ["ภาษา ไทย เป็น ภาษา ที่ มี ระดับ เสียง\n", "今日 は とても 楽しい です 。\n", "今天 我 很 开心\n"]
     )
     def test_split_text_is_the_other(self, sample: str) -> None:
-        assert choose(sample * 9, Preparation(segment="space"))[2] == []
+        assert chosen(sample * 9, Preparation(segment="space"))[2] == []
 
     def test_zero_width_spaces_part_words(self) -> None:
-        assert choose("ភាសា\u200bខ្មែរ\u200bគឺជា\u200bភាសា\n" * 9)[2] == []
+        assert chosen("ភាសា\u200bខ្មែរ\u200bគឺជា\u200bភាសា\n" * 9)[2] == []
 
     def test_the_share_is_named(self) -> None:
-        _, _, (warning,) = choose(self.THAI + self.ENGLISH * 12)
+        _, _, (warning,) = chosen(self.THAI + self.ENGLISH * 12)
         share = int(warning.split("%")[0])
         assert 40 < share < 60
 
     def test_a_little_of_a_script_is_no_matter(self) -> None:
-        assert choose(self.THAI + self.ENGLISH * 2000)[2] == []
+        assert chosen(self.THAI + self.ENGLISH * 2000)[2] == []
 
     @pytest.mark.parametrize("segment", ["words", "space"])
     def test_chinese_that_is_not_segmented(self, segment: Any) -> None:
-        _, _, (warning,) = choose(self.CHINESE_LINES, Preparation(segment=segment))
+        _, _, (warning,) = chosen(self.CHINESE_LINES, Preparation(segment=segment))
         assert warning.startswith("100% of the letters are Han characters without spaces")
         assert "--segment chinese" in warning
 
     def test_some_chinese_in_english(self) -> None:
-        segmentation, _, warnings = choose(self.CHINESE_LINES + self.ENGLISH * 50)
+        segmentation, _, warnings = chosen(self.CHINESE_LINES + self.ENGLISH * 50)
         assert segmentation.method == "words"
         assert len(warnings) == 1
         assert "--segment chinese" in warnings[0]
 
     def test_japanese_as_chinese(self) -> None:
-        _, _, (warning,) = choose(self.JAPANESE, Preparation(segment="chinese"))
+        _, _, (warning,) = chosen(self.JAPANESE, Preparation(segment="chinese"))
         assert "pieces that rjieba guesses" in warning
 
     def test_chinese_with_thai(self) -> None:
-        _, _, (warning,) = choose(self.CHINESE_LINES + self.THAI)
+        _, _, (warning,) = chosen(self.CHINESE_LINES + self.THAI)
         assert "Thai" in warning

@@ -110,6 +110,29 @@ class TestPaths:
         with pytest.raises(UsageError, match=r"pathlib\.Path"):
             found([str(path)])
 
+    @pytest.mark.parametrize(
+        ("names", "kind"),
+        [(["en", "zh/"], "a folder"), (["*/*.txt"], "files"), (["e*", "zh"], "files"), (("zh/b.txt", "en"), "a file")],
+    )
+    def test_names_of_folders_and_patterns_in_place_of_text(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: Any, kind: str
+    ) -> None:
+        written(tmp_path, "a", "en/a.txt")
+        written(tmp_path, "b", "zh/b.txt")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(
+            UsageError, match=rf"lines of text, but '{re.escape(names[0])}' names {kind}.*pathlib\.Path"
+        ):
+            found(names)
+
+    def test_lines_of_which_some_are_called_like_files_are_text(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written(tmp_path, "a", "en/a.txt")
+        monkeypatch.chdir(tmp_path)
+        for lines in (["en", "is a language"], ["", ""], ["a*"], ["[en]"], ["*.md", "who?"]):
+            assert texts_of(lines) == ["".join(line + "\n" for line in lines)]
+
     def test_other_things_among_paths(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="int stands among the paths"):
             found([written(tmp_path, "a"), 5])
@@ -146,8 +169,9 @@ class TestFolders:
         sources = found(tmp_path)
         assert len(list(sources.units())) == 1
         names = {Path(name).name for name in sources.faults.passed_over}
-        assert names == {".hidden.txt", "b.md", "package.json", "x.tar.gz"}
-        assert "4 files" in sources.faults.sentences()[0]
+        assert names == {".hidden.txt", ".git", "b.md", "package.json", "x.tar.gz"}
+        assert f"{tmp_path}/.git/" in sources.faults.passed_over
+        assert "4 files and 1 folder (" in sources.faults.sentences()[0]
         assert "*.md" in sources.faults.sentences()[0]
 
     def test_a_folder_with_nothing_to_read(self, tmp_path: Path) -> None:
@@ -161,7 +185,19 @@ class TestFolders:
     def test_a_folder_that_holds_itself_ends(self, tmp_path: Path) -> None:
         written(tmp_path, "a", "a.txt")
         (tmp_path / "self").symlink_to(tmp_path, target_is_directory=True)
-        assert texts_of(tmp_path) == ["a"]
+        assert texts_of(tmp_path) == texts_of(tmp_path / "**" / "*.txt") == ["a"]
+
+    @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege there")
+    def test_links_to_folders_are_followed_once(self, tmp_path: Path) -> None:
+        written(tmp_path, "a", "tree/b/a.txt")
+        written(tmp_path, "c", "elsewhere/deep/c.txt")
+        (tmp_path / "elsewhere/back").symlink_to(tmp_path / "tree")
+        for name, target in (("a-b", "b"), ("z", "../elsewhere"), ("zz", "../elsewhere/deep"), ("gone", "nowhere")):
+            (tmp_path / "tree" / name).symlink_to(target)
+        sources = found(tmp_path / "tree")
+        names = [unit.name for unit in sources.units()]
+        assert names == [f"{tmp_path}/tree/b/a.txt", f"{tmp_path}/tree/z/deep/c.txt"]
+        assert sources.faults.passed_over == [f"{tmp_path}/tree/gone"]
 
 
 class TestPatterns:
@@ -178,9 +214,25 @@ class TestPatterns:
     def test_a_pattern_without_files(self, tmp_path: Path) -> None:
         with pytest.raises(FirthError, match=r"no file matches .*\*\.md"):
             found(tmp_path / "*.md")
-        (tmp_path / "folder").mkdir()
-        with pytest.raises(FirthError, match="it matches folders alone"):
+        written(tmp_path, "x", "folder/a.md")
+        with pytest.raises(FirthError, match=r"nothing to read in what .*f\* matches: 1 file .*a\.md\) passed over"):
             found(tmp_path / "f*")
+
+    def test_folders_that_it_matches_are_read(self, tmp_path: Path) -> None:
+        for name in ("a.txt", "b/c.txt", "b/d/e.txt", "b/f.md", "b/.g/h.txt", "i.md", "empty/.keep"):
+            written(tmp_path, name, name)
+        sources = found(tmp_path / "*")
+        assert ["".join(unit.texts) for unit in sources.units()] == ["a.txt", "b/c.txt", "b/d/e.txt", "i.md"]
+        passed_over = {"b/.g/", "b/f.md", "empty/.keep"}
+        assert {name.removeprefix(f"{tmp_path}/") for name in sources.faults.passed_over} == passed_over
+        assert texts_of(tmp_path / "b*") == ["b/c.txt", "b/d/e.txt"]
+
+    def test_what_it_matches_beside_its_folder_is_read_once(self, tmp_path: Path) -> None:
+        for name in ("a.txt", "b/c.txt", "b/f.md"):
+            written(tmp_path, name, name)
+        sources = found(tmp_path / "**")
+        assert ["".join(unit.texts) for unit in sources.units()] == ["a.txt", "b/c.txt", "b/f.md"]
+        assert sources.faults.sentences() == []
 
 
 class TestStandardInput:
@@ -206,6 +258,41 @@ class TestStandardInput:
         assert sources.samples() == ["a", "in"]
         assert ["".join(unit.texts) for unit in sources.units()] == ["a", "in"]
         assert sources.identity() is None
+
+    @pytest.mark.parametrize("pack", [bytes, *COMPRESSIONS.values()])
+    def test_where_columns_are_named_it_is_json_lines(
+        self, standard_input: Any, pack: Callable[[bytes], bytes]
+    ) -> None:
+        texts = [f"line {number} 今天" for number in range(40_000)]
+        lines = json_lines([{"body": text, "year": 5} for text in texts], ensure_ascii=False).encode()
+        for contents in (lines, lines[:-1], lines[:100]):
+            standard_input(pack(contents[: contents.rfind(b"}") + 1]))
+            sources = found("-", field="body", keep=("year",))
+            [sample] = sources.samples()
+            units = [("".join(unit.texts), unit.kept, unit.is_record) for unit in sources.units()]
+            n_lines = contents.count(b"}")
+            assert units == [(text, ("5",), True) for text in texts[:n_lines]]
+            assert sample.split("\n\n")[:2] == texts[:n_lines][:2]
+
+    def test_a_record_longer_than_a_sample(self, standard_input: Any) -> None:
+        standard_input(json_lines([{"body": "word " * 500_000}, {"body": "b"}]).encode())
+        sources = found("-", field="body")
+        [sample] = sources.samples()
+        assert sample.startswith("word word ")
+        assert [len("".join(unit.texts)) for unit in sources.units()] == [2_500_000, 1]
+
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    @pytest.mark.parametrize("line", ['{"text": "a"}', ' {"id": 5, "text" : "a\\n' + "a" * 100_000 + '"}'])
+    def test_json_lines_are_not_taken_for_text(self, standard_input: Any, line: str, pack: Any) -> None:
+        for work in (lambda sources: sources.samples(), lambda sources: list(sources.units())):
+            standard_input(pack(line.encode()))
+            with pytest.raises(FirthError, match=r"begins with a JSON object.*\.jsonl, or .*--keep"):
+                work(found("-"))
+
+    @pytest.mark.parametrize("line", ['{"id": 5}', '{"text": 5}', '{{text}}: "text": "a"', 'a {"text": "a"}'])
+    def test_other_text_with_braces(self, standard_input: Any, line: str) -> None:
+        standard_input(line.encode())
+        assert texts_of("-") == [line]
 
     def test_it_can_be_read_once(self) -> None:
         with pytest.raises(UsageError, match="only once"):
@@ -267,6 +354,12 @@ class TestCompression:
     def test_twice(self, tmp_path: Path) -> None:
         with pytest.raises(FirthError, match="is bzip2 inside gzip"):
             texts_of(written(tmp_path, gzip.compress(bz2.compress(b"a"))))
+
+    def test_one_with_too_large_a_window(self, tmp_path: Path) -> None:
+        frame = b"\x28\xb5\x2f\xfd" + bytes([0, 21 << 3]) + b"\x19\0\0abc"  # 2 GiB, as by zstd --long=31
+        assert texts_of(written(tmp_path, frame.replace(bytes([21 << 3]), b"\0"))) == ["abc"]
+        with pytest.raises(FirthError, match=r"a\.zst is compressed by zstd with a larger window.*zstd -d --long=31"):
+            texts_of(written(tmp_path, frame, "a.zst"))
 
     def test_an_archive_in_it(self, tmp_path: Path) -> None:
         path = tmp_path / "books.tar.gz"
@@ -449,6 +542,15 @@ class TestParquet:
         assert ["".join(unit.texts) for unit in sources.units()] == ["good", "a\ufffdb\ufffd"]
         assert sources.faults.invalid.total() == 2
 
+    def test_without_its_suffix(self, tmp_path: Path, standard_input: Any) -> None:
+        contents = table(tmp_path, {"text": ["a"]}).read_bytes()
+        with pytest.raises(FirthError, match=r"table is a Parquet file.* name ends in \.parquet"):
+            found(written(tmp_path, contents, "table"))
+        standard_input(contents)
+        with pytest.raises(FirthError, match=r"standard input is a Parquet file.* name ends in \.parquet"):
+            texts_of("-")
+        assert texts_of(written(tmp_path, "PAR1 is a part")) == ["PAR1 is a part"]
+
     def test_nul_characters(self, tmp_path: Path) -> None:
         path = table(tmp_path, {"text": ["a\0b"]})
         with pytest.raises(FirthError, match=r"row 1: \\u\{0\} stands in it"):
@@ -557,10 +659,27 @@ class TestEncodings:
             with pytest.raises(FirthError, match="--encoding utf-16-le"):
                 texts_of(path, encoding="utf-16", encoding_errors=errors)
 
-    @pytest.mark.parametrize("errors", ["strict", "replace", "skip"])
-    def test_a_nul_byte(self, tmp_path: Path, errors: str) -> None:
-        with pytest.raises(FirthError, match=r"line 2: a NUL byte"):
-            texts_of(written(tmp_path, b"a\nb\0c"), encoding_errors=errors)
+    @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16", "utf-16-be"])
+    def test_a_nul_byte(self, tmp_path: Path, encoding: str) -> None:
+        for start in ("a\n今", "今天\n" * 50_000):
+            place = (
+                rf"line {start.count(chr(10)) + 1}: a NUL byte at offset {len(start.encode(encoding))}, which no text"
+            )
+            path = written(tmp_path, (start + "\0c\0").encode(encoding))
+            with pytest.raises(FirthError, match=place) as caught:
+                texts_of(path, encoding=encoding)
+            assert "--encoding-errors skip" in str(caught.value)
+            assert "utf-16)" not in str(caught.value)
+            for errors, text in (("skip", start + "c"), ("replace", start + "\ufffdc\ufffd")):
+                sources = found(path, encoding=encoding, encoding_errors=errors)
+                assert ["".join(unit.texts) for unit in sources.units()] == [text]
+                assert dict(sources.faults.invalid) == {str(path): 2}
+
+    def test_a_nul_byte_in_json_lines(self, tmp_path: Path) -> None:
+        path = written(tmp_path, b'{"text": "a\0b"}', "a.jsonl")
+        with pytest.raises(FirthError, match=r"line 1: a NUL byte at offset 11"):
+            texts_of(path)
+        assert texts_of(path, encoding_errors="skip") == ["ab"]
 
     def test_a_line_of_millions_of_characters_passes_in_pieces(self, tmp_path: Path) -> None:
         path = written(tmp_path, b"word " * 2_000_000)
@@ -816,4 +935,5 @@ class TestAnyText:
             else:
                 codec_errors = {"strict": "strict", "replace": "replace", "skip": "ignore"}[errors]
                 expected = contents.decode(encoding, errors=codec_errors).removeprefix("\ufeff")
-                assert text == expected.replace("\r\n", "\n").replace("\r", "\n")
+                expected = expected.replace("\r\n", "\n").replace("\r", "\n")
+                assert text == expected.replace("\0", "\ufffd" if errors == "replace" else "")

@@ -1,8 +1,9 @@
 import errno
+import gzip
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -527,3 +528,14 @@ def test_a_real_corpus(tmp_path: Path) -> None:
             counts = Counter(word for line in lines for word in encoded.segmentation.words(line))
             assert dict(zip(encoded.types, encoded.counts.tolist(), strict=True)) == counts
             assert documents(encoded) == reference(lines, encoded.segmentation)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_script_that_appears_late_is_warned_of(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    text = "the cat sat on the mat\n" * 100_000 + "今天天气很好我们去公园散步\n" * 40_000
+    (tmp_path / "text").write_bytes(pack(text.encode()))
+    preparation = Preparation(segment="words")
+    corpus = corpora.read(tmp_path / "text", preparation)
+    with encode(corpus, None, tmp_path / "store", preparation=preparation) as store:
+        (warning,) = store.warnings
+    assert "--segment chinese" in warning

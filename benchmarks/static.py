@@ -10,8 +10,8 @@ there are not run again. The table goes to results/static.md.
 
 With T threads, each reading its part of `corpus_file`, gensim lets the learning rate fall by only 1/T of what is due
 within an epoch: it begins each epoch where it should, and ends the last one at a tenth of the first rate (T = 2, 5
-epochs) instead of at `min_alpha`. `--one-thread skipgram` adds gensim with one thread, whose rate falls as it says, for its
-scores; its times are not used, so that other work may run meanwhile (another 45 minutes for Skip-gram).
+epochs) instead of at `min_alpha`. `--one-thread skipgram` adds gensim with one thread, whose rate falls as it says, for
+its scores; its times are not used, so that other work may run meanwhile (another 45 minutes for Skip-gram).
 
 Recorded runs in all: about 45 minutes on 2 cores for the English corpus of 21.6 M words, half of them gensim's
 Skip-gram.

@@ -42,8 +42,8 @@ _DOCUMENT_ENDS: Final = "document_ends.i64"
 _KEPT: Final = "kept.jsonl"
 _READ_BYTES: Final = 1 << 20
 _TYPES_AT_ONCE: Final = 1 << 12
-_SAMPLED_WORDS: Final = 1 << 16
-_SAMPLED_STRETCHES: Final = 1 << 8
+_SAMPLED_WORDS: Final = 1 << 13
+_SAMPLED_STRETCHES: Final = 1 << 7
 _BLOCKS_AHEAD: Final = 24  # so much is cut while the compiled code is loaded
 _BLOCKS_BETWEEN_TRIMS: Final = 32
 

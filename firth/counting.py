@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from firth.preparation import Preparation
 from firth.segmentation import Split
 
 compiled: Callable[..., Any] = njit(cache=True, nogil=True, boundscheck=False)
@@ -21,7 +22,6 @@ int32 = np.int32
 uint32 = np.uint32
 uint64 = np.uint64
 
-MOST_TYPES: Final = 20_000_000
 _FEWEST_SLOTS: Final = 1 << 14
 _FULLEST: Final = 0.7  # of the slots: beyond it, ways to a free one become long
 _ALL_BITS: Final = uint64(0xFFFFFFFFFFFFFFFF)
@@ -38,7 +38,7 @@ class TypeTable:
 
     def __init__(
         self,
-        max_types: int = MOST_TYPES,
+        max_types: int = Preparation.max_types,
         on_pruned: Callable[[NDArray[np.int32]], object] | None = None,
         *,
         hash_bits: np.uint64 = _ALL_BITS,

@@ -261,7 +261,7 @@ def encode(
     with (
         Cutters(segmentation, corpus.total_bytes) as cutters,
         _appearing(folder) as temporary,
-        _Encoder(temporary, corpus, preparation) as encoder,
+        closing(_Encoder(temporary, corpus, preparation)) as encoder,
     ):
         with closing(_added(corpus, cutters, encoder)) as steps:
             for number, (done_bytes, n_tokens) in enumerate(steps):
@@ -534,14 +534,6 @@ class _Encoder:
             column.close()
         if self._kept is not None:
             self._kept.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Duplicates:

@@ -1,7 +1,8 @@
 """From a file of text to encoded ids: firth beside gensim and datasets.map, alternately; and firth's memory by size.
 
     python benchmarks/corpus.py --english ../shared/data/corpora/en-wiki.txt.xz \
-        --chinese ../shared/data/corpora/zh-mixed.txt.xz --environment /tmp/datasets
+        --chinese ../shared/data/corpora/zh-mixed.txt.xz --gigabyte ../shared/data/corpora/en-wiki.txt.xz \
+        --environment /tmp/datasets
 
 firth: `firth.tokens.encode` of the plain text, everything chosen by looking at it: decoding, layout, segmentation,
 counting, ids, lines and documents on disk. gensim: `build_vocab(corpus_file=...)`, which counts words that white space
@@ -9,34 +10,47 @@ sets apart, and writes no ids (every epoch looks them up again); English is give
 cut by rjieba and written to a file within the time. datasets: `load_dataset("text")`, `map` to words (`str.split` of
 lower-cased lines, or rjieba), a `Counter` over them, `map` to ids; two processes, in an environment of its own, which
 the script makes in the folder given. Every run is a process of its own; imports do not count, compiling does not either
-(a run before the first one fills Numba's cache). Memory is that of the process itself, without the workers of datasets.
+(a run before the first one fills Numba's cache). Memory is that of the process itself, without the workers of datasets;
+but where firth's workers cut Chinese, it is told of all processes together, beside the speeds.
+
+Memory by size is that of `firth train cbow` on 30 and 125 MB. The Chinese text of this size, and the gigabyte that
+`firth check` looks at, are a corpus several times over, each time with other lines (see `repeated`).
 
 Every run is recorded in results/corpus.jsonl; those that stand there are not run again. The table goes to
-results/corpus.md. About 8 minutes on 2 cores, most of them of datasets.
+results/corpus.md. About 15 minutes on 2 cores, most of them of datasets.
 """
 
 import argparse
 import json
 import lzma
 import os
+import random
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recording import RESULTS, Record, machine, recorded, run_measured
+from recording import RESULTS, Measured, Record, machine, recorded, run_measured
 
 PROGRAMS = ("gensim", "datasets", "firth")
 REPEATS = 3
 SMALL_BYTES = 30_000_000
+LARGE_BYTES = 125_000_000
+GIGABYTE = 1_000_000_000
+LINES_SHUFFLED = 1000
+BEHIND_A_CLAUSE = re.compile(r"(?<=[,.;:!?，。；：！？])")
+LONG_WORD = re.compile(r"[^\W\d_]{12,}", re.ASCII)
 LONGER = 4
 CAPS = {"max_types": 50_000, "max_size": 20_000, "tokens": 4_000_000}
 PROCESSES = 2
@@ -207,31 +221,134 @@ def measured_longer(text: Text, folder: Path, python: Path, commit: bool) -> lis
     return [recorded("corpus", settings, repeat, run, commit=commit) for repeat in range(1, REPEATS + 1)]
 
 
-def measured_memory(text: Text, folder: Path, commit: bool) -> list[list[Record]]:
-    """REPEATS runs of counting, encoding and training, on a part of the text and on all of it.
+def repeated(plain: Path, target: Path, n_bytes: int) -> None:
+    """Writes a text of n_bytes, in whole lines: the first time as it stands, then again and again with other lines.
 
-    The table of types and the vocabulary are capped alike, so that the text alone differs.
+    The clauses of every LINES_SHUFFLED lines change places, a line keeping as many as it had, and empty lines stay; so
+    the words and their neighbours are the corpus's, but hardly a line comes again. Long words of ASCII letters get a
+    letter more, another one each time, since in a longer text there are more types.
     """
-    small = folder / "small.txt"
-    with text.plain.open("rb") as lines, small.open("wb") as file:
-        while file.tell() < SMALL_BYTES and (line := lines.readline()):
+    rng = random.Random(1)
+    left = n_bytes
+    with target.open("wb") as file:
+        for letter in ["", *"abcdefghijklmnopqrstuvwxyz"]:
+            with plain.open(encoding="utf-8", newline="\n") as lines:
+                while some := list(islice(lines, LINES_SHUFFLED)):
+                    for line in shuffled(some, letter, rng) if letter else some:
+                        data = line.encode()
+                        file.write(data)
+                        left -= len(data)
+                        if left <= 0:
+                            return
+    raise SystemExit(f"{plain} is too small for {n_bytes:,} bytes to be made of it")
+
+
+def shuffled(lines: list[str], letter: str, rng: random.Random) -> list[str]:
+    """Lines of as many clauses, which have changed places; `letter` is added to long words."""
+    clauses_of = [BEHIND_A_CLAUSE.split(line.rstrip("\n")) if line.strip() else [] for line in lines]
+    clauses = [LONG_WORD.sub(lambda found: found[0] + letter, clause) for line in clauses_of for clause in line]
+    rng.shuffle(clauses)
+    coming = iter(clauses)
+    return ["".join(next(coming) for _ in line) + "\n" for line in clauses_of]
+
+
+def run_with_workers(command: Sequence[str | Path]) -> Measured:
+    """`run_measured`, with the anonymous memory of the process and of all that it started.
+
+    What several share is counted once: the sum of Pss_Anon in smaps_rollup, read five times a second (Linux).
+    """
+    peak = 0.0
+    began = time.monotonic()
+    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as child:
+        ended = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not ended.wait(0.2):
+                peak = max(peak, sum(map(own_anonymous_mib, with_descendants(child.pid))))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        output, _ = child.communicate()
+        wall_seconds = time.monotonic() - began
+        ended.set()
+        watcher.join()
+    if child.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed with status {child.returncode}")
+    return Measured(output, round(wall_seconds, 2), round(peak, 1))
+
+
+def own_anonymous_mib(process_id: int) -> float:
+    """The process's anonymous memory, of what it shares its part; 0 if it is no more."""
+    try:
+        rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:")) / 1024
+
+
+def with_descendants(process_id: int) -> list[int]:
+    found = [process_id]
+    for task in Path(f"/proc/{process_id}/task").glob("*/children"):
+        try:
+            children = task.read_text().split()
+        except OSError:  # it has ended meanwhile
+            continue
+        for child_id in children:
+            found += with_descendants(int(child_id))
+    return found
+
+
+def measured_memory(text: Text, folder: Path, commit: bool, n_bytes: int | None) -> list[list[Record]]:
+    """REPEATS runs of counting, encoding and training, on a part of a text and on all of it.
+
+    The table of types and the vocabulary are capped alike, so that the text alone differs. The text is the corpus; the
+    Chinese one is repeated. n_bytes is how much of the corpus is used to try the script; None: all.
+    """
+    large, small, name, run_and_measure = text.plain, folder / "small.txt", text.name, run_measured
+    if text.language == "chinese":
+        large, name, run_and_measure = folder / "large.txt", f"{text.name}, repeated", run_with_workers
+        repeated(text.plain, large, LARGE_BYTES if n_bytes is None else 4 * n_bytes)
+    small_bytes = SMALL_BYTES if n_bytes is None else n_bytes
+    with large.open("rb") as lines, small.open("wb") as file:
+        while file.tell() < small_bytes and (line := lines.readline()):
             file.write(line)
 
     def run(plain: Path) -> Record:
         model, cache = folder / "model", folder / "cache"
         places: list[str | Path] = ["-o", model, "--overwrite", "--cache-dir", cache, "--quiet"]
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in CAPS.items()]
-        command = [sys.executable, "-m", "firth", "train", "cbow", plain, *places, *flags]
-        measured = run_measured(command)
+        measured = run_and_measure([sys.executable, "-m", "firth", "train", "cbow", plain, *places, *flags])
         shutil.rmtree(cache)
         return {"peak_anonymous_mib": measured.peak_anonymous_mib, "wall_seconds": measured.wall_seconds}
 
     records = []
-    for plain in (small, text.plain):
-        settings = {"program": "firth train cbow", "corpus": text.name, "n_bytes": plain.stat().st_size} | CAPS
+    for plain in (small, large):
+        settings = {"program": "firth train cbow", "corpus": name, "n_bytes": plain.stat().st_size} | CAPS
         repeats = range(1, REPEATS + 1)
         records.append([recorded("corpus", settings, repeat, partial(run, plain), commit=commit) for repeat in repeats])
     return records
+
+
+def measured_check(corpus: Path, folder: Path, commit: bool, n_bytes: int | None) -> Record:
+    """A run of `firth check` on a gigabyte made of the corpus, or of its first n_bytes, to try the script."""
+    large, cache = folder / "large.txt", folder / "cache"
+    plain = prepared(corpus, "gigabyte", folder, n_bytes).plain
+    repeated(plain, large, GIGABYTE if n_bytes is None else 8 * n_bytes)
+
+    def run() -> Record:
+        command: list[str | Path] = [sys.executable, "-m", "firth", "check", large, "--json", "--quiet"]
+        measured = run_with_workers([*command, "--cache-dir", cache])
+        told = json.loads(measured.output)
+        return {
+            "wall_seconds": measured.wall_seconds,
+            "peak_anonymous_mib": measured.peak_anonymous_mib,
+        } | {name: told[name] for name in ("n_tokens", "n_types", "n_lines", "n_duplicate_lines")}
+
+    settings = {"program": "firth check", "corpus": f"{corpus.name}, repeated", "n_bytes": large.stat().st_size}
+    record = recorded("corpus", settings, 1, run, commit=commit)
+    large.unlink()
+    return record
 
 
 def table(text: Text, runs: dict[str, list[Record]]) -> str:
@@ -258,12 +375,16 @@ def table(text: Text, runs: dict[str, list[Record]]) -> str:
     return "\n".join(lines)
 
 
-def memory_table(small: list[Record], whole: list[Record]) -> str:
+def memory_table(text: Text, small: list[Record], whole: list[Record]) -> str:
     caps = ", ".join(f"{name} {value:,}" for name, value in CAPS.items())
+    what, of_what = f"the text is {text.name}", "the process"
+    if text.language == "chinese":
+        what = f"the text is {text.name} several times over, each time with other lines"
+        of_what = "the process and those that cut for it, what they share counted once"
     lines = [
-        "## Memory by size (English)",
+        f"## Memory by size ({text.language})",
         "",
-        f"`firth train cbow`: counting, encoding and training, with the caps {caps}.",
+        f"`firth train cbow`: counting, encoding and training, with the caps {caps}; {what}. Memory of {of_what}.",
         "",
         "| MB | peak anonymous memory, MiB (lowest to highest) |",
         "|---|---|",
@@ -278,12 +399,30 @@ def memory_table(small: list[Record], whole: list[Record]) -> str:
     return "\n".join(lines)
 
 
+def check_table(record: Record) -> str:
+    return "\n".join(
+        [
+            "## A gigabyte looked at",
+            "",
+            f"`firth check` on {record['settings']['n_bytes'] / 1e6:,.0f} MB: {record['settings']['corpus']} with "
+            "other lines each time. Memory of all its processes.",
+            "",
+            "| seconds | peak anonymous memory, MiB | words | types | lines | duplicate lines |",
+            "|---|---|---|---|---|---|",
+            f"| {record['wall_seconds']:,.0f} | {record['peak_anonymous_mib']:,.0f} | {record['n_tokens']:,} | "
+            f"{record['n_types']:,} | {record['n_lines']:,} | {record['n_duplicate_lines']:,} |",
+            "",
+        ]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--english", type=Path)
     parser.add_argument("--chinese", type=Path)
+    parser.add_argument("--gigabyte", type=Path, help="a corpus of which a gigabyte is made for `firth check`")
     parser.add_argument("--environment", type=Path, help="folder of the environment with datasets; made if missing")
-    parser.add_argument("--bytes", type=int, help="only so much of each corpus, to try the script")
+    parser.add_argument("--bytes", type=int, help="only so much of each text, to try the script")
     parser.add_argument("--commit", action="store_true", help="commit results/corpus.jsonl after each run")
     parser.add_argument("--child", choices=PROGRAMS, help=argparse.SUPPRESS)
     parser.add_argument("--arguments", help=argparse.SUPPRESS)
@@ -295,6 +434,8 @@ def main() -> None:
     for language, path in corpora.items():
         if path is None or not path.is_file():
             raise SystemExit(f"--{language} {path}: no such file; give a text file (UTF-8, or .xz of it)")
+    if arguments.gigabyte is not None and not arguments.gigabyte.is_file():
+        raise SystemExit(f"--gigabyte {arguments.gigabyte}: no such file; give a text file (UTF-8, or .xz of it)")
     if arguments.environment is None:
         raise SystemExit("--environment: name a folder for the environment with datasets")
     python = environment_python(arguments.environment)
@@ -314,8 +455,11 @@ def main() -> None:
                     f"firth on this text {LONGER} times over, where starting counts less: "
                     f"{statistics.median(speeds):.1f} MB/s ({min(speeds):.1f} to {max(speeds):.1f}).\n"
                 )
-            if text.language == "english":
-                parts.append(memory_table(*measured_memory(text, folder, arguments.commit)))
+            parts.append(memory_table(text, *measured_memory(text, folder, arguments.commit, arguments.bytes)))
+        if arguments.gigabyte is not None:
+            record = measured_check(arguments.gigabyte, folder, arguments.commit, arguments.bytes)
+            commits.add(record["commit"])
+            parts.append(check_table(record))
     head = (
         "# From text to encoded ids\n\n`python benchmarks/corpus.py`: medians of "
         f"{REPEATS} runs, the programs alternately, each run a process of its own; what is timed stands in the "

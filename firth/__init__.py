@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "BERT": "families.bert",
     "CBOW": "families.cbow",
     "FirthError": "errors",
+    "GPT": "families.gpt",
     "Inspection": "inspection",
     "Model": "model",
     "Preparation": "preparation",
-    "Report": "training",
+    "Report": "budget",
     "Segmentation": "segmentation",
     "Skipgram": "families.skipgram",
     "UnknownWordError": "errors",
@@ -38,7 +40,16 @@ def __getattr__(name: str) -> Any:
         return version("firth")
     if name not in _HOMES:
         raise AttributeError(f"module 'firth' has no attribute {name!r}")
-    return getattr(import_module(f"firth.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"firth.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        from firth.errors import FirthError
+
+        package = (error.name or "").partition(".")[0]
+        if package not in ("torch", "tokenizers"):
+            raise
+        needed = f"firth.{name} needs {package}, which is not installed: pip install 'firth[contextual]'"
+        raise FirthError(needed) from None
 
 
 def __dir__() -> list[str]:

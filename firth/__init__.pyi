@@ -1,10 +1,13 @@
+from firth.budget import Report as Report
 from firth.demonstration import demonstrate as demonstrate
 from firth.errors import FirthError as FirthError
 from firth.errors import UnknownWordError as UnknownWordError
 from firth.errors import UsageError as UsageError
 from firth.evaluation import evaluate_analogies as evaluate_analogies
 from firth.evaluation import evaluate_pairs as evaluate_pairs
+from firth.families.bert import BERT as BERT
 from firth.families.cbow import CBOW as CBOW
+from firth.families.gpt import GPT as GPT
 from firth.families.skipgram import Skipgram as Skipgram
 from firth.inspection import Inspection as Inspection
 from firth.inspection import check as check
@@ -12,7 +15,6 @@ from firth.model import Model as Model
 from firth.model import load as load
 from firth.preparation import Preparation as Preparation
 from firth.segmentation import Segmentation as Segmentation
-from firth.training import Report as Report
 from firth.training import train as train
 from firth.vectors import Vectors as Vectors
 from firth.vectors import convert as convert

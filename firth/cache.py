@@ -1,4 +1,4 @@
-"""Encoded corpora kept between runs: the same text, prepared alike, is read once.
+"""Encoded corpora and trained tokenizers kept between runs: the same text, prepared alike, is read once.
 
 An entry is a directory under the cache's place, named by a hash of what it was made from: the files' paths, sizes and
 times, the preparation, the versions of what cuts text. It is written beside and renamed, so that it is there whole or
@@ -15,41 +15,55 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeVar
 
-from firth.corpus import Corpus
+from firth import encoded as pieced
+from firth.corpus import BLOCK_CHARACTERS, Corpus, LongestLine
+from firth.encoded import EncodedPieces, encode_pieces
 from firth.errors import FirthError
 from firth.files import printable
+from firth.layout import Joined
+from firth.pieces import Pieces, PieceSettings, train_pieces, with_words
 from firth.preparation import Preparation
-from firth.progress import Progress, Silent
+from firth.progress import Advance, Progress, Silent
 from firth.segmentation import Segmentation
 from firth.tokens import FORMAT, EncodedCorpus, encode
 
 _ABOUT: Final = "about.json"
 _STORE: Final = "encoded"
+_PIECES: Final = "pieces"
+_TOKENIZER: Final = "tokenizer"
+_WHAT: Final[dict[str, "What"]] = {_STORE: "words", _PIECES: "pieces", _TOKENIZER: "tokenizer"}
+_SPOOLED: Final = "text.txt"
 _UNFINISHED: Final = ".unfinished-"
 _NAME: Final = re.compile(r"[0-9a-f]{32}")  # of an entry
 _SECONDS_TILL_ABANDONED: Final = 24 * 3600.0
 """An unfinished entry that nothing was written to for so long belongs to a process that was killed."""
 
 
+What = Literal["words", "pieces", "tokenizer"]
+Kept = TypeVar("Kept")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An encoded corpus in the cache.
+    """An encoded corpus in the cache, or a tokenizer that was learnt from one.
 
     Attributes:
         folder: Its directory.
+        what: `words` or `pieces` of a corpus; or a `tokenizer`.
         sources: What it was made from, as messages call it.
-        n_tokens: Words.
+        n_tokens: Words, or pieces; of a tokenizer, its entries.
         n_bytes: On disk.
         seconds_unused: Since it was written or used last.
     """
 
     folder: Path
+    what: What
     sources: str
     n_tokens: int
     n_bytes: int
@@ -94,39 +108,223 @@ def encoded(
         FirthError: the corpus cannot be read, or the cache not written to.
     """
     progress = progress or Silent()
-    folder = place(cache_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for abandoned in _abandoned(folder):
-            shutil.rmtree(abandoned, ignore_errors=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=_UNFINISHED))
-    except OSError as error:
-        shown = printable(str(folder))
-        raise FirthError(f"cannot write to the cache {shown}: {error.strerror}; --cache-dir names another") from error
-    try:
+    with _place_to_write(cache_dir) as (folder, unfinished):
         identity = corpus.identity()
         store = None
         if identity is not None:
             entry = folder / _key(identity, None, preparation, corpus)
-            store = _opened(entry)
+            store = _opened(entry, _STORE, EncodedCorpus)
             if segmentation is not None and (store is None or store.segmentation != segmentation):
                 entry = folder / _key(identity, segmentation, preparation, corpus)
-                store = _opened(entry)
+                store = _opened(entry, _STORE, EncodedCorpus)
         if store is not None:
             progress.say(f"the corpus was read before: {_said(entry)}")
         else:
-            store = _read(corpus, segmentation, preparation, unfinished / _STORE, progress)
+            store = _read(corpus, segmentation, preparation, unfinished() / _STORE, progress)
             if identity is not None:
-                store = _kept(store, corpus, unfinished, entry)
+                about = {"sources": corpus.name, "n_tokens": store.n_tokens}
+                store.close()  # some systems do not rename what is mapped
+                store = _kept(about, unfinished(), entry, _STORE, EncodedCorpus)
                 progress.say(f"the encoded corpus is kept for later runs: {_said(entry)}")
         with store:
             yield store
+
+
+@contextmanager
+def encoded_pieces(
+    corpus: Corpus,
+    pieces: Pieces | PieceSettings,
+    preparation: Preparation,
+    *,
+    words: Segmentation | None = None,
+    add_words: int = 0,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[EncodedPieces, Pieces]]:
+    """`corpus` as pieces, and what they were made by, for as long as the block lasts: from the cache, or made now.
+
+    What is read from standard input or given by Python is written to the cache's place first, as it may be read twice,
+    and all of it is deleted when the block ends.
+
+    Args:
+        corpus: Not yet read.
+        pieces: What encodes; or how to learn it from the corpus.
+        preparation: What the corpus was read with.
+        words: Whose words are written down beside the pieces; see `firth.encoded.encode_pieces`.
+        add_words: How many of the corpus' frequent words become pieces of their own; see `firth.pieces.with_words`.
+        cache_dir: The cache's place.
+        progress: Shows how far the work is, and where the entries lie.
+
+    Raises:
+        FirthError: the corpus cannot be read, or the cache not written to.
+    """
+    progress = progress or Silent()
+    with _place_to_write(cache_dir) as (folder, unfinished):
+        identity = corpus.identity()
+        if identity is None and (isinstance(pieces, PieceSettings) or add_words):
+            corpus = _Spooled(corpus, unfinished() / _SPOOLED, progress)
+        pieces = _learnt(corpus, identity, pieces, add_words, preparation, folder, unfinished, progress)
+        store = None
+        if identity is not None:
+            told = {"pieces": pieces.digest, "words": None if words is None else words.settings()}
+            entry = folder / _key(identity, None, preparation, corpus, told | {"pieces format": pieced.FORMAT})
+            store = _opened(entry, _PIECES, EncodedPieces)
+        if store is not None:
+            progress.say(f"the corpus was encoded before: {_said(entry)}")
+        else:
+            with progress.stage("encoding") as advance:
+                store = encode_pieces(
+                    corpus,
+                    pieces,
+                    unfinished() / _PIECES,
+                    words=words,
+                    drop_duplicates=preparation.drop_duplicates,
+                    progress=lambda done, total, n_tokens: advance(done / total if total else None, n_tokens),
+                )
+            if identity is not None:
+                about = {"sources": corpus.name, "n_tokens": store.n_tokens}
+                store.close()  # some systems do not rename what is mapped
+                store = _kept(about, unfinished(), entry, _PIECES, EncodedPieces)
+                progress.say(f"the encoded corpus is kept for later runs: {_said(entry)}")
+        with store:
+            yield store, pieces
+
+
+def _learnt(
+    corpus: Corpus,
+    identity: list[Any] | None,
+    pieces: Pieces | PieceSettings,
+    add_words: int,
+    preparation: Preparation,
+    folder: Path,
+    unfinished: Callable[[], Path],
+    progress: Progress,
+) -> Pieces:
+    """The pieces to encode by: those given, from the cache, or learnt now and kept there."""
+    if isinstance(pieces, Pieces) and not add_words:
+        return pieces
+    entry = None
+    if identity is not None:
+        told = asdict(pieces) if isinstance(pieces, PieceSettings) else {"pieces": pieces.digest}
+        entry = folder / _key(identity, None, preparation, corpus, told | {"add_words": add_words})
+        if (kept := _opened(entry, _TOKENIZER, Pieces.read)) is not None:
+            progress.say(f"the vocabulary was learnt before: {_said(entry)}")
+            return replace(kept, remarks=tuple(json.loads((entry / _ABOUT).read_bytes()).get("remarks", ())))
+    with progress.stage("learning the vocabulary") as advance:
+        if isinstance(pieces, PieceSettings):
+            pieces = train_pieces(_told(corpus, advance), **asdict(pieces))
+        if add_words:
+            pieces = with_words(pieces, _told(corpus, advance), add_words)
+    if entry is None:
+        return pieces
+    about = {"sources": corpus.name, "n_tokens": pieces.n_entries, "remarks": pieces.remarks}
+    learning = unfinished() / "learnt"
+    (learning / _TOKENIZER).mkdir(parents=True)
+    pieces.write(learning / _TOKENIZER)
+    kept = _kept(about, learning, entry, _TOKENIZER, Pieces.read)
+    progress.say(f"the vocabulary is kept for later runs: {_said(entry)}")
+    return replace(kept, remarks=pieces.remarks)
+
+
+def _told(corpus: Corpus, advance: Advance) -> Iterator[str]:
+    """The text of the corpus, its progress told."""
+    for block in corpus.blocks():
+        yield block if isinstance(block, str) else "\n".join(map(" ".join, block))
+        advance(corpus.done_bytes / corpus.total_bytes if corpus.total_bytes else None, 0)
+
+
+class _Spooled(Corpus):
+    """A corpus that can be read once, written to a file from which it can be read again."""
+
+    has_ready_words = False
+    kept_names = ()
+    total_bytes = 0  # characters, as those done
+    done_bytes = 0
+
+    def __init__(self, corpus: Corpus, path: Path, progress: Progress) -> None:
+        """Reads `corpus` to its end into the file at `path`."""
+        self._corpus = corpus
+        self._path = path
+        self.name = corpus.name
+        self.splits_sentences = corpus.splits_sentences
+        self.kept = corpus.kept
+        self.faults = corpus.faults
+        self._layout, self._layout_reason = corpus.layout, corpus.layout_reason
+        try:
+            with progress.stage("reading") as advance, path.open("w", encoding="utf-8", newline="") as file:
+                for block in corpus.blocks():
+                    text = block if isinstance(block, str) else "".join(" ".join(line) + "\n" for line in block)
+                    self.total_bytes += file.write(text)
+                    advance(None, 0)
+        except OSError as error:
+            place = printable(str(path.parent))
+            raise FirthError(
+                f"cannot keep {corpus.name} in {place} to read it twice: {error.strerror}; --cache-dir names another"
+            ) from error
+
+    @property
+    def layout(self) -> Joined:
+        return self._layout
+
+    @property
+    def layout_reason(self) -> str:
+        return self._layout_reason
+
+    @property
+    def lang(self) -> str:
+        return self._corpus.lang
+
+    @property
+    def longest_line(self) -> LongestLine:
+        return self._corpus.longest_line
+
+    def samples(self) -> list[str]:
+        with self._path.open(encoding="utf-8", newline="") as file:
+            return [file.read(1 << 20)]
+
+    def blocks(self) -> Iterator[str]:
+        with self._path.open(encoding="utf-8", newline="") as file:
+            self.done_bytes = 0
+            while block := file.read(BLOCK_CHARACTERS):
+                self.done_bytes += len(block)
+                yield block
+
+    def identity(self) -> None:
+        return None
+
+
+@contextmanager
+def _place_to_write(cache_dir: str | os.PathLike[str] | None) -> Iterator[tuple[Path, Callable[[], Path]]]:
+    """The cache's directory; and a new one in it, which goes when the block ends.
+
+    The latter is made when it is first asked for: what lies in a cache that may not be written to can be read.
+    """
+    folder = place(cache_dir)
+    made: list[Path] = []
+
+    def unfinished() -> Path:
+        try:
+            if not made:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                made.append(Path(tempfile.mkdtemp(dir=folder, prefix=_UNFINISHED)))
+        except OSError as error:
+            shown = printable(str(folder))
+            raise FirthError(
+                f"cannot write to the cache {shown}: {error.strerror}; --cache-dir names another"
+            ) from error
+        return made[0]
+
+    for abandoned in _abandoned(folder):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    try:
+        yield folder, unfinished
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
-    """The encoded corpora in the cache, the one used last first."""
+    """What is in the cache, what was used last first."""
     found = []
     for folder in _folders(place(cache_dir)):
         with suppress(OSError, ValueError, KeyError):
@@ -135,6 +333,7 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
             found.append(
                 Entry(
                     folder=folder,
+                    what=next(_WHAT[name] for name in _WHAT if (folder / name).is_dir()),
                     sources=str(told["sources"]),
                     n_tokens=int(told["n_tokens"]),
                     n_bytes=_n_bytes(folder),
@@ -145,7 +344,7 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
 
 
 def clear(cache_dir: str | os.PathLike[str] | None = None) -> int:
-    """Deletes the encoded corpora, and what processes left that were killed a day ago or more; how many bytes.
+    """Deletes what is kept, and what processes left that were killed a day ago or more; how many bytes.
 
     Nothing else in the directory is touched. A run that uses an entry goes on where the system lets mapped files be
     deleted; elsewhere that entry stays.
@@ -177,9 +376,15 @@ def _read(
         )
 
 
-def _key(identity: list[Any], segmentation: Segmentation | None, preparation: Preparation, corpus: Corpus) -> str:
+def _key(
+    identity: list[Any],
+    segmentation: Segmentation | None,
+    preparation: Preparation,
+    corpus: Corpus,
+    others: Mapping[str, Any] | None = None,
+) -> str:
     """The name of the entry: equal where the same files would be encoded alike."""
-    told = {
+    told: dict[str, Any] = {
         "format": FORMAT,
         "files": identity,
         "preparation": preparation.settings(),
@@ -188,6 +393,9 @@ def _key(identity: list[Any], segmentation: Segmentation | None, preparation: Pr
         "user_words": _digest_of(preparation.user_words),
         "versions": [unicodedata.unidata_version, *map(_version, ("firth", "rjieba", "sentencex", "opencc"))],
     }
+    if others is not None:
+        told |= others
+        told["versions"].append(_version("tokenizers"))
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -207,12 +415,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _opened(entry: Path) -> EncodedCorpus | None:
-    """The store in `entry`; None where there is none, or a damaged one, which is deleted."""
+def _opened(entry: Path, name: str, opened: Callable[[Path], Kept]) -> Kept | None:
+    """What is in `entry` under this name; None where there is none, or a damaged one, which is deleted."""
     if not (entry / _ABOUT).is_file():
         return None
     try:
-        store = EncodedCorpus(entry / _STORE)
+        kept = opened(entry / name)
     except FirthError as error:
         cause = error.__context__
         if not isinstance(cause, OSError) or isinstance(cause, FileNotFoundError):
@@ -220,20 +428,18 @@ def _opened(entry: Path) -> EncodedCorpus | None:
         return None
     with suppress(OSError):  # it may be somebody else's, and be used nevertheless
         os.utime(entry / _ABOUT)
-    return store
+    return kept
 
 
-def _kept(store: EncodedCorpus, corpus: Corpus, unfinished: Path, entry: Path) -> EncodedCorpus:
-    """The store, moved to its place; the one that stands there, if another process was faster."""
-    about = {"sources": corpus.name, "n_tokens": store.n_tokens}
-    store.close()  # some systems do not rename what is mapped
+def _kept(about: dict[str, Any], unfinished: Path, entry: Path, name: str, opened: Callable[[Path], Kept]) -> Kept:
+    """What `unfinished` holds, moved to its place; what stands there, if another process was faster."""
     (unfinished / _ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
     try:
         unfinished.rename(entry)
     except OSError:
-        other = _opened(entry)
-        return other if other is not None else EncodedCorpus(unfinished / _STORE)
-    return EncodedCorpus(entry / _STORE)
+        other = _opened(entry, name, opened)
+        return other if other is not None else opened(unfinished / name)
+    return opened(entry / name)
 
 
 def _said(entry: Path) -> str:
@@ -261,7 +467,7 @@ def _folders(place: Path) -> list[Path]:
     return [
         about.parent
         for about in place.glob(f"*/{_ABOUT}")
-        if _NAME.fullmatch(about.parent.name) and (about.parent / _STORE).is_dir()
+        if _NAME.fullmatch(about.parent.name) and any((about.parent / name).is_dir() for name in _WHAT)
     ]
 
 

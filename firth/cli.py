@@ -9,6 +9,8 @@ What takes long to import is imported inside the commands, so that `firth --help
 import inspect
 import json
 import math
+import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,12 +38,15 @@ from firth.preparation import Preparation
 if TYPE_CHECKING:
     from firth.demonstration import Demonstration
     from firth.evaluation import AnalogiesResult, PairsResult, SectionResult
+    from firth.model import Model
     from firth.progress import Progress
     from firth.vectors import Vectors
 
 FAMILIES = {
     "skipgram": "Train Skip-gram: a word predicts its neighbours.",
     "cbow": "Train CBOW: the mean of the neighbours predicts the word.",
+    "gpt": "Train GPT: each piece of a word predicts the next.",
+    "bert": "Train BERT: hidden pieces of words are predicted from both sides.",
 }
 """The families by their names on the command line, and what the help says of them."""
 
@@ -54,6 +59,8 @@ In this order: a preset is the size, and wins over the size that a recipe comes 
 """
 
 BUDGETS = ("epochs", "tokens", "minutes")
+SIZE = frozenset({"dim", "n-layers", "n_layers", "n-heads", "n_heads", "inner-dim", "inner_dim"})
+"""Where none of these is given, and no preset, the size of GPT and BERT follows from the budget."""
 
 
 def _comma_separated(_: object, tokens: Sequence[Token]) -> list[Path]:
@@ -156,11 +163,44 @@ def _fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) ->
         if any(budget in flags for budget in BUDGETS):  # a budget by flag replaces another one of the file
             settings = {key: value for key, value in settings.items() if key not in BUDGETS}
         Dict(settings, source=flags["config"], use_commands_as_keys=False)(app, commands, arguments)
+    if SIZE & (flags.keys() | settings.keys()) and not {"preset"} & (flags.keys() | settings.keys()):
+        _fill_size(app, commands, arguments)
     for kind in VARIANTS:
         name = flags.get(kind, settings.get(kind))
         if name is not None:
             variant = _variant(_family(commands[-1]), kind, str(name))
             Dict(variant, source=f"--{kind}", use_commands_as_keys=False)(app, commands, arguments)
+
+
+def _fill_prepared(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fills what no flag has set from the TOML file of --config; what there concerns training alone is passed by."""
+    flags = {argument.name.removeprefix("--"): argument.tokens[-1].value for argument in arguments if argument.tokens}
+    if "config" not in flags:
+        return
+    names = {_python_name(argument.name) for argument in arguments}
+    settings = _read_toml(Path(flags["config"]))
+    for name in settings:
+        if _python_name(name) not in names and not any(_python_name(name) in _flags(family) for family in FAMILIES):
+            raise UsageError(f"--config {flags['config']}: {printable(name)} is no setting of a training")
+    settings = {name: value for name, value in settings.items() if _python_name(name) in names}
+    Dict(settings, source=flags["config"], use_commands_as_keys=False)(app, commands, arguments)
+
+
+def _flags(family: str) -> set[str]:
+    """The settings of the command that trains a family."""
+    return {_python_name(argument.name) for argument in train_app[family].assemble_argument_collection()}
+
+
+def _python_name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _fill_size(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Names the preset that the defaults are of, so that no other size is chosen where a part of it was given."""
+    from firth.model import CONTEXTUAL
+
+    if commands[-1] in CONTEXTUAL:
+        Dict({"preset": "base"}, source="the size", use_commands_as_keys=False)(app, commands, arguments)
 
 
 def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -211,7 +251,16 @@ def _variant(family: Any, kind: str, name: str) -> dict[str, Any]:
 
 def _train_command(name: str) -> Callable[..., None]:
     """The command `firth train <name>`; the family's fields are its flags."""
+    from firth.model import CONTEXTUAL
+
     family = _family(name)
+    command = _train_pieces_command(family) if name in CONTEXTUAL else _train_words_command(family)
+    # The flags of the family: known only here, where its class is.
+    command.__annotations__["hyperparameters"] = Annotated[family, Parameter(name="*", group=family.__name__)]
+    return command
+
+
+def _train_words_command(family: Any) -> Callable[..., None]:
     default = family()
 
     def command(
@@ -224,6 +273,7 @@ def _train_command(name: str) -> Callable[..., None]:
         minutes: float | None = None,
         threads: int | None = None,
         seed: int = 1,
+        reproducible: Flag = False,
         base: Annotated[Path | None, Parameter(name="--from")] = None,
         resume: Flag = False,
         overwrite: Flag = False,
@@ -246,6 +296,7 @@ def _train_command(name: str) -> Callable[..., None]:
             minutes: Budget: how long to train.
             threads: How many threads train; all cores by default.
             seed: What the random numbers begin with.
+            reproducible: The same seed gives the same bits, whatever the number of threads; slower.
             base: A model to go on from, with new text and new words.
             resume: Go on with the unfinished run in the output directory.
             overwrite: Replace the model in the output directory; other files there stay.
@@ -254,48 +305,143 @@ def _train_command(name: str) -> Callable[..., None]:
             quiet: Show no progress.
             as_json: Print JSON, for machines.
         """
-        from firth.training import train
-
-        if not corpus:
-            raise UsageError("no corpus was given: name files, or - for standard input")
-        try:
-            model = train(
-                hyperparameters,
-                corpus,
-                epochs=epochs,
-                tokens=tokens,
-                minutes=minutes,
-                threads=threads,
-                seed=seed,
-                preparation=_with_lists(preparation),
-                output=output,
-                overwrite=overwrite,
-                resume=resume,
-                base=base,
-                cache_dir=cache_dir,
-                progress=_progress(quiet),
-            )
-        except KeyboardInterrupt:
-            if latest_checkpoint(output) is None:
-                raise
-            raise FirthError("interrupted; the same command with --resume goes on from here") from None
-        spent = model.record["spent"]
-        _show(
-            [
-                {
-                    "model": str(output),
-                    "words": len(model.vocabulary),
-                    "loss_nats": model.record["loss_nats"],
-                    "seconds": spent["seconds"],
-                    "tokens_per_second": round(spent["tokens"] / max(spent["seconds"], 1e-9)),
-                }
-            ],
-            as_json=as_json,
+        model = _trained(
+            hyperparameters,
+            corpus,
+            output,
+            epochs=epochs,
+            tokens=tokens,
+            minutes=minutes,
+            threads=threads,
+            seed=seed,
+            reproducible=reproducible,
+            preparation=_with_lists(preparation),
+            overwrite=overwrite,
+            resume=resume,
+            base=base,
+            cache_dir=cache_dir,
+            progress=_progress(quiet),
         )
+        _show([{"model": str(output), "words": len(model.vocabulary), **_spent(model)}], as_json=as_json)
 
-    # The flags of the family: known only here, where its class is.
-    command.__annotations__["hyperparameters"] = Annotated[family, Parameter(name="*", group=family.__name__)]
     return command
+
+
+def _train_pieces_command(family: Any) -> Callable[..., None]:
+    default = family()
+
+    def command(
+        *corpus: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+        output: Annotated[Path, Parameter(name=["--output", "-o"])],
+        preset: Preset | None = None,
+        recipe: Recipe | None = None,
+        epochs: float | None = None,
+        tokens: float | None = None,
+        minutes: float | None = None,
+        tokenizer: Path | None = None,
+        pieces: Literal["auto", "wordpiece", "bpe", "byte_bpe"] = "auto",
+        cleaning: Literal["none", "plain"] = "none",
+        device: str | None = None,
+        compile: Literal["auto", "always", "never"] = "auto",
+        threads: int | None = None,
+        seed: int = 1,
+        base: Annotated[Path | None, Parameter(name="--from")] = None,
+        add_words: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+        resume: Flag = False,
+        overwrite: Flag = False,
+        config: Path | None = None,
+        cache_dir: Path | None = None,
+        quiet: Flag = False,
+        as_json: AsJson = False,
+        hyperparameters: Any = default,
+        preparation: Prepared = PREPARATION,
+    ) -> None:
+        """Train a network on text, pieces of words in their context; transformers opens the model's directory.
+
+        Args:
+            corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
+            output: The directory to write the model to.
+            preset: The size of the model; by default the largest that the budget suffices for on this machine.
+            recipe: Settings that train fast, or the paper's.
+            epochs: Budget: how often to go through the corpus.
+            tokens: Budget: how many pieces of words to read.
+            minutes: Budget: how long to train; 10 where no budget is given.
+            tokenizer: A tokenizer.json, a vocab.txt or a directory with one; by default it is learnt from the corpus.
+            pieces: The kind of pieces that is learnt; auto looks at the family and the text.
+            cleaning: plain makes curly quotes, dashes and ellipses of the text plain before pieces are learnt.
+            device: cuda, cuda:1, mps or cpu; by default the fastest there is.
+            compile: Whether torch.compile is used; auto where it pays.
+            threads: How many threads compute on the processor; all cores by default.
+            seed: What the random numbers begin with.
+            base: A model to go on from with new text, ours or a published directory: its network and its tokenizer.
+            add_words: With --from: so many frequent words of the corpus become pieces of their own.
+            resume: Go on with the unfinished run in the output directory.
+            overwrite: Replace the model in the output directory; other files there stay.
+            config: A TOML file of these settings, as `dim = 200`; flags win over it.
+            cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
+            quiet: Show no progress.
+            as_json: Print JSON, for machines.
+        """
+        model = _trained(
+            hyperparameters if preset is not None else _sizes(hyperparameters),
+            corpus,
+            output,
+            epochs=epochs,
+            tokens=tokens,
+            minutes=minutes,
+            threads=threads,
+            seed=seed,
+            preparation=_with_lists(preparation),
+            overwrite=overwrite,
+            resume=resume,
+            base=base,
+            cache_dir=cache_dir,
+            progress=_progress(quiet),
+            tokenizer=tokenizer,
+            pieces=pieces,
+            cleaning=cleaning,
+            add_words=add_words,
+            device=device,
+            compile=compile,
+        )
+        if "RANK" in os.environ and os.environ["RANK"] != "0":
+            return  # the first process of torchrun says it for all
+        row: Row = {"model": str(output), "pieces": model.pieces.n_entries, **_spent(model)}
+        if "held_out_nats" in model.record:
+            row = {**row, "held_out_nats": model.record["held_out_nats"]["last"]}
+        _show([row], as_json=as_json)
+
+    return command
+
+
+def _sizes(hyperparameters: Any) -> list[Any]:
+    """The family in its sizes, from small to large."""
+    family = type(hyperparameters)
+    return [replace(hyperparameters, **_variant(family, "preset", name)) for name in VARIANTS["preset"]]
+
+
+def _trained(family: Any, corpus: Sequence[Path], output: Path, **arguments: Any) -> "Model":
+    """The trained model; after Ctrl-C, how to go on."""
+    from firth.training import train
+
+    if not corpus:
+        raise UsageError("no corpus was given: name files, or - for standard input")
+    try:
+        return train(family, corpus, output=output, **arguments)
+    except KeyboardInterrupt:
+        if latest_checkpoint(output) is None:
+            raise
+        raise FirthError("interrupted; the same command with --resume goes on from here") from None
+
+
+def _spent(model: "Model") -> dict[str, str | int | float]:
+    """What a training came to."""
+    spent = model.record["spent"]
+    return {
+        "loss_nats": model.record["loss_nats"],
+        "seconds": spent["seconds"],
+        "tokens_per_second": round(spent["tokens"] / max(spent["seconds"], 1e-9)),
+    }
 
 
 def __getattr__(name: str) -> Callable[..., None]:
@@ -323,6 +469,7 @@ def _with_lists(preparation: Preparation) -> Preparation:
 def check(
     *corpus: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     threads: int | None = None,
+    config: Path | None = None,
     cache_dir: Path | None = None,
     quiet: Flag = False,
     as_json: AsJson = False,
@@ -335,6 +482,7 @@ def check(
     Args:
         corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
         threads: How many threads would train; all cores by default.
+        config: The TOML file of a training; how it prepares the text is taken from there, but flags win over it.
         cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
@@ -351,6 +499,8 @@ def check(
         cache_dir=cache_dir,
         progress=_progress(quiet),
     )
+    if config is not None:
+        found = replace(found, command=f"{found.command} --config {shlex.quote(str(config))}")
     if as_json:
         _print_json(found.settings())
     else:
@@ -680,15 +830,17 @@ def demo(
     """Train on a small corpus, and print neighbours and scores.
 
     Args:
-        every: Train every family there is.
+        every: Train every family there is, GPT and BERT too, in some minutes.
         threads: How many threads train; all cores by default.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """
     from firth.demonstration import demonstrate
+    from firth.model import CONTEXTUAL
 
     progress = _progress(quiet)
-    families = [_family(name)() for name in (FAMILIES if every else ("skipgram", "cbow"))]
+    names = tuple(FAMILIES) if every else ("skipgram", "cbow")
+    families = [_family(name).tiny() if name in CONTEXTUAL else _family(name)() for name in names]
     results = []
     for result in demonstrate(families, threads=threads, progress=progress):
         results.append(_demonstrated(result))
@@ -799,7 +951,7 @@ app.command(cache_app)
 app.command(
     check,
     sort_key=-1,
-    config=(_refuse_unknown_options, _refuse_fractions),
+    config=(_refuse_unknown_options, _fill_prepared, _refuse_fractions),
     **FRAMED,
 )
 _USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, convert, demo)

@@ -10,22 +10,41 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from firth import layout as layouts
 from firth.errors import UsageError
+from firth.faults import Faults
 from firth.preparation import Preparation
-from firth.sources import Faults, Kept, ReadyWords, Sources, Unit, find
+from firth.records import Kept
+from firth.sources import ReadyWords, Sources, Unit, find
 
 Block = str | list[list[str]]
 """Some lines of a corpus: text, each line closed by `\\n`, or lines of ready words."""
 
 BLOCK_CHARACTERS: Final = 1 << 16  # what the arrays of a block need still fits the cache
 
+_SHOWN_CHARACTERS: Final = 40
+
 _IN_WORDS: Final = "'’-‐_"  # marks that stand inside words in some segmentations
 _IN_NUMBERS: Final = ".,:·．，："
 _UP_TO_LAST_SPACE: Final = re.compile(r".*\s", re.DOTALL)
+_MOST_JOINED: Final = 64  # characters that make one
 _BEFORE_A_WORD: Final = re.compile(r"\W(?=\w)")
+
+
+class LongestLine(NamedTuple):
+    """The longest line of a corpus, as it stands there.
+
+    Attributes:
+        n_characters: how long it is.
+        place: the file or iterable, and the line, or the record that it stands in.
+        begins: its first characters.
+    """
+
+    n_characters: int
+    place: str
+    begins: str
 
 
 class Corpus(ABC):
@@ -57,6 +76,11 @@ class Corpus(ABC):
     @abstractmethod
     def done_bytes(self) -> int:
         """How much of it `blocks` has read so far (of strings and words: characters)."""
+
+    @property
+    @abstractmethod
+    def longest_line(self) -> LongestLine:
+        """The longest line that `blocks` has met so far; one without words is a line too."""
 
     @property
     @abstractmethod
@@ -145,11 +169,19 @@ class _Text(Corpus):
         self._sources = sources
         self._preparation = preparation
         self._block_characters = block_characters
+        self._longest = _Longest()
         self.splits_sentences = splits_sentences
         self.name = sources.name
         self.kept_names = sources.kept_names
         self.kept = deque()
         self.faults = sources.faults
+        if preparation.lang is not None:
+            remark = layouts.remark_on_language(preparation.lang)
+            if not splits_sentences:
+                remark = (
+                    f"lang {preparation.lang} changes nothing, since lines stay whole (--sentences split parts them)"
+                )
+            self.faults.remarks += [remark] if remark else []
 
     @property
     def total_bytes(self) -> int | None:
@@ -158,6 +190,10 @@ class _Text(Corpus):
     @property
     def done_bytes(self) -> int:
         return self._sources.done_bytes
+
+    @property
+    def longest_line(self) -> LongestLine:
+        return self._longest.line
 
     @property
     def layout(self) -> layouts.Joined:
@@ -196,7 +232,12 @@ class _Text(Corpus):
         lang = self.lang if self.splits_sentences else None
         n_lines = 0
         kept: Kept = ()
+        number = 0
+        name = ""
         for unit in self._sources.units():
+            number = number + 1 if unit.name == name else 1
+            name = unit.name
+            unit = unit._replace(texts=self._longest.passing(unit, number))
             if unit.kept != kept:
                 kept = unit.kept
                 self.kept.append((n_lines, kept))
@@ -204,6 +245,43 @@ class _Text(Corpus):
                 if self.kept_names:
                     n_lines += piece.count("\n")
                 yield piece
+
+
+class _Longest:
+    """Watches lines go by for the longest one; only where a longer one may end is looked at."""
+
+    def __init__(self) -> None:
+        self.line = LongestLine(0, "", "")
+
+    def passing(self, unit: Unit, number: int) -> Iterator[str]:
+        """The texts of a unit; `number` is that of a record in its file."""
+        n_before = n_carried = 0  # lines; characters of the last one in the texts before
+        carried_number = 1
+        begins = ""
+        for text in unit.texts:
+            start = 0
+            while True:
+                reach = start + max(0, self.line.n_characters - n_carried + 1)
+                end = text.rfind("\n", start, reach)  # lines that end before are no longer
+                if end < 0:
+                    end = text.find("\n", reach)
+                    if not n_carried:
+                        begins = text[start : start + _SHOWN_CHARACTERS]
+                        carried_number = n_before + text.count("\n", 0, start) + 1
+                    if end < 0:
+                        n_carried += len(text) - start
+                        break
+                    self._meet(n_carried + end - start, unit, number, carried_number, begins)
+                start = end + 1
+                n_carried = 0
+            n_before += text.count("\n")
+            yield text
+        self._meet(n_carried, unit, number, carried_number, begins)
+
+    def _meet(self, n_characters: int, unit: Unit, record: int, line: int, begins: str) -> None:
+        if n_characters > self.line.n_characters:
+            place = f"{unit.name}, record {record}" if unit.is_record else f"{unit.name}, line {line}"
+            self.line = LongestLine(n_characters, place, begins.split("\n", 1)[0])
 
 
 def _lines(unit: Unit, layout: layouts.Joined, lang: str | None) -> Iterator[str]:
@@ -230,6 +308,7 @@ class _ReadyWords(Corpus):
     kept_names = ()
     total_bytes = None
     done_bytes = 0
+    longest_line = LongestLine(0, "", "")
     layout: Literal["lines"] = "lines"
     layout_reason = ""
     lang = ""
@@ -247,9 +326,13 @@ class _ReadyWords(Corpus):
     def blocks(self) -> Iterator[list[list[str]]]:
         lines: list[list[str]] = []
         n_characters = 0
-        for line in self._words.lines():
+        for number, line in enumerate(self._words.lines(), start=1):
             lines.append(line)
-            n_characters += sum(map(len, line)) + len(line)
+            length = sum(map(len, line)) + len(line)
+            n_characters += length
+            if length - 1 > self.longest_line.n_characters:
+                begins = " ".join(line[:_SHOWN_CHARACTERS])[:_SHOWN_CHARACTERS]
+                self.longest_line = LongestLine(length - 1, f"{self.name}, line {number}", begins)
             if n_characters >= self._block_characters:
                 self.done_bytes += n_characters
                 yield lines
@@ -268,11 +351,11 @@ def _whole_lines(texts: Iterable[str], block_characters: int, inner: str) -> Ite
     for text in texts:
         pending.append(text)
         n_pending += len(text)
-        if n_pending < block_characters:
+        if n_pending <= block_characters:
             continue
         joined = "".join(pending)
         start = 0
-        while len(joined) - start >= block_characters:
+        while len(joined) - start > block_characters:  # so that it is seen what follows a cut
             end = _last_cut(joined, start, start + block_characters, inner)
             yield joined[start:end]
             start = end
@@ -295,4 +378,17 @@ def _last_cut(text: str, start: int, stop: int, inner: str) -> int:
             last = text[place - 1]
             if last not in refused and unicodedata.category(last)[0] in "PS":  # not behind a mark, which words hold
                 return place
-    return stop  # a run of letters as long as a block is no word
+    # A run of letters as long as a block is no word, but it may be many, of a script without spaces.
+    whole = (place for place in range(stop, max(start, stop - _MOST_JOINED), -1) if not _are_joined(text, place))
+    return next(whole, stop)
+
+
+def _are_joined(text: str, place: int) -> bool:
+    """Whether the characters around `place` make one: a letter and its mark, or what normalising joins."""
+    if place >= len(text):
+        return False
+    last, first = text[place - 1], text[place]
+    if unicodedata.category(first) in ("Mn", "Mc", "Me", "Cf") or unicodedata.category(last) == "Cf":
+        return True
+    normalize = unicodedata.normalize
+    return normalize("NFKC", last + first) != normalize("NFKC", last) + normalize("NFKC", first)

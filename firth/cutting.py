@@ -2,20 +2,23 @@
 
 A worker is this Python started anew, with a pipe to it and one from it. It is told once, in a line of JSON, where
 modules are found and how text becomes words. Then it gets blocks, each a length and UTF-8, and answers with four
-lengths and the bytes of a `Split`'s arrays. `multiprocessing` would not do: every worker of it runs the user's script
-once more.
+lengths and the bytes of a `Split`'s arrays. On Linux it loads what it needs once, and the other workers are copies of
+it, which share the dictionary's memory. `multiprocessing` would not do: every worker of it runs the user's script
+once more, or is a copy of a process whose threads may hold any lock.
 """
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import chain
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -31,6 +34,7 @@ _BLOCKS_PER_WORKER: Final = 2  # one that is being cut, and one that lies ready
 _SECONDS_TO_START: Final = 5.0  # it takes half a second
 _LENGTH: Final = struct.Struct("<q")
 _LENGTHS: Final = struct.Struct("<qqqq")
+_MAKES_COPIES: Final = sys.platform == "linux"  # elsewhere system libraries forbid it, or there is no fork
 _READY: Final = b"firth is ready\n"
 _START: Final = (  # nothing is imported from where the parent does not
     "import json, signal, sys\n"
@@ -38,7 +42,7 @@ _START: Final = (  # nothing is imported from where the parent does not
     "told = json.loads(sys.stdin.buffer.readline())\n"
     "sys.path[:] = told['path']\n"
     "from firth.cutting import work\n"
-    "work(told['segmentation'], sys.stdin.buffer, sys.stdout.buffer)\n"
+    "work(told['segmentation'], sys.stdin.buffer, sys.stdout.buffer, told['copies'])\n"
 )
 
 
@@ -65,6 +69,7 @@ class Cutters:
         """
         self._segmentation = segmentation
         self._blocks_before_workers = 0 if (n_bytes or 0) >= _BYTES_WORTH_WORKERS else _BLOCKS_WORTH_WORKERS
+        self._processes: list[_Process] = []
         self._workers: list[_Worker] = []
         self._threads: list[threading.Thread] = []
         self._waiting: SimpleQueue[_Task | None] = SimpleQueue()
@@ -95,8 +100,8 @@ class Cutters:
     ) -> None:
         """Ends the workers, whatever they are doing."""
         self._is_closed = True
-        for worker in self._workers:
-            worker.kill()
+        for process in self._processes:
+            process.kill()
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
@@ -110,17 +115,18 @@ class Cutters:
         is_python = bool(sys.executable) and not getattr(sys, "frozen", False)  # else a program that holds one
         if self._workers or self._segmentation.method != "chinese" or n_processors == 1 or not is_python:
             return
-        path = [place for place in sys.path if isinstance(place, str)]
-        start = json.dumps({"path": path, "segmentation": self._segmentation.settings()})
-        for _ in range(min(n_processors, _MOST_WORKERS)):
+        n_workers = min(n_processors, _MOST_WORKERS)
+        for n_together in [n_workers] if _MAKES_COPIES else [1] * n_workers:
             try:
-                worker = _Worker(start)
+                process = _Process(self._segmentation, n_together)
             except OSError:  # no memory, too many processes
                 return
-            self._workers.append(worker)
-            thread = threading.Thread(target=self._serve, args=(worker,), name="firth-cutting", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._processes.append(process)
+            for worker in process.workers:
+                self._workers.append(worker)
+                thread = threading.Thread(target=self._serve, args=(worker,), name="firth-cutting", daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self, worker: "_Worker") -> None:
         """Has a worker cut what waits, or this thread where the worker has died."""
@@ -144,10 +150,20 @@ class Cutters:
         return task.split.result()
 
 
-def work(settings: Mapping[str, Any], texts: IO[bytes], splits: IO[bytes]) -> None:
-    """What a worker does until its texts end: the parent has closed the pipe, or is no more."""
+def work(
+    settings: Mapping[str, Any], texts: IO[bytes], splits: IO[bytes], copies: Sequence[tuple[int, int]] = ()
+) -> None:
+    """What a worker does until its texts end: the parent has closed the pipe, or is no more.
+
+    Args:
+        settings: Of a segmentation.
+        texts: From the parent.
+        splits: To it.
+        copies: Two pipes like these, as file descriptors, for each copy of this process that is to work beside it.
+    """
     segmentation = Segmentation.from_settings(settings)
     segmentation.words("\u6211")  # loads tables and dictionary
+    _make_copies(texts, splits, copies)
     splits.write(_READY)
     splits.flush()
     while len(length := texts.read(_LENGTH.size)) == _LENGTH.size:
@@ -157,6 +173,27 @@ def work(settings: Mapping[str, Any], texts: IO[bytes], splits: IO[bytes]) -> No
         for array in (split.starts, split.ends, split.line_ends, split.visible_ends, split.codes):
             splits.write(np.ascontiguousarray(array).data)
         splits.flush()
+
+
+def _make_copies(texts: IO[bytes], splits: IO[bytes], copies: Sequence[tuple[int, int]]) -> None:
+    """Makes copies of this process; in each, its own pipes take the place of the two given.
+
+    Each closes those of all others: a pipe that ends tells the parent that a worker has died, or a worker that the
+    parent has.
+    """
+    for number, (texts_end, splits_end) in enumerate(copies):
+        try:
+            is_copy = os.fork() == 0
+        except OSError:  # no memory, too many processes: its pipes end
+            is_copy = False
+        if is_copy:
+            os.dup2(texts_end, texts.fileno())
+            os.dup2(splits_end, splits.fileno())
+            for end in chain.from_iterable(copies[number:]):
+                os.close(end)
+            return
+        os.close(texts_end)
+        os.close(splits_end)
 
 
 class _Task:
@@ -174,34 +211,81 @@ class _Task:
             self.split.set_exception(error)
 
 
-class _Worker:
-    """A process that runs `work`."""
+class _Process:
+    """A process that runs `work`, and the copies of it."""
 
-    def __init__(self, start: str) -> None:
-        """Starts it; `start` is the line that it reads first.
+    def __init__(self, segmentation: Segmentation, n_workers: int) -> None:
+        """Starts it.
+
+        Args:
+            segmentation: How text becomes words.
+            n_workers: The process and its copies.
 
         Raises:
             OSError: it cannot be started.
         """
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # if it fails, the parent does the work and says what is wrong
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy would start a thread for each processor
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        with ExitStack() as theirs, ExitStack() as ours:
+            ends = []
+            self.workers: list[_Worker] = []
+            for _ in range(n_workers - 1):
+                (their_texts, texts), (splits, their_splits) = _pipe(), _pipe()
+                for end in (their_texts, their_splits):
+                    theirs.enter_context(end)
+                for end in (texts, splits):
+                    ours.enter_context(end)
+                ends.append((their_texts.fileno(), their_splits.fileno()))
+                self.workers.append(_Worker(texts, splits))
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # if it fails, the parent does the work and says what is wrong
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy would start a thread for each processor
+                pass_fds=tuple(chain.from_iterable(ends)),
+                process_group=0 if _MAKES_COPIES else None,  # for all of them to be killed at once
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            ours.pop_all()
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self._texts: IO[bytes] = self.process.stdin
-        self._splits: IO[bytes] = self.process.stdout
+        path = [place for place in sys.path if isinstance(place, str)]
+        start = json.dumps({"path": path, "segmentation": segmentation.settings(), "copies": ends})
+        self.workers.append(_Worker(self.process.stdin, self.process.stdout, start.encode("ascii") + b"\n"))
+
+    def kill(self) -> None:
+        """Ends it and its copies at once; whoever waits for them hears of that."""
+        if _MAKES_COPIES and self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Its end to read from, and the one to write to."""
+    reading, writing = os.pipe()
+    return os.fdopen(reading, "rb"), os.fdopen(writing, "wb")
+
+
+class _Worker:
+    """What the parent knows of a process that cuts, or of its copy."""
+
+    def __init__(self, texts: IO[bytes], splits: IO[bytes], start: bytes = b"") -> None:
+        """Nothing is sent yet.
+
+        Args:
+            texts: To it.
+            splits: From it.
+            start: The line that it reads first; a copy has read it.
+        """
+        self._texts = texts
+        self._splits = splits
         self._start = start
         self._is_alive = False
 
     def wait_until_ready(self) -> None:
         """Waits until it can cut, or has died."""
         with suppress(OSError):
-            self._texts.write(self._start.encode("ascii") + b"\n")
+            self._texts.write(self._start)
             self._texts.flush()
             self._is_alive = self._splits.read(len(_READY)) == _READY
 
@@ -228,11 +312,6 @@ class _Worker:
         if self._splits.readinto(received) < n_bytes:  # type: ignore[attr-defined]
             raise EOFError
         return received
-
-    def kill(self) -> None:
-        """Ends it at once; whoever waits for it hears of that."""
-        self.process.kill()
-        self.process.wait()
 
     def close(self) -> None:
         """Lets go of its pipes, which no thread may be using."""

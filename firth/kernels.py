@@ -12,6 +12,10 @@ scores against the pool and both gradients become products of small matrices, an
     C (M, D) output rows of the words to be predicted
     Z (N, D) output rows of the pool of noise words
 
+The products go by tiles that stay in registers (`tiles.py`). Two neighbouring centres at a time are scored against the
+few rows of C between the ends of their windows, and what is not in the window of one of them has the weight 0. While a
+block is worked on, the rows of the next are on their way from memory.
+
 Randomness is a hash of (key, position), not a sequence: a token is kept or dropped, and its window is as wide,
 whichever batch, thread or resumed run meets it.
 """
@@ -22,6 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+
+from firth.tiles import LANES, prefetch, score_tile, sum_tile
 
 # "reassoc" and its kin let sums be vectorised; NaN and infinity keep their meaning, so that a diverged run is seen.
 compiled: Callable[..., Any] = njit(
@@ -144,7 +150,7 @@ def cut_windows(
 
 @compiled
 def logistic_losses(sign: Any, scores: Any, weights: Any, slopes: Any, power: Any, bits: Any, n: int) -> Any:
-    """Sum of weight * softplus(sign * score) over n entries, in nats; slopes become weight * sigmoid(sign * score).
+    """Sum of weight * softplus(sign * score) over n entries, in nats; slopes become its derivatives, negated.
 
     exp is Cephes' expf (range reduction to 2^m * p(r)), log(1 + t) on [0, 1] a minimax polynomial of degree 9:
     both within float32's rounding (2e-7), and free of branches, so that LLVM vectorises them, as it does not calls
@@ -168,7 +174,7 @@ def logistic_losses(sign: Any, scores: Any, weights: Any, slopes: Any, power: An
         t = reduced[k] * power[k]  # exp(-|score|)
         score = sign * scores[k]
         larger = float32(1.0) / (float32(1.0) + t)  # sigmoid(|score|)
-        slopes[k] = weights[k] * (larger if score > float32(0.0) else t * larger)
+        slopes[k] = -sign * weights[k] * (larger if score > float32(0.0) else t * larger)
         p = float32(0.005384054966270924)
         p = p * t + float32(-0.030110938474535942)
         p = p * t + float32(0.07921069860458374)
@@ -201,173 +207,247 @@ def scatter_add(table: Any, rows: Any, steps: Any, dim: int) -> None:
 
 
 @compiled
-def products_of_rows(a: Any, b: Any, into: Any, dim: int) -> None:
-    """into = a b', (I, D) x (J, D) -> (I, J); I a multiple of 4, J of 2: eight sums in registers."""
-    for i in range(0, a.shape[0], 4):
-        for j in range(0, b.shape[0], 2):
-            s00 = s01 = s10 = s11 = s20 = s21 = s30 = s31 = float32(0.0)
-            for k in range(dim):
-                b0, b1 = b[j, k], b[j + 1, k]
-                a0, a1, a2, a3 = a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k]
-                s00 += a0 * b0
-                s01 += a0 * b1
-                s10 += a1 * b0
-                s11 += a1 * b1
-                s20 += a2 * b0
-                s21 += a2 * b1
-                s30 += a3 * b0
-                s31 += a3 * b1
-            into[i, j], into[i, j + 1] = s00, s01
-            into[i + 1, j], into[i + 1, j + 1] = s10, s11
-            into[i + 2, j], into[i + 2, j + 1] = s20, s21
-            into[i + 3, j], into[i + 3, j + 1] = s30, s31
+def fetch(table: Any, rows: Any, dim: int) -> None:
+    """Has the rows on their way from memory: every 16th number, a cache line, and the last."""
+    for i in range(len(rows)):
+        for k in range(0, dim, 16):
+            prefetch(table, rows[i] * dim + k)
+        prefetch(table, rows[i] * dim + dim - 1)
 
 
-@compiled
-def subtract_product(weights: Any, b: Any, from_: Any, dim: int) -> None:
-    """from_ -= weights b, (I, J) x (J, D) -> (I, D); I a multiple of 2, J of 4: each pass adds four rows to two."""
-    for i in range(0, weights.shape[0], 2):
-        for j in range(0, weights.shape[1], 4):
-            w00, w01, w02, w03 = weights[i, j], weights[i, j + 1], weights[i, j + 2], weights[i, j + 3]
-            w10, w11 = weights[i + 1, j], weights[i + 1, j + 1]
-            w12, w13 = weights[i + 1, j + 2], weights[i + 1, j + 3]
-            for k in range(dim):
-                b0, b1, b2, b3 = b[j, k], b[j + 1, k], b[j + 2, k], b[j + 3, k]
-                from_[i, k] -= w00 * b0 + w01 * b1 + w02 * b2 + w03 * b3
-                from_[i + 1, k] -= w10 * b0 + w11 * b1 + w12 * b2 + w13 * b3
+def whole_vectors(dim: int) -> int:
+    """`dim` rounded up to a multiple of LANES."""
+    return -(-dim // LANES) * LANES
+
+
+@cache
+def scores_of_rows(width: int) -> Callable[..., None]:
+    """into = a b': n_a rows of `width` numbers, a multiple of 2, from row at_a on, by n_b, to be rounded up to 4."""
+
+    @compiled
+    def product(a, at_a, n_a, b, at_b, n_b, into, at, stride):  # type: ignore[no-untyped-def]
+        for j in range(0, n_b, 4):  # four rows of b stay in the first cache, and a passes by
+            for i in range(0, n_a, 2):
+                score_tile(a, (at_a + i) * width, b, (at_b + j) * width, width, into, at + i * stride + j, stride)
+
+    return product  # type: ignore[no-any-return]
+
+
+@cache
+def sums_of_rows(n_rows: int, width: int, *, adds: bool) -> Callable[..., None]:
+    """into (+)= weights b, for n_into rows of `width` numbers, to be rounded up to whole tiles of n_rows rows.
+
+    The tiles are as large as 16 registers allow, less three for what is multiplied, and about equal.
+    """
+    n_vectors = width // LANES
+    most = (12 if n_rows == 4 else 13) // n_rows
+    n_tiles = -(-n_vectors // most)
+    n_wider = n_vectors % n_tiles
+    narrow = n_vectors // n_tiles
+    wide_tile, narrow_tile = sum_tile(n_rows, narrow + 1, adds=adds), sum_tile(n_rows, narrow, adds=adds)
+    border = n_wider * (narrow + 1) * LANES
+    wide_step, narrow_step = (narrow + 1) * LANES, narrow * LANES
+
+    @compiled
+    def product(weights, at, row_stride, column_stride, b, at_b, n_b, into, at_into, n_into):  # type: ignore[no-untyped-def]
+        for k in range(0, border, wide_step):  # a few columns of b stay in the first cache
+            for i in range(0, n_into, n_rows):
+                wide_tile(
+                    weights,
+                    at + i * row_stride,
+                    row_stride,
+                    column_stride,
+                    b,
+                    at_b * width + k,
+                    n_b,
+                    into,
+                    (at_into + i) * width + k,
+                    width,
+                )
+        for k in range(border, width, narrow_step):
+            for i in range(0, n_into, n_rows):
+                narrow_tile(
+                    weights,
+                    at + i * row_stride,
+                    row_stride,
+                    column_stride,
+                    b,
+                    at_b * width + k,
+                    n_b,
+                    into,
+                    (at_into + i) * width + k,
+                    width,
+                )
+
+    return product  # type: ignore[no-any-return]
 
 
 class Block(NamedTuple):
-    """Working memory for one block of T centres whose windows span M words, with a pool of N noise words."""
+    """Working memory for one block of T centres whose targets are M words, with a pool of N noise words.
+
+    The targets of the two centres of one pair lie among at most S rows of C, from `pair_first[h]` on; those of
+    centre h have the weight of a pair in row h of `pair_weights`, and the other entries none.
+    """
 
     hidden: Any  # H (T, D)
     hidden_step: Any  # (T, D), what the step adds to H
-    targets: Any  # C (M, D)
-    targets_step: Any  # (M, D)
+    targets: Any  # C (M + 4, D): a tile may reach over the end
+    targets_step: Any  # (M + 4, D)
     noise: Any  # Z (N, D)
     noise_step: Any  # (N, D)
-    noise_scores: Any  # (T, N)
-    noise_weights: Any  # (T, N)
-    noise_slopes: Any  # (T, N)
-    pair_hidden: Any  # (P,) int32, which row of H
-    pair_target: Any  # (P,) int32, which row of C it predicts
-    pair_scores: Any  # (P,)
-    pair_weights: Any  # (P,)
-    pair_slopes: Any  # (P,)
+    noise_scores: Any  # (T * N,)
+    noise_weights: Any  # (T * N,)
+    noise_slopes: Any  # (T * N,)
+    pair_first: Any  # (T,) int32, a row of C; the same for both of a pair
+    pair_count: Any  # (T,) int32, rows of C from there; the same for both of a pair
+    pair_scores: Any  # (T * S,)
+    pair_weights: Any  # (T * S,)
+    pair_slopes: Any  # (T * S,)
+    n_predicted: Any  # (T,) int32, the targets of centre h
+    marks: Any  # (1024,) int32: in which block a noise row with these last bits was met
     power: Any  # float32 view of bits
     bits: Any  # int32
 
 
 @compiled
-def working_memory(size: int, span: int, pool: int, n_pairs: int, width: int) -> Block:
-    """A `Block` for T = size, M = span, N = pool and at most n_pairs pairs, its rows zero from `dim` to `width`."""
-    n_entries = max(size * pool, n_pairs)
-    bits = np.empty(n_entries, int32)
+def working_memory(size: int, span: int, pool: int, columns: int, width: int) -> Block:
+    """A `Block` for T = size, M = span, N = pool, S = columns, its rows zero from `dim` to `width`."""
+    bits = np.empty(size * max(pool, columns), int32)
     return Block(
         np.zeros((size, width), float32),
         np.zeros((size, width), float32),
-        np.zeros((span, width), float32),
-        np.zeros((span, width), float32),
+        np.zeros((span + 4, width), float32),
+        np.zeros((span + 4, width), float32),
         np.zeros((pool, width), float32),
         np.zeros((pool, width), float32),
-        np.empty((size, pool), float32),
-        np.empty((size, pool), float32),
-        np.empty((size, pool), float32),
-        np.empty(n_pairs, int32),
-        np.empty(n_pairs, int32),
-        np.empty(n_pairs, float32),
-        np.empty(n_pairs, float32),
-        np.empty(n_pairs, float32),
+        np.zeros(size * pool, float32),
+        np.zeros(size * pool, float32),
+        np.zeros(size * pool, float32),
+        np.zeros(size, int32),
+        np.zeros(size, int32),
+        np.zeros(size * columns, float32),
+        np.zeros(size * columns, float32),
+        np.zeros(size * columns, float32),
+        np.zeros(size, int32),
+        np.full(1024, int32(-1)),
         bits.view(float32),
         bits,
     )
 
 
 @compiled
-def weigh_noise(block: Block, target_rows: Any, noise_rows: Any, n_pairs: int, weight: Any) -> None:
+def weigh_noise(block: Block, target_rows: Any, noise_rows: Any, weight: Any, number: int) -> None:
     """noise_weights[h, m] = weight * (the pairs of h whose target is not noise word m): `objectives.noise_weights`."""
-    block.noise_weights[:] = float32(0.0)
-    for p in range(n_pairs):
-        block.noise_weights[block.pair_hidden[p], 0] += weight
-    for h in range(block.noise_weights.shape[0]):
-        block.noise_weights[h, 1:] = block.noise_weights[h, 0]
+    pool = len(noise_rows)
+    size = len(block.n_predicted)
+    columns = len(block.pair_weights) // size
+    for h in range(size):
+        all_pairs = weight * float32(block.n_predicted[h])
+        for m in range(pool):
+            block.noise_weights[h * pool + m] = all_pairs
+    # few targets are noise words too: those with the last ten bits of one are looked at
+    for m in range(pool):
+        block.marks[noise_rows[m] & 1023] = number
     for t in range(len(target_rows)):
-        collides = 0
-        for m in range(len(noise_rows)):
-            collides |= target_rows[t] == noise_rows[m]
-        if collides:
-            for p in range(n_pairs):
-                if block.pair_target[p] == t:
-                    for m in range(len(noise_rows)):
-                        if noise_rows[m] == target_rows[t]:
-                            block.noise_weights[block.pair_hidden[p], m] -= weight
+        if block.marks[target_rows[t] & 1023] == number:
+            for m in range(pool):
+                if noise_rows[m] == target_rows[t]:
+                    for h in range(size):
+                        column = t - block.pair_first[h]
+                        if column >= 0 and column < columns and block.pair_weights[h * columns + column] > float32(0.0):
+                            block.noise_weights[h * pool + m] -= weight
+
+
+@cache
+def negative_sampling_block(width: int) -> Callable[..., float]:
+    """What Skip-gram and CBOW share: fills the three steps of a `Block` whose rows and weights stand in it.
+
+    It returns the loss in nats, times the learning rate, which is the weight of a pair.
+    """
+    score = scores_of_rows(width)
+    combine_4, add_4, add_2 = (
+        sums_of_rows(4, width, adds=False),
+        sums_of_rows(4, width, adds=True),
+        sums_of_rows(2, width, adds=True),
+    )
+
+    @compiled
+    def descend(block):  # type: ignore[no-untyped-def]
+        size, pool = block.hidden.shape[0], block.noise.shape[0]
+        columns = len(block.pair_weights) // size
+        hidden, targets, noise = block.hidden, block.targets, block.noise
+        power, bits = block.power, block.bits
+
+        score(hidden, 0, size, noise, 0, pool, block.noise_scores, 0, pool)
+        loss = logistic_losses(
+            float32(1.0), block.noise_scores, block.noise_weights, block.noise_slopes, power, bits, size * pool
+        )
+        combine_4(block.noise_slopes, 0, pool, 1, noise, 0, pool, block.hidden_step, 0, size)
+        combine_4(block.noise_slopes, 0, 1, pool, hidden, 0, size, block.noise_step, 0, pool)
+
+        for h in range(0, size, 2):
+            first, count = block.pair_first[h], block.pair_count[h]
+            score(hidden, h, 2, targets, first, count, block.pair_scores, h * columns, columns)
+        loss += logistic_losses(
+            float32(-1.0), block.pair_scores, block.pair_weights, block.pair_slopes, power, bits, size * columns
+        )
+        block.targets_step[:] = float32(0.0)
+        for h in range(0, size, 2):
+            first, count = block.pair_first[h], block.pair_count[h]
+            add_2(block.pair_slopes, h * columns, columns, 1, targets, first, count, block.hidden_step, h, 2)
+            add_4(block.pair_slopes, h * columns, 1, columns, hidden, h, 2, block.targets_step, first, count)
+        return float(loss)
+
+    return descend  # type: ignore[no-any-return]
 
 
 @compiled
-def negative_sampling_block(block: Block, n_pairs: int, rate: Any, dim: int) -> float:
-    """Fills the three steps for rows that stand in `block`, noise weights included; returns the loss times `rate`."""
-    hidden, targets, noise = block.hidden, block.targets, block.noise
-    hidden_step, targets_step, noise_step = block.hidden_step, block.targets_step, block.noise_step
-    pair_scores, pair_slopes = block.pair_scores, block.pair_slopes
-    hidden_step[:] = float32(0.0)
-    targets_step[:] = float32(0.0)
-    noise_step[:] = float32(0.0)
-    for p in range(n_pairs):
-        h, t = block.pair_hidden[p], block.pair_target[p]
-        score = float32(0.0)
-        for k in range(dim):
-            score += hidden[h, k] * targets[t, k]
-        pair_scores[p] = score
-        block.pair_weights[p] = rate
-    loss = float(
-        logistic_losses(float32(-1.0), pair_scores, block.pair_weights, pair_slopes, block.power, block.bits, n_pairs)
-    )
-    for p in range(n_pairs):
-        h, t = block.pair_hidden[p], block.pair_target[p]
-        slope = pair_slopes[p]
-        for k in range(dim):
-            hidden_step[h, k] += slope * targets[t, k]
-            targets_step[t, k] += slope * hidden[h, k]
+def lay_windows(
+    weights: Any, first: Any, count: Any, left: Any, right: Any, start: int, stop: int, lowest: int, weight: Any
+) -> None:
+    """The windows of the centres [start, stop) as rows of weights (T * S,), in pairs that begin at one column.
 
-    size, pool = block.noise_scores.shape
-    products_of_rows(hidden, noise, block.noise_scores, dim)
-    loss += float(
-        logistic_losses(
-            float32(1.0),
-            block.noise_scores.reshape(size * pool),
-            block.noise_weights.reshape(size * pool),
-            block.noise_slopes.reshape(size * pool),
-            block.power,
-            block.bits,
-            size * pool,
-        )
-    )
-    subtract_product(block.noise_slopes, noise, hidden_step, dim)
-    subtract_product(block.noise_slopes.T, hidden, noise_step, dim)
-    return loss
+    Column s of centre h stands for position lowest + first[h] + s; its weight is `weight` if that is in h's window.
+    """
+    size = len(first)
+    columns = len(weights) // size
+    weights[:] = float32(0.0)
+    for h in range(0, size, 2):
+        centre = start + h
+        first[h] = first[h + 1] = count[h] = count[h + 1] = int32(0)
+        if centre < stop:
+            beside = min(centre + 1, stop - 1)
+            from_, to = min(left[centre], left[beside]), max(right[centre], right[beside])
+            first[h] = first[h + 1] = from_ - lowest
+            count[h] = count[h + 1] = to - from_
+            for i in range(h, h + 1 + beside - centre):
+                for position in range(left[start + i], right[start + i]):
+                    weights[i * columns + position - from_] = weight
+                weights[i * columns + start + i - from_] = float32(0.0)
 
 
-def whole_registers(dim: int) -> int:
-    """`dim` rounded up to a multiple of 8 floats, a register of AVX2."""
-    return -(-dim // 8) * 8
+@compiled
+def columns_for(window: int) -> int:
+    """Columns that the windows of two neighbouring centres may take together, rounded up to a multiple of 4."""
+    return (2 * window + 5) // 4 * 4
 
 
 @cache
 def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     """The step of Skip-gram with negative sampling, compiled for this `dim`.
 
-    Knowing the length of its loops at compile time, and rounding it up to whole registers, is worth a third of the
-    time. The step changes both tables in place and
-    returns the loss in nats, summed over the predicted pairs, and their number.
+    Knowing the length of its loops at compile time, and rounding it up to whole vectors, is worth a third of the time.
+    The step changes both tables in place; it returns the loss in nats, summed over the pairs, and their number.
     """
-    width = whole_registers(dim)
+    width = whole_vectors(dim)
+    descend = negative_sampling_block(width)
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
         table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window
     ):
         pool = noise.shape[1]
-        block = working_memory(size, size + 2 * window, pool, 2 * window * size, width)
+        block = working_memory(size, size + 2 * window, pool, columns_for(window), width)
         rate = float32(learning_rate)
         loss = 0.0
         total_pairs = 0
@@ -376,22 +456,23 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
             stop = min(last, start + size)
             lowest = np.min(left[start:stop])
             target_rows = rows[lowest : np.max(right[start:stop])]
-            n_pairs = 0
-            for centre in range(start, stop):
-                for position in range(left[centre], right[centre]):
-                    if position != centre:
-                        block.pair_hidden[n_pairs] = centre - start
-                        block.pair_target[n_pairs] = position - lowest
-                        n_pairs += 1
-            weigh_noise(block, target_rows, noise[number], n_pairs, rate * float32(negatives / pool))
             gather(table, rows[start:stop], block.hidden, dim)
             gather(output, target_rows, block.targets, dim)
             gather(output, noise[number], block.noise, dim)
-            loss += negative_sampling_block(block, n_pairs, rate, width)
+            if stop < last:
+                fetch(table, rows[stop : min(stop + size, last)], dim)
+                fetch(output, rows[stop + window : min(stop + size, last) + window], dim)
+                fetch(output, noise[number + 1], dim)
+            lay_windows(block.pair_weights, block.pair_first, block.pair_count, left, right, start, stop, lowest, rate)
+            for h in range(size):
+                centre = start + h
+                block.n_predicted[h] = right[centre] - left[centre] - 1 if centre < stop else 0
+                total_pairs += block.n_predicted[h]
+            weigh_noise(block, target_rows, noise[number], rate * float32(negatives / pool), number)
+            loss += descend(block)
             scatter_add(table, rows[start:stop], block.hidden_step, dim)
             scatter_add(output, target_rows, block.targets_step, dim)
             scatter_add(output, noise[number], block.noise_step, dim)
-            total_pairs += n_pairs
         return loss / learning_rate, total_pairs
 
     return step  # type: ignore[no-any-return]
@@ -404,16 +485,22 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     shares (2,) holds, for a window of n words, what n is raised to: its words count n^shares[0] each in the hidden
     vector (-1 the mean, 0 the sum), and each gets n^shares[1] of the hidden vector's gradient.
     """
-    width = whole_registers(dim)
+    width = whole_vectors(dim)
+    descend = negative_sampling_block(width)
+    combine_2, add_4 = sums_of_rows(2, width, adds=False), sums_of_rows(4, width, adds=True)
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
         table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window, shares
     ):
         pool = noise.shape[1]
-        block = working_memory(size, size, pool, size, width)
-        words = np.zeros((size + 2 * window, width), float32)
-        words_step = np.zeros((size + 2 * window, width), float32)
+        columns = columns_for(window)
+        block = working_memory(size, size, pool, 4, width)
+        words = np.zeros((size + 2 * window + 4, width), float32)
+        words_step = np.zeros((size + 2 * window + 4, width), float32)
+        in_window = np.zeros(size * columns, float32)
+        from_ = np.zeros(size, int32)
+        count = np.zeros(size, int32)
         rate = float32(learning_rate)
         loss = 0.0
         total_pairs = 0
@@ -423,37 +510,42 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
             lowest = np.min(left[start:stop])
             word_rows = rows[lowest : np.max(right[start:stop])]
             gather(table, word_rows, words, dim)
-            block.hidden[:] = float32(0.0)
-            n_pairs = 0
-            for centre in range(start, stop):
-                n_words = right[centre] - left[centre] - 1
-                if n_words > 0:
-                    h = centre - start
-                    for position in range(left[centre], right[centre]):
-                        if position != centre:
-                            for k in range(width):
-                                block.hidden[h, k] += words[position - lowest, k]
-                    share = float32(n_words ** shares[0])
-                    for k in range(width):
-                        block.hidden[h, k] *= share
-                    block.pair_hidden[n_pairs] = h
-                    block.pair_target[n_pairs] = h
-                    n_pairs += 1
-            weigh_noise(block, rows[start:stop], noise[number], n_pairs, rate * float32(negatives / pool))
             gather(output, rows[start:stop], block.targets, dim)
             gather(output, noise[number], block.noise, dim)
-            loss += negative_sampling_block(block, n_pairs, rate, width)
+            if stop < last:
+                fetch(table, rows[stop + window : min(stop + size, last) + window], dim)
+                fetch(output, rows[stop : min(stop + size, last)], dim)
+                fetch(output, noise[number + 1], dim)
+            lay_windows(in_window, from_, count, left, right, start, stop, lowest, float32(1.0))
+            block.pair_weights[:] = float32(0.0)
+            for h in range(size):
+                centre = start + h
+                n_words = right[centre] - left[centre] - 1 if centre < stop else 0
+                block.n_predicted[h] = min(n_words, 1)
+                total_pairs += block.n_predicted[h]
+                block.pair_first[h] = h - h % 2
+                block.pair_count[h] = 2
+                block.pair_weights[h * 4 + h % 2] = rate * float32(block.n_predicted[h])
+            for h in range(0, size, 2):
+                combine_2(in_window, h * columns, columns, 1, words, from_[h], count[h], block.hidden, h, 2)
+            for h in range(size):
+                if block.n_predicted[h]:
+                    share = float32((right[start + h] - left[start + h] - 1) ** shares[0])
+                    for k in range(width):
+                        block.hidden[h, k] *= share
+            weigh_noise(block, rows[start:stop], noise[number], rate * float32(negatives / pool), number)
+            loss += descend(block)
+            for h in range(size):
+                if block.n_predicted[h]:
+                    share = float32((right[start + h] - left[start + h] - 1) ** shares[1])
+                    for k in range(width):
+                        block.hidden_step[h, k] *= share
             words_step[:] = float32(0.0)
-            for centre in range(start, stop):
-                share = float32(max(1, right[centre] - left[centre] - 1) ** shares[1])
-                for position in range(left[centre], right[centre]):
-                    if position != centre:
-                        for k in range(width):
-                            words_step[position - lowest, k] += share * block.hidden_step[centre - start, k]
+            for h in range(0, size, 2):
+                add_4(in_window, h * columns, 1, columns, block.hidden_step, h, 2, words_step, from_[h], count[h])
             scatter_add(table, word_rows, words_step, dim)
             scatter_add(output, rows[start:stop], block.targets_step, dim)
             scatter_add(output, noise[number], block.noise_step, dim)
-            total_pairs += n_pairs
         return loss / learning_rate, total_pairs
 
     return step  # type: ignore[no-any-return]

@@ -7,10 +7,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, Literal
 
-from firth.errors import FirthError
+from firth.errors import FirthError, UsageError
+from firth.files import printable
+from firth.scripts import LETTERS, character_class, letters_by_script
 
 Layout = Literal["lines", "wrapped"]
 Joined = Literal["lines", "wrapped", "file"]
@@ -52,39 +54,15 @@ _WINDOW_CHARACTERS: Final = 1 << 13  # sentencex takes time that grows with the 
 _NEVER_CUT_BEHIND: Final = "'’-‐.·_．："  # they may stand inside a word
 _WIDE_SPACE: Final = re.compile(r"[^\S ]")
 
+_CODE: Final = re.compile("[a-z]{2,3}(-[a-z0-9]{2,8})*")  # of a language: ISO 639, and a script or country behind it
+_WITH_RULES: Final = "am ar bg bn ca da de el en es fi fr gu hi hy it ja kk kn ml mr my nl pa pl pt ru sk ta te uk"
+"""Languages whose sentences end by rules of their own in sentencex 1.0 (its src/lib.rs)."""
+
 _CLOSING: Final = "\"'”’)]}»›）」』】》〉〕"
 _TERMINAL: Final = ".!?:…。！？：．｡।॥؟۔։።။"
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 _EDGE_PUNCTUATION: Final = "‘’“”—…·"  # it counts as Chinese beside Chinese characters
 
-_SCRIPTS: Final = {
-    "Latin": "A-Za-zªºÀ-ÖØ-öø-ʸḀ-ỿ\ua722-\ua7ff\uab30-\uab64Ａ-Ｚａ-ｚﬀ-ﬆ",
-    "Han": "々〇㐀-䶿一-鿿\uf900-\ufaff\U00020000-\U0003ffff",
-    "kana": "ぁ-ゟァ-ヺヽ-ヿㇰ-ㇿｦ-ﾟ",
-    "Hangul": "가-힣ᄀ-ᇿㄱ-ㆎ",
-    "Cyrillic": "Ѐ-ԯᲀ-\u1c8fᴫᴮ\u2de0-\u2dffꙀ-ꚟ",
-    "Arabic": "\u0620-ؿـ-يٮ-ۓە-ۿݐ-ݿࢠ-ࣿﭐ-ﷻﹰ-ﻼ",
-    "Greek": "Ͱ-ͽͿ-Ͽἀ-῾",
-    "Hebrew": "א-תװ-ײ\ufb1d-\ufb4f",
-    "Devanagari": "ऀ-ॣॱ-ॿ",
-    "Bengali": "ঀ-৥ৰ-৾",
-    "Gurmukhi": "ਁ-ੵ",
-    "Gujarati": "ઁ-૥ૹ-૿",
-    "Tamil": "ஂ-ௗ",
-    "Telugu": "ఀ-ౣ",
-    "Kannada": "ಀ-ೣ",
-    "Malayalam": "ഀ-ൣ",
-    "Sinhala": "ඁ-෴",
-    "Thai": "ก-ฺเ-๎",
-    "Lao": "ກ-ໍໜ-ໟ",
-    "Tibetan": "ༀ-ཬ",
-    "Burmese": "က-႟",
-    "Khmer": "ក-៓",
-    "Georgian": "Ⴀ-ჿ",
-    "Armenian": "Ա-ֈ",
-    "Ethiopic": "ሀ-᎟",
-}
-_IN_SCRIPT: Final = {script: re.compile(f"[{ranges}]+") for script, ranges in _SCRIPTS.items()}
 _LANGUAGE_OF_SCRIPT: Final = {
     "Han": "zh",
     "Hangul": "ko",
@@ -108,7 +86,7 @@ _LANGUAGE_OF_SCRIPT: Final = {
     "Armenian": "hy",
     "Ethiopic": "am",
 }
-_CHINESE: Final = re.compile(f"[{_SCRIPTS['Han']}{_SCRIPTS['kana']}\u3001-\u303f\u30fb\u30fc\uff01-\uff65]")
+_CHINESE: Final = re.compile(f"[{character_class(LETTERS['Han'] + LETTERS['kana'])}\u3001-\u303f\u30fb\uff01-\uff65]")
 _WIDE: Final = re.compile(
     "[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60]"
 )
@@ -500,16 +478,28 @@ def _segmented(line: str, lang: str) -> list[str]:
     return found
 
 
-def scripts(text: str) -> Counter[str]:
-    """How many letters of `text` belong to each script that is known here, most frequent first."""
-    counts = Counter({script: sum(map(len, pattern.findall(text))) for script, pattern in _IN_SCRIPT.items()})
-    return Counter(dict(counts.most_common(sum(count > 0 for count in counts.values()))))
+def remark_on_language(lang: str) -> str:
+    """What the user should hear of a language that was asked for, in a sentence; empty where its rules are known.
+
+    Raises:
+        UsageError: this is no language's code.
+    """
+    rules = f"there are rules of their own for {_WITH_RULES}"
+    if not _CODE.fullmatch(lang):
+        raise UsageError(
+            f"lang is '{printable(lang)}'; a language is named by its code in small letters, as en, zh or pt-br "
+            f"(ISO 639); {rules}"
+        )
+    known = {*_WITH_RULES.split(), *_LANGUAGE_OF_SCRIPT.values(), *chain(*_FREQUENT_WORDS.values())}
+    if lang.partition("-")[0] in known:
+        return ""
+    return f"sentences in {lang} end by the rules of a related language, if one is known, else by those of en; {rules}"
 
 
 def language(samples: list[str]) -> str:
     """The language that most of `samples` are in, as "en" or "zh": by script, then by frequent words."""
     text = "\n".join(samples)
-    counts = scripts(text)
+    counts = letters_by_script(text)
     if not counts:
         return "en"
     script = next(iter(counts))

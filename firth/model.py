@@ -3,18 +3,18 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firth.errors import FirthError
-from firth.families.cbow import CBOW
-from firth.families.family import Family, from_settings, settings
-from firth.families.skipgram import Skipgram
+from firth.errors import FirthError, UsageError
+from firth.families.family import from_settings, settings
 from firth.families.word2vec import Tables
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
 from firth.formats import safetensors, word2vec
@@ -22,10 +22,60 @@ from firth.segmentation import Segmentation
 from firth.vectors import Vectors
 from firth.vocabulary import Vocabulary
 
-FAMILIES: Final[Mapping[str, type]] = {"skipgram": Skipgram, "cbow": CBOW}
+if TYPE_CHECKING:
+    from firth.pieces import Pieces
+
+
+@contextmanager
+def needing_torch(what: str) -> Iterator[None]:
+    """A block that imports PyTorch or tokenizers; where one is missing, the error names the extra that brings it."""
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("torch", "tokenizers"):
+            raise
+        raise FirthError(f"{what} needs {package}, which is not installed: pip install 'firth[contextual]'") from None
+
+
+class _Families(Mapping[str, type]):
+    """The classes of the families by name, imported when one is asked for: some need PyTorch."""
+
+    def __init__(self, homes: Mapping[str, str]) -> None:
+        self._homes = homes
+
+    def __getitem__(self, name: str) -> type:
+        module, _, cls = self._homes[name].rpartition(".")
+        with needing_torch(f"family {name!r}"):
+            found: type = getattr(import_module(f"firth.families.{module}"), cls)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+FAMILIES: Final[Mapping[str, type]] = _Families(
+    {"skipgram": "skipgram.Skipgram", "cbow": "cbow.CBOW", "gpt": "gpt.GPT", "bert": "bert.BERT"}
+)
 """The families that a directory may hold, by the name in its firth.json."""
 
+CONTEXTUAL: Final = frozenset({"gpt", "bert"})
+"""Those whose vectors depend on the context: they read pieces of words, and PyTorch trains them."""
+
+NETWORK: Final = ("dim", "n_layers", "n_heads", "n_positions", "n_segments", "norm", "activation", "norm_epsilon")
+"""The hyperparameters of GPT and BERT that say what their network is, and not how it is trained."""
+
 FORMAT: Final = 1
+
+
+class Words(NamedTuple):
+    """The tokens of a static model."""
+
+    vocabulary: Vocabulary  # V words with their rows
+    segmentation: Segmentation  # how text became words; queries are treated alike
 
 
 class Model:
@@ -33,9 +83,8 @@ class Model:
 
     Attributes:
         family: The hyperparameters.
-        vocabulary: V words with their rows.
-        network: The two tables of a static family.
-        segmentation: How text became words; queries are treated alike.
+        tokens: What the rows of the table stand for: `Words`, or the `Pieces` of GPT and BERT.
+        network: The two tables of a static family; the PyTorch module of a contextual one.
         record: How the model came about, as JSON: corpus fingerprint, budget spent, seed, versions, the mean
             loss over the last tenth of the budget and over all of it.
         log: One entry for each report of the training, as `log.jsonl` has them.
@@ -43,46 +92,107 @@ class Model:
 
     def __init__(
         self,
-        family: Family,
-        vocabulary: Vocabulary,
-        network: Tables,
-        segmentation: Segmentation,
+        family: Any,
+        tokens: "Words | Pieces",
+        network: Any,
         record: Mapping[str, Any],
         log: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """A model of these parts; nothing is copied."""
         self.family = family
-        self.vocabulary = vocabulary
+        self.tokens = tokens
         self.network = network
-        self.segmentation = segmentation
         self.record = dict(record)
         self.log = [dict(entry) for entry in log]
 
     def __repr__(self) -> str:
         """The family with its hyperparameters, and the size of the vocabulary."""
-        return f"<Model {self.family} of {len(self.vocabulary):,} words>"
+        if isinstance(self.tokens, Words):
+            return f"<Model {self.family} of {len(self.vocabulary):,} words>"
+        return f"<Model {self.family} of {self.tokens.n_entries:,} pieces>"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words with their rows.
+
+        Raises:
+            UsageError: the model reads pieces of words.
+        """
+        return self._words("vocabulary of words").vocabulary
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """How text became words.
+
+        Raises:
+            UsageError: the model reads pieces of words.
+        """
+        return self._words("segmentation into words").segmentation
+
+    @property
+    def pieces(self) -> "Pieces":
+        """The tokenizer of a contextual model.
+
+        Raises:
+            UsageError: the model reads whole words.
+        """
+        if isinstance(self.tokens, Words):
+            raise UsageError(f"pieces asked of a {self.family.name} model, which reads whole words: model.vocabulary")
+        return self.tokens
 
     @cached_property
     def vectors(self) -> Vectors:
-        """The word vectors: one matrix (layer 0), which shares its memory with `table()`."""
+        """The word vectors, a matrix for each layer.
+
+        Of a static model: one matrix (layer 0), which shares its memory with `table()`. Of GPT and BERT so far: one
+        matrix too, the token table, whose rows are pieces in the tokenizer's spelling (`play`, `##ing`), not yet
+        pooled to words; what stands in it is without context.
+        """
+        if isinstance(self.tokens, Words):
+            return Vectors(
+                self.vocabulary.words,
+                self.network.input[np.newaxis],
+                counts=self.vocabulary.counts,
+                segmentation=self.segmentation,
+                provenance={"family": self.family.name, **self.record},
+            )
+        pieces = self.tokens
+        names = [pieces.piece(piece_id) or f"[{piece_id}]" for piece_id in range(pieces.n_entries)]
+        normalizer = pieces.backend.normalizer
+        lower = normalizer is not None and normalizer.normalize_str("A") == "a"
         return Vectors(
-            self.vocabulary.words,
-            self.network.input[np.newaxis],
-            counts=self.vocabulary.counts,
-            segmentation=self.segmentation,
-            provenance={"family": self.family.name, **self.record},
+            names,
+            self.table()[: pieces.n_entries],
+            segmentation=Segmentation(method="space", lower=lower),
+            provenance={"family": self.family.name, "rows": "pieces", **self.record},
         )
 
     def table(self) -> NDArray[np.float32]:
-        """(V, D): the weight matrix behind the one-hot input. A one-hot row times it is the lookup."""
-        return self.network.input
+        """(V, D): the weight matrix behind the one-hot input. A one-hot row times it is the lookup.
+
+        Rows are words; of GPT and BERT pieces, and behind them rows of padding.
+        """
+        if isinstance(self.tokens, Words):
+            table: NDArray[np.float32] = self.network.input
+            return table
+        of_network: NDArray[np.float32] = self.network.table.detach().cpu().float().numpy()
+        return of_network
 
     def output_table(self) -> NDArray[np.float32]:
-        """(V, D) a vector for each word as it is predicted; of hierarchical softmax (V - 1, D), one for each node."""
-        return self.network.output
+        """(V, D) a vector for each word as it is predicted; of hierarchical softmax (V - 1, D), one for each node.
+
+        GPT and BERT predict with the table that they read with.
+        """
+        if isinstance(self.tokens, Words):
+            table: NDArray[np.float32] = self.network.output
+            return table
+        return self.table()
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Writes the model's directory: firth.json, vectors.safetensors, vocabulary.tsv, log.jsonl.
+        """Writes the model's directory.
+
+        Of every family firth.json, vectors.safetensors, vocabulary.tsv and log.jsonl; of GPT and BERT beside them what
+        transformers' AutoModel and AutoTokenizer read: config.json, model.safetensors, tokenizer.json and the like.
 
         It appears whole or not at all: it is written beside `path` and renamed.
 
@@ -96,26 +206,43 @@ class Model:
 
     def write(self, folder: Path) -> None:
         """Writes the model's files into `folder`, which exists."""
-        safetensors.write(folder / "vectors.safetensors", self.network._asdict())
-        self.vocabulary.write(folder / "vocabulary.tsv")
+        description = {"format": FORMAT, "family": settings(self.family)}
+        if isinstance(self.tokens, Words):
+            safetensors.write(folder / "vectors.safetensors", self.network._asdict())
+            self.vocabulary.write(folder / "vocabulary.tsv")
+            description["segmentation"] = self.segmentation.settings()
+        else:
+            from firth.formats import huggingface
+
+            huggingface.write(folder, self.family, self.network, self.tokens)
+            description["pieces"] = {"kind": self.tokens.kind, "digest": self.tokens.digest}
+            self._write_vectors(folder, description)
         with replacing(folder / "log.jsonl") as file:
             file.writelines(json.dumps(entry) + "\n" for entry in self.log)
-        description = {
-            "format": FORMAT,
-            "family": settings(self.family),
-            "segmentation": self.segmentation.settings(),
-            **self.record,
-        }
         with replacing(folder / "firth.json") as file:
-            json.dump(description, file, indent=1, ensure_ascii=False)
+            json.dump(description | self.record, file, indent=1, ensure_ascii=False)
             file.write("\n")
+
+    def _write_vectors(self, folder: Path, description: dict[str, Any]) -> None:
+        """Writes what `Vectors.load` reads, so that pieces are looked up as words are."""
+        vectors = self.vectors
+        safetensors.write(folder / "vectors.safetensors", {"vectors": vectors.array})
+        Vocabulary(vectors.words, np.ones(len(vectors), np.int64)).write(folder / "vocabulary.tsv")
+        segmentation = vectors.segmentation
+        description["segmentation"] = segmentation.settings() if segmentation else None
+
+    def _words(self, asked: str) -> Words:
+        if isinstance(self.tokens, Words):
+            return self.tokens
+        raise UsageError(f"a {asked} asked of a {self.family.name} model, which reads pieces of words: model.pieces")
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a directory; its tables are mapped into memory, not read.
+    """The model in a directory; static tables are mapped into memory, not read.
 
     A run that was interrupted has a checkpoint and no model yet: then the model is the checkpoint's, and
-    `record["finished"]` is False.
+    `record["finished"]` is False. A published directory of BERT, GPT or GPT-2 (config.json, model.safetensors, a
+    tokenizer) is a model too; its record is empty but for its source.
 
     Raises:
         FirthError: there is no model, a file of it is missing or damaged, or a newer firth wrote it.
@@ -126,6 +253,8 @@ def load(path: str | os.PathLike[str]) -> Model:
         word2vec.refuse_foreign(path)
         raise FirthError(f"{shown} is a file, and a model is a directory; `firth.Vectors.load` reads files of vectors")
     folder = path if (path / "firth.json").is_file() else latest_checkpoint(path)
+    if folder is None and (path / "config.json").is_file():
+        return _load_published(path, None, {"source": path.name}, [])
     if folder is None:
         there = "no such directory" if not path.is_dir() else "a directory without firth.json"
         raise FirthError(f"{shown} is no model: {there}; `firth train` makes one")
@@ -136,10 +265,14 @@ def load(path: str | os.PathLike[str]) -> Model:
         if description.pop("format") != FORMAT:
             raise FirthError(f"{shown} was written by a newer firth than this one; upgrade firth")
         family = from_settings(FAMILIES, description.pop("family"))
-        segmentation = Segmentation.from_settings(description.pop("segmentation"))
+        segmentation = description.pop("segmentation")
         log = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
+        digest = str(description.pop("pieces")["digest"]) if "pieces" in description else None
+        words = Segmentation.from_settings(segmentation)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FirthError(f"{shown} is not a whole model: {printable(str(error))}") from None
+    if digest is not None:
+        return _load_published(folder, family, description, log, digest)
     vocabulary = Vocabulary.read(folder / "vocabulary.tsv")
     tensors = safetensors.read(folder / "vectors.safetensors")
     for name, due in family.shapes(vocabulary).items():
@@ -150,11 +283,38 @@ def load(path: str | os.PathLike[str]) -> Model:
                 f"{shown} is not a whole model: vectors.safetensors has {there} for '{name}', "
                 f"where the vocabulary and the family ask for float32 {due}"
             )
-    return Model(family, vocabulary, Tables(tensors["input"], tensors["output"]), segmentation, description, log)
+    return Model(family, Words(vocabulary, words), Tables(tensors["input"], tensors["output"]), description, log)
 
 
-def versions() -> dict[str, str]:
-    """What made a model: firth, Python, NumPy, Numba."""
+def _load_published(
+    folder: Path, family: Any, record: Mapping[str, Any], log: Sequence[Mapping[str, Any]], digest: str | None = None
+) -> Model:
+    """The model in a directory as transformers reads it; `family` and `digest` are None where it is not one of ours."""
+    shown = printable(str(folder))
+    with needing_torch(f"the model {shown}"):
+        from firth.formats import huggingface
+        from firth.pieces import Pieces
+
+        published = huggingface.read(folder)
+        pieces = Pieces.read(folder)
+    if digest is not None and pieces.digest != digest:
+        raise FirthError(f"{shown} is not a whole model: its tokenizer is not the one that it was trained with")
+    family = family or published.family
+    differing = [name for name in NETWORK if getattr(family, name, None) != getattr(published.family, name, None)]
+    if differing and digest is not None:
+        raise FirthError(f"{shown} is not a whole model: firth.json and config.json differ in {', '.join(differing)}")
+    if pieces.n_entries > published.n_entries:
+        raise FirthError(
+            f"{shown} is not a whole model: its tokenizer has {pieces.n_entries:,} entries, and its table has "
+            f"{published.n_entries:,} rows"
+        )
+    network = published.network(family, int(record.get("seed", 0))).eval()
+    return Model(family, pieces, network, record, log)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """What made a model: firth, Python, NumPy, Numba, and the packages named."""
     from importlib.metadata import version
 
-    return {"python": platform.python_version(), **{name: version(name) for name in ("firth", "numpy", "numba")}}
+    names = ("firth", "numpy", "numba", *packages)
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,19 +1,26 @@
-"""The unsupervised tasks as equations: pure functions of float64 arrays, each with its gradient.
+"""The unsupervised tasks as equations: pure functions, one for each.
 
-They are the reference that the compiled kernels are tested against, and are written to be read, not to be fast.
+Those of the static families take float64 arrays and give the gradients too: they are the reference that the compiled
+kernels are tested against, and are written to be read, not to be fast. Those of the contextual families take tensors.
 
     D dim; H hidden vectors; M words that may be predicted; N noise words; P predicted pairs
+    B batch; T tokens; V rows of the table
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from firth.vocabulary import HuffmanTree
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer]
+
+_COUNTED = 1 << 22  # ids at a time: they may be on disk
 
 
 class Loss(NamedTuple):
@@ -123,3 +130,74 @@ def paths(tree: HuffmanTree, rows: Integers) -> tuple[Integers, Floats, Integers
     steps = np.concatenate([np.empty(0, np.int64), *ways])
     owners = np.repeat(np.arange(len(rows)), [len(way) for way in ways])
     return tree.nodes[steps], tree.signs[steps].astype(np.float64), owners
+
+
+def unigram_entropy(ids: Integers, n_entries: int) -> float:
+    """-sum of p log p over the shares p of the entries among `ids`, in nats: what guessing by frequency alone costs."""
+    counts = np.zeros(n_entries, np.int64)
+    for start in range(0, len(ids), _COUNTED):
+        counts += np.bincount(ids[start : start + _COUNTED], minlength=n_entries)
+    shares = counts[counts > 0] / len(ids)
+    return float(-(shares * np.log(shares)).sum())
+
+
+def next_token(
+    hidden: "Tensor", table: "Tensor", bias: "Tensor | None", ids: "Tensor", weights: "Tensor | None" = None
+) -> "Tensor":
+    """Radford et al. 2018, equation 1: the mean of -log P(token | those before it), in nats.
+
+        P = softmax(hidden . table + bias)
+
+    Args:
+        hidden: (B, T, D) the last layer of a network in which no position sees a later one.
+        table: (V, D) the token table, which is the output's too (their equation 2).
+        bias: (V,) or None.
+        ids: (B, T) the tokens; position t predicts token t + 1, the last one nothing.
+        weights: (B, T) how much each token counts as a target; None counts all alike.
+    """
+    from firth.blocks import summed_cross_entropy
+
+    counts = ids.new_ones(ids.shape, dtype=hidden.dtype) if weights is None else weights
+    counts = _shifted(counts)  # (B, T), 0 at the end of each row
+    targets = _shifted(ids)
+    nats = summed_cross_entropy(hidden.flatten(0, 1), table, bias, targets.flatten(), counts.flatten())
+    return nats / counts.sum()
+
+
+def _shifted(row: "Tensor") -> "Tensor":
+    """(B, T): what follows each position in its row, and 0 at the end."""
+    from torch.nn import functional
+
+    return functional.pad(row[:, 1:], (0, 1))
+
+
+def masked_token(
+    hidden: "Tensor", table: "Tensor", bias: "Tensor | None", targets: "Tensor", weights: "Tensor | None" = None
+) -> "Tensor":
+    """Devlin et al. 2019, section 3.1, task 1: the mean of -log P(token that was hidden | the others), in nats.
+
+        P = softmax(hidden . table + bias)
+
+    Args:
+        hidden: (M, D) the transformed last layer at the hidden positions alone: no other one is projected.
+        table: (V, D) the token table, which is the output's too.
+        bias: (V,) or None.
+        targets: (M,) the tokens.
+        weights: (M,) how much each counts, 0 for what fills a batch up; None counts all alike.
+    """
+    from firth.blocks import summed_cross_entropy
+
+    weights = hidden.new_ones(len(hidden)) if weights is None else weights
+    return summed_cross_entropy(hidden, table, bias, targets, weights) / weights.sum()
+
+
+def next_sentence(scores: "Tensor", is_random: "Tensor") -> "Tensor":
+    """Devlin et al. 2019, section 3.1, task 2: the mean of -log P(whether B follows A), in nats.
+
+    Args:
+        scores: (B, 2) for "follows" and "comes from elsewhere".
+        is_random: (B,) 0 where B follows A, 1 where it comes from another document.
+    """
+    from torch.nn import functional
+
+    return functional.cross_entropy(scores.float() if scores.dtype.itemsize < 4 else scores, is_random)

@@ -5,13 +5,11 @@ lines at a time, so that a corpus and a query are cut by the same code.
 """
 
 import functools
-import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -20,6 +18,8 @@ import numpy.typing as npt
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.preparation import Preparation
+from firth.scripts import LETTERS, WITHOUT_SEGMENTER, WITHOUT_SPACES, Ranges
+from firth.userwords import UserWords, read_user_words
 
 Method = Literal["words", "space", "chinese", "characters"]
 UnicodeForm = Literal["NFC", "NFKC"]
@@ -38,22 +38,6 @@ _DIGIT: Final = 32  # decimal digits of any script
 _UPPER: Final = 64  # lower-casing changes it
 _UNSPACED: Final = 128  # of a script that sets no spaces between words: a word alone by method `characters`
 
-_Ranges = tuple[tuple[int, int], ...]  # of code points, first and last
-_HAN_RANGES: Final = (
-    (0x3005, 0x3007),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x3FFFF),
-)
-_KANA_RANGE: Final = (0x3040, 0x30FF)
-_KANA_RANGES: Final = (_KANA_RANGE, (0x31F0, 0x31FF), (0xFF66, 0xFF9F))
-_UNSPACED_RANGES: Final[dict[str, _Ranges]] = {  # scripts without spaces whose words nothing here can find
-    "Thai": ((0x0E00, 0x0E7F),),
-    "Lao": ((0x0E80, 0x0EFF),),
-    "Burmese": ((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),
-    "Khmer": ((0x1780, 0x17FF), (0x19E0, 0x19FF)),
-}
 _CONJOINING_JAMO: Final = range(0x1161, 0x1200)
 _PLANES_WITH_LETTERS: Final = 0x40000
 _IRREGULAR_RANGES: Final = (  # all but ideographs, Hangul, surrogates, private use: no marks, no case, all normal
@@ -76,7 +60,6 @@ _MOST_KANA_PER_WORD: Final = 5.0  # with the Han characters between them
 _MOST_LETTERS_PER_WORD: Final = 12.0  # of Thai and its like, with marks; in phrases there are twice as many
 _STRETCHES: Final = 32  # of a sample, by which a method is chosen
 _STRETCH_CHARACTERS: Final = 1 << 12
-_GREATEST_FREQUENCY: Final = 10**12  # a million of these still fit what rjieba adds them up in
 
 
 class Split(NamedTuple):
@@ -103,95 +86,6 @@ class Split(NamedTuple):
         """The words in order, as strings."""
         text = _text(self.codes)
         return [text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
-
-
-class UserWord(NamedTuple):
-    """A line of a file of words: frequency and tag are None and "" where the line names none."""
-
-    word: str
-    frequency: int | None = None
-    tag: str = ""
-
-
-@dataclass(frozen=True)
-class UserWords:
-    """Words that Chinese text is cut by beside the dictionary's; equal where they have the same hash.
-
-    Attributes:
-        entries: in the file's order.
-        hash: SHA-256 of the entries, in hexadecimal.
-    """
-
-    entries: tuple[UserWord, ...] = field(repr=False, compare=False)
-    hash: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Adds the hash."""
-        lines = "".join(f"{word}\t{'' if count is None else count}\t{tag}\n" for word, count, tag in self.entries)
-        object.__setattr__(self, "hash", hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest())
-
-    def settings(self) -> dict[str, Any]:
-        """Plain values for a JSON file, the words themselves among them."""
-        return {"hash": self.hash, "words": [list(entry) for entry in self.entries]}
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "UserWords":
-        """The words that `settings` were taken from.
-
-        Raises:
-            FirthError: these are no such settings, or the words are not those that the hash was taken of.
-        """
-        try:
-            words = cls(tuple(UserWord(*entry) for entry in settings["words"]))
-            is_whole = words.hash == settings["hash"]
-        except (TypeError, KeyError, ValueError):
-            raise FirthError("no user words are described there; a newer firth may have written them") from None
-        if not is_whole:
-            raise FirthError("the user words are not those that the corpus was cut by: their hash differs")
-        return words
-
-
-def read_user_words(path: Path | str) -> UserWords:
-    """The words in a file of jieba's format: a word a line, then its frequency and its tag, where it has them.
-
-    Without a frequency a word gets one that keeps it whole.
-
-    Raises:
-        FirthError: the file cannot be read, is not UTF-8, has lines of another form, or no words.
-    """
-    shown = printable(str(path))
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FirthError(f"cannot read the user words in {shown}: {error.strerror}") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise FirthError(f"{shown}, line {line}: no UTF-8 ({error.reason}); turn the user words into UTF-8") from None
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    entries = {number: _user_word(line) for number, line in enumerate(lines, start=1) if line.strip()}
-    if malformed := [number for number, entry in entries.items() if entry is None]:
-        first = printable(lines[malformed[0] - 1])
-        others = ", ".join(map(str, malformed[1:11])) + (" ..." if len(malformed) > 11 else "")
-        raise FirthError(
-            f"{shown}, line {malformed[0]}: '{first}' is no word with a frequency and a tag behind it, as in "
-            f"'云计算 300 n'" + (f"; nor are lines {others}" if others else "")
-        )
-    if not entries:
-        raise FirthError(f"{shown}: no words in it; write a word a line")
-    return UserWords(tuple(entry for entry in entries.values() if entry is not None))
-
-
-def _user_word(line: str) -> UserWord | None:
-    """What `line` describes; None if it is malformed."""
-    found = re.fullmatch(r"\s*(\S+)(?:\s+([0-9]{1,13}))?(?:\s+([A-Za-z]+))?\s*", line)
-    if found is None:
-        return None
-    word, frequency, tag = found.groups()
-    if "\0" in word or int(frequency or 0) > _GREATEST_FREQUENCY:
-        return None
-    return UserWord(word, None if frequency is None else int(frequency), tag or "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,12 +343,12 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
         segmentation = replace(segmentation, method="words", segmenter=None, user_words=None)
     split = segmentation.split(sample)
     letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
-    han = _in_ranges(split.codes, _HAN_RANGES)
-    kana = _in_ranges(split.codes, _KANA_RANGES)
+    han = _in_ranges(split.codes, LETTERS["Han"])
+    kana = _in_ranges(split.codes, LETTERS["kana"])
     is_japanese = _share(kana, han | kana) >= 0.1
     warnings = []
-    for script, ranges in _UNSPACED_RANGES.items():
-        written = _in_ranges(split.codes, ranges)
+    for script in WITHOUT_SEGMENTER:
+        written = _in_ranges(split.codes, LETTERS[script])
         share, length = _share(written & letters, letters), _mean_length(split, written)
         if share >= _LEAST_SHARE_TO_WARN and length > _MOST_LETTERS_PER_WORD:
             warnings.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
@@ -473,7 +367,7 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
 
 def is_written_without_spaces(word: str) -> bool:
     """Whether `word` is made of Han characters and kana alone, in which several words stand together."""
-    ranges = (*_HAN_RANGES, _KANA_RANGE)
+    ranges = (*LETTERS["Han"], *LETTERS["kana"])
     return bool(word) and all(any(first <= ord(char) <= last for first, last in ranges) for char in word)
 
 
@@ -525,9 +419,9 @@ def _characters(form: UnicodeForm) -> _Characters:
             lower[code] = ord(lowered) if len(lowered) == 1 else 0
     lower[ord("Σ")] = 0  # at a word's end it becomes ς
     classes[_CONJOINING_JAMO] |= _UNSTABLE
-    for first, last in _HAN_RANGES:
+    for first, last in LETTERS["Han"]:
         classes[first : last + 1] |= _HAN
-    for first, last in (*_HAN_RANGES, *_KANA_RANGES, *chain.from_iterable(_UNSPACED_RANGES.values())):
+    for first, last in chain.from_iterable(LETTERS[script] for script in WITHOUT_SPACES):
         classes[first : last + 1] |= _UNSPACED
     classes[(classes & _DIGIT) != 0] &= ~np.uint8(_UNSPACED)
     return _Characters(classes, lower)
@@ -743,7 +637,7 @@ def _suited(sample: str) -> tuple[Method, str]:
     codes, classes = _classified(sample, "NFC")
     letters = (classes & _LETTER) != 0
     han = (classes & _HAN) != 0
-    kana = _in_ranges(codes, [_KANA_RANGE])
+    kana = _in_ranges(codes, LETTERS["kana"])
     han_share = _share(han & letters, letters)
     kana_share = _share(kana, han | kana)
     if han_share >= 0.2 and kana_share < 0.1:
@@ -772,7 +666,7 @@ def _mean_length(split: Split, written: Mask) -> float:
     return float(lengths.sum() / max(1, np.count_nonzero(lengths)))
 
 
-def _in_ranges(codes: Codes, ranges: Iterable[tuple[int, int]]) -> Mask:
+def _in_ranges(codes: Codes, ranges: Ranges) -> Mask:
     found = np.zeros(len(codes), dtype=np.bool_)
     for first, last in ranges:
         found |= (codes >= first) & (codes <= last)

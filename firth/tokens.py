@@ -23,10 +23,10 @@ import numpy.typing as npt
 from firth.corpus import Corpus
 from firth.cutting import Cutters
 from firth.errors import FirthError, UsageError
+from firth.faults import Faults
 from firth.files import appearing, printable
 from firth.preparation import Preparation
 from firth.segmentation import Segmentation, Split, choose, unsegmented
-from firth.sources import Faults
 
 Progress = Callable[[int, int | None, int], None]
 """Called after each block with the bytes done, the bytes in all (None: not known), and the words so far."""
@@ -524,6 +524,8 @@ class _Encoder:
 
     def _counts(self) -> npt.NDArray[np.int64]:
         """(n_types + 1,) how often each type stands on disk; at the end, how many words have lost theirs."""
+        if self._duplicates is None and not self._table.n_pruned:  # all that was met is there
+            return np.append(self._table.counts, 0)
         counts = np.zeros(len(self._table) + 1, dtype=np.int64)
         for type_ids in self._type_ids.pieces():
             counts += np.bincount(type_ids + 1, minlength=len(counts))

@@ -71,6 +71,15 @@ class Stream:
         """Batches of one pass."""
         return -(-self.n_tokens // self.batch_tokens)
 
+    def place(self, batch: int) -> int:
+        """Which stretch of the text batch number `batch` of a pass is: the two halves are read in turns.
+
+        So do two threads of word2vec.c. What follows one another in training is then far apart in the text, which
+        the scores show (docs/log.md). The last stretch, which may be short, stays the last.
+        """
+        half = self.n_batches // 2
+        return batch if batch >= 2 * half else batch // 2 + batch % 2 * half
+
     def tokens_before(self, number: int) -> int:
         """Raw tokens of the batches before `number`, which counts through all passes."""
         passes, batch = divmod(number, self.n_batches)
@@ -110,7 +119,7 @@ def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, bl
     from firth import kernels
 
     pass_number, batch = divmod(number, text.n_batches)
-    start = batch * text.batch_tokens
+    start = text.place(batch) * text.batch_tokens
     stop = min(start + text.batch_tokens, text.n_tokens)
     of_pass, of_noise = np.random.SeedSequence((seed, pass_number)).generate_state(2, np.uint64)
     rows, left, right, first, last = kernels.cut_windows(

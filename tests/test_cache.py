@@ -10,6 +10,8 @@ import pytest
 
 from firth import FirthError, Preparation, cache
 from firth import corpus as corpora
+from firth.pieces import Pieces, PieceSettings
+from firth.segmentation import Segmentation
 
 TEXT = "The cat sat on the mat.\nThe dog sat on the log.\n\nThe end.\n"
 
@@ -212,3 +214,115 @@ def test_a_place_that_cannot_be_written_to_is_named(text, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(FirthError, match="--cache-dir"), encoded(text, tmp_path / "file"):
         pass
+
+
+def test_what_is_there_is_used_where_nothing_can_be_written(text, tmp_path, monkeypatch):
+    folder, said = tmp_path / "cache", Said()
+    with encoded(text, folder) as store:
+        first = words(store)
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("tempfile.mkdtemp", "os.utime"):
+        monkeypatch.setattr(name, refused)
+    with encoded(text, folder, progress=said) as store:
+        assert words(store) == first
+    assert "read before" in said.lines[-1]
+    with (
+        pytest.raises(FirthError, match=r"cannot write to the cache .*: Permission denied; --cache-dir names another"),
+        encoded(text, folder, Preparation(cased=True)),
+    ):
+        pass
+
+
+SETTINGS = PieceSettings(kind="wordpiece", size=128, cased=False, seed=1)
+
+
+def encoded_pieces(sources, folder, pieces=SETTINGS, **arguments):
+    preparation = arguments.pop("preparation", Preparation())
+    corpus = corpora.read(sources, preparation)
+    return cache.encoded_pieces(corpus, pieces, preparation, cache_dir=folder, **arguments)
+
+
+def test_pieces_are_learnt_and_encoded_once(text, tmp_path):
+    folder, said = tmp_path / "cache", Said()
+    with encoded_pieces(text, folder, progress=said) as (store, pieces):
+        ids, remarks = store.ids.tolist(), pieces.remarks
+        assert store.digest == pieces.digest
+        assert pieces.decode(ids).startswith("the cat sat on the mat")
+    assert [line.split(":")[0] for line in said.lines] == [
+        "the vocabulary is kept for later runs", "the encoded corpus is kept for later runs"
+    ]  # fmt: skip
+    assert remarks
+    said.lines.clear()
+    corpus = corpora.read(text, Preparation())
+    again = cache.encoded_pieces(corpus, SETTINGS, Preparation(), cache_dir=folder, progress=said)
+    with again as (store, pieces):
+        assert store.ids.tolist() == ids
+        assert pieces.remarks == remarks
+    assert corpus.done_bytes == 0
+    assert [line.split(":")[0] for line in said.lines] == [
+        "the vocabulary was learnt before", "the corpus was encoded before"
+    ]  # fmt: skip
+
+
+def test_other_settings_are_other_pieces(text, tmp_path):
+    folder = tmp_path / "cache"
+    found = set()
+    for settings, words in (
+        (SETTINGS, None),
+        (replace(SETTINGS, cased=True), None),
+        (replace(SETTINGS, kind="bpe"), None),
+        (SETTINGS, Segmentation(method="words")),
+    ):
+        with encoded_pieces(text, folder, settings, words=words) as (store, pieces):
+            found.add((pieces.digest, store.word_starts is None))
+    assert len(found) == 4
+    assert sorted(entry.what for entry in cache.entries(folder)) == ["pieces"] * 4 + ["tokenizer"] * 3
+
+
+def test_given_pieces_are_not_kept(text, tmp_path):
+    with encoded_pieces(text, tmp_path / "cache") as (_, pieces):
+        pass
+    cache.clear(tmp_path / "cache")
+    with encoded_pieces(text, tmp_path / "cache", pieces) as (store, used):
+        assert used is pieces
+        assert store.n_sentences == 3
+    assert [entry.what for entry in cache.entries(tmp_path / "cache")] == ["pieces"]
+    with encoded_pieces(text, tmp_path / "cache", pieces, add_words=1) as (_, more):
+        assert more.n_entries == pieces.n_entries + (more != pieces)
+
+
+@pytest.mark.parametrize(
+    "sources", [["the cat sat", "", "the dog sat"], [["the", "cat", "sat"], [], ["the", "dog", "sat"]]]
+)
+def test_what_can_be_read_once_is_read_once_and_not_kept(sources, tmp_path):
+    folder = tmp_path / "cache"
+    with encoded_pieces(iter(sources), folder) as (store, pieces):
+        assert pieces.decode(store.ids.tolist()) == "the cat sat the dog sat"
+        assert store.n_documents == 2
+    assert cache.entries(folder) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_damaged_tokenizer_is_learnt_anew(text, tmp_path):
+    folder = tmp_path / "cache"
+    with encoded_pieces(text, folder) as (store, _):
+        ids = store.ids.tolist()
+    for entry in cache.entries(folder):
+        for name in ("tokenizer/tokenizer.json", "pieces/pieces.json"):
+            if (entry.folder / name).exists():
+                (entry.folder / name).write_text("{}", encoding="utf-8")
+    with encoded_pieces(text, folder) as (store, _):
+        assert store.ids.tolist() == ids
+
+
+def test_kept_pieces_are_the_learnt_ones(text, tmp_path):
+    with encoded_pieces(text, tmp_path / "cache") as (_, pieces):
+        pass
+    (entry,) = (entry for entry in cache.entries(tmp_path / "cache") if entry.what == "tokenizer")
+    assert Pieces.read(entry.folder / "tokenizer") == pieces
+    assert entry.n_tokens == pieces.n_entries
+    assert cache.clear(tmp_path / "cache") > 0
+    assert cache.entries(tmp_path / "cache") == []

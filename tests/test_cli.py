@@ -109,7 +109,18 @@ def test_help_imports_neither_the_kernels_nor_the_arrays() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("command", [("train", "skipgram"), ("train", "cbow"), ("nearest",), ("evaluate",), ("demo",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "skipgram"),
+        ("train", "cbow"),
+        ("train", "gpt"),
+        ("train", "bert"),
+        ("nearest",),
+        ("evaluate",),
+        ("demo",),
+    ],
+)
 def test_every_command_explains_itself(run: Run, command: tuple[str, ...]) -> None:
     status, out, err = run(*command, "--help")
     assert (status, err) == (0, "")
@@ -382,7 +393,7 @@ def trained(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callab
     def train(family: Any, corpus: object, **keywords: Any) -> SimpleNamespace:
         asked.append((family, keywords | {"corpus": corpus}))
         record = {"loss_nats": 2.5, "spent": {"seconds": 2.0, "tokens": 500}}
-        return SimpleNamespace(vocabulary=ENGLISH, record=record)
+        return SimpleNamespace(vocabulary=ENGLISH, pieces=SimpleNamespace(n_entries=7), record=record)
 
     monkeypatch.setattr(training, "train", train)
 
@@ -403,6 +414,68 @@ def test_without_a_flag_the_family_is_as_it_is(trained: Callable[..., Any]) -> N
     assert keywords["corpus"] == (Path("a.txt"), Path("b.txt"))
     assert keywords["output"] == Path("out")
     assert keywords["seed"] == 1
+
+
+@pytest.mark.parametrize("name", ["gpt", "bert"])
+def test_every_hyperparameter_of_a_network_is_a_flag_and_a_key_of_the_file(
+    trained: Callable[..., Any], name: str
+) -> None:
+    pytest.importorskip("torch")
+    family = model.FAMILIES[name]
+    other = {"dim": 24, "n_layers": 3, "n_heads": 3, "inner_dim": 3072, "n_positions": 1024, "n_segments": 3}
+    other |= {"norm": "pre", "activation": "relu", "norm_epsilon": 0.5, "deviation": 0.5, "dropout": 0.25}
+    other |= {"attention_dropout": 0.25, "vocabulary_size": 256, "objective": "masked_token_and_next_sentence"}
+    other |= {"masking_share": 0.25, "masking_units": "words", "short_share": 0.5, "context_length": 64}
+    other |= {"batch_size": 7, "learning_rate": 0.5, "final_learning_rate": 0.0005, "warmup": 0.5, "schedule": "hold"}
+    other |= {"adam": "uncorrected", "beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "weight_decay": 0.5, "clip": 0.5}
+    for field in dataclasses.fields(family):  # type: ignore[arg-type]
+        value = other[field.name]
+        assert value != field.default
+        expected = dataclasses.replace(family(), **{field.name: value})
+        flags = (f"--{field.name.replace('_', '-')}", str(value))
+        assert trained(*flags, "--preset", "base", family=name)[0] == expected
+        setting = f'preset = "base"\n{field.name} = {json.dumps(value)}'
+        assert trained(settings=setting, family=name)[0] == expected
+
+
+def test_without_a_preset_the_sizes_of_a_network_are_for_the_budget_to_choose(trained: Callable[..., Any]) -> None:
+    pytest.importorskip("torch")
+    from firth.families.bert import BERT
+
+    presets = [BERT.tiny(), BERT.mini(), BERT.small(), BERT.medium(), BERT.base()]
+    assert trained(family="bert")[0] == presets
+    slow = [preset.by_recipe("paper") for preset in presets]
+    assert trained("--recipe", "paper", family="bert")[0] == slow
+    assert trained("--learning-rate", "0.5", family="bert")[0] == [
+        dataclasses.replace(preset, learning_rate=0.5) for preset in presets
+    ]
+    assert trained("--preset", "mini", family="bert")[0] == BERT.mini()
+    assert trained(settings='preset = "mini"', family="bert")[0] == BERT.mini()
+    assert trained("--preset", "mini", "--recipe", "paper", family="bert")[0] == BERT.mini().by_recipe("paper")
+    # Whoever names a part of the size means the rest as it is by default.
+    assert trained("--n-layers", "3", family="bert")[0] == BERT(n_layers=3)
+    assert trained(settings="n_layers = 3", family="bert")[0] == BERT(n_layers=3)
+    assert trained("--preset", "mini", "--n-layers", "3", family="bert")[0] == dataclasses.replace(
+        BERT.mini(), n_layers=3
+    )
+
+
+def test_what_a_network_takes_besides(trained: Callable[..., Any]) -> None:
+    pytest.importorskip("torch")
+    flags = "--from base --add-words 20 --tokenizer vocab.txt --pieces byte_bpe --cleaning plain --device cpu"
+    _, keywords = trained(*flags.split(), "--compile", "never", family="gpt")
+    assert keywords["base"] == Path("base")
+    assert keywords["tokenizer"] == Path("vocab.txt")
+    due = {"add_words": 20, "pieces": "byte_bpe", "cleaning": "plain", "device": "cpu", "compile": "never"}
+    assert {name: keywords[name] for name in due} == due
+
+
+def test_static_commands_do_not_import_torch() -> None:
+    code = (
+        "import sys; from firth.cli import main; main(['train', 'cbow', '--help']); main(['nearest', 'x', 'y']);"
+        "sys.exit(bool({'torch', 'tokenizers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("family", [Skipgram, CBOW])
@@ -549,6 +622,32 @@ def test_a_missing_file_of_settings_is_wrong_usage(run: Run) -> None:
     status, _, err = run("train", "skipgram", "a.txt", "-o", "out", "--config", "missing.toml")
     assert status == 2
     assert "missing.toml" in err
+
+
+def test_check_takes_the_preparation_from_the_file_of_settings(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("don't stop the Cat , or else .\n" * 50, encoding="utf-8")
+    settings = 'dim = 4\nepochs = 2.5\npreset = "tiny"\nsegment = "space"\ncased = true\n'
+    (tmp_path / "settings.toml").write_text(settings, encoding="utf-8")
+    status, out, _ = run("check", "corpus.txt", "--config", "settings.toml", "--segment", "words", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert found["segment"] == "words"
+    assert "--cased" in found["command"].split()
+    assert found["command"].endswith(" --config settings.toml")
+    status, out, _ = run("check", "corpus.txt", "--config", "settings.toml", "--json")
+    assert json.loads(out)["segment"] == "space"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [("segmnt = 'space'", "segmnt is no setting"), ("segment = 'spcae'", "spcae"), ("=", "cannot be read")],
+)
+def test_check_refuses_a_faulty_file_of_settings(run: Run, tmp_path: Path, settings: str, said: str) -> None:
+    (tmp_path / "corpus.txt").write_text("a b c d\n" * 50, encoding="utf-8")
+    (tmp_path / "settings.toml").write_text(settings, encoding="utf-8")
+    status, _, err = run("check", "corpus.txt", "--config", "settings.toml")
+    assert status == 2
+    assert said in err
 
 
 def test_standard_input_is_a_corpus_as_a_file_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,22 +1,22 @@
-import gzip
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from test_containers import COMPRESSIONS
 
 from firth import corpus as corpora
 from firth.errors import FirthError, UsageError
 from firth.preparation import Preparation
-from firth.segmentation import Segmentation
+from firth.segmentation import Segmentation, choose
 
 
 def text_of(
@@ -146,7 +146,6 @@ class TestBlocks:
         assert "".join(map(str, blocks)) == text * 300_000 + "\n\n"
         assert max(map(len, blocks)) <= corpora.BLOCK_CHARACTERS
 
-    @settings(deadline=None)
     @given(lines=st.lists(st.text("ab \n", max_size=8)), block_characters=st.integers(1, 30))
     def test_blocks_together_are_the_text(self, lines: list[str], block_characters: int) -> None:
         assert text_of(iter(lines), block_characters=block_characters) == text_of(iter(lines))
@@ -324,15 +323,13 @@ class TestBadInput:
             list(corpora.read(items, Preparation(layout="lines")).blocks())
 
 
-def line_words(texts: list[str]) -> list[list[str]]:
+def line_words(texts: list[str], segmentation: Segmentation) -> list[list[str]]:
     """The words of the lines that have some."""
-    segmentation = Segmentation(method="words", lower=False)
     return [words for text in texts for line in text.split("\n") if (words := segmentation.words(line))]
 
 
-def words_by_block(corpus: corpora.Corpus) -> list[list[str]]:
+def words_by_block(corpus: corpora.Corpus, segmentation: Segmentation) -> list[list[str]]:
     """The same from the blocks of a corpus, where a line may go on in the next block."""
-    segmentation = Segmentation(method="words", lower=False)
     lines: list[list[str]] = [[]]
     for block in corpus.blocks():
         for number, line in enumerate(str(block).split("\n")):
@@ -342,39 +339,161 @@ def words_by_block(corpus: corpora.Corpus) -> list[list[str]]:
     return [words for words in lines if words]
 
 
+def words_read(sources: Any, **options: Any) -> tuple[list[list[str]], str, Segmentation]:
+    """The words of the lines, the layout, and the segmentation that training would choose for this corpus."""
+    preparation = Preparation(**options)
+    corpus = corpora.read(sources, preparation)
+    segmentation, _, _ = choose(corpus.sample(), preparation)
+    return words_by_block(corpus, segmentation), corpus.layout, segmentation
+
+
 # No word is as long as the smallest block below, so that none of them need be cut.
 WORD = st.text(st.characters(categories=["Lu", "Ll", "Lo", "Mn", "Mc", "Nd"]), min_size=1, max_size=6)
 GAP = st.sampled_from([" ", "\n", "\n\n", "\t", ". ", "。", "，", "-", "\u3000", "…", "！", "(", "”"])
 PROSE = st.lists(st.tuples(WORD, GAP), max_size=30).map(lambda pairs: "".join(word + gap for word, gap in pairs))
+# One sentence of each of these would be cut by rjieba otherwise if it were parted anywhere.
+CHINESE = st.lists(
+    st.sampled_from(["北京大学生活", "创新办主任", "他在云计算中心做工", "今天好开心", "研究生命起源", "café"]),
+    max_size=20,
+).map(lambda sentences: "，".join(sentences) + "。")
+UNSPACED = st.text("今天好𠮷かなカﾞไทยบ้านกำແລະကောင်းខ្មែរᄀ\u1161\u11a8葛\U000e0100e\u0301\u200d", max_size=200)
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+CHUNK_BYTES = st.sampled_from([1, 5, 1 << 16])
+LONG_TEXTS = {  # that a layout and a segmentation are recognised in
+    "": "",
+    "hard-wrapped": wrapped(20),
+    "Chinese": "今天天气很好，我们去北京大学图书馆看书。他们在研究生命的起源。\n" * 30,
+    "segmented Chinese": "今天 天气 很 好 ， 我们 去 北京大学 图书馆 看书 。\n" * 30,
+    "split English": "The cat , which sat there , was gone . Nobody knew why .\n" * 30,
+    "Thai": "ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน\n" * 30,
+}
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "gb18030"]
+CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    **{f".{name}": pack for name, pack in COMPRESSIONS.items()},
+}
 
 
 class TestAnyText:
-    @settings(deadline=None)
-    @given(text=PROSE, block_characters=st.integers(24, 60), chunk_bytes=st.sampled_from([1, 5, 1 << 16]))
+    @given(text=PROSE, block_characters=st.integers(24, 60), chunk_bytes=CHUNK_BYTES)
     def test_words_do_not_depend_on_how_a_file_is_cut(
         self, tmp_path_factory: pytest.TempPathFactory, text: str, block_characters: int, chunk_bytes: int
     ) -> None:
+        self.check_cuts(
+            tmp_path_factory, text, block_characters, chunk_bytes, Segmentation(method="words", lower=False)
+        )
+
+    @given(text=CHINESE, block_characters=st.integers(24, 60), chunk_bytes=CHUNK_BYTES)
+    def test_nor_do_those_that_rjieba_finds(
+        self, tmp_path_factory: pytest.TempPathFactory, text: str, block_characters: int, chunk_bytes: int
+    ) -> None:
+        self.check_cuts(tmp_path_factory, text, block_characters, chunk_bytes, Segmentation(method="chinese"))
+
+    @given(
+        text=UNSPACED,
+        block_characters=st.integers(24, 60),
+        chunk_bytes=CHUNK_BYTES,
+        form=st.sampled_from(["NFC", "NFKC"]),
+    )
+    def test_nor_do_characters_with_their_marks(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        text: str,
+        block_characters: int,
+        chunk_bytes: int,
+        form: Literal["NFC", "NFKC"],
+    ) -> None:
+        segmentation = Segmentation(method="characters", unicode_form=form)
+        self.check_cuts(tmp_path_factory, text, block_characters, chunk_bytes, segmentation)
+
+    def check_cuts(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        text: str,
+        block_characters: int,
+        chunk_bytes: int,
+        segmentation: Segmentation,
+    ) -> None:
         path = written(tmp_path_factory.mktemp("any"), text)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("firth.sources._CHUNK_BYTES", chunk_bytes)
+            patch.setattr("firth.containers._CHUNK_BYTES", chunk_bytes)
             corpus = corpora.read(path, Preparation(layout="lines"), block_characters=block_characters)
-            assert words_by_block(corpus) == line_words([text])
+            assert words_by_block(corpus, segmentation) == line_words([text], segmentation)
 
-    @settings(deadline=None)
+    @given(
+        kind=st.sampled_from(sorted(LONG_TEXTS)),
+        text=ANY,
+        encoding=st.sampled_from(ENCODINGS),
+        container=st.sampled_from(sorted(CONTAINERS)),
+        line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+        chunk_bytes=CHUNK_BYTES,
+    )
+    def test_every_container_and_encoding_gives_the_words_of_the_plain_file(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        kind: str,
+        text: str,
+        encoding: str,
+        container: str,
+        line_end: str,
+        chunk_bytes: int,
+    ) -> None:
+        folder = tmp_path_factory.mktemp("any")
+        text = LONG_TEXTS[kind] + text
+        expected = words_read(written(folder, text))
+        records = json_lines([{"text": text.replace("\n", line_end)}]).encode(encoding)
+        pq.write_table(pa.table({"text": [text.replace("\n", line_end)]}), folder / "a.parquet")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("firth.containers._CHUNK_BYTES", chunk_bytes if len(text) < 1000 else 1 << 16)
+            contents = CONTAINERS[container](text.replace("\n", line_end).encode(encoding))
+            assert words_read(written(folder, contents, f"a.txt{container}"), encoding=encoding) == expected
+            contents = CONTAINERS[container](records)
+            assert words_read(written(folder, contents, f"a.jsonl{container}"), encoding=encoding) == expected
+            assert words_read(folder / "a.parquet") == expected
+
     @given(texts=st.lists(PROSE, min_size=1, max_size=4))
-    def test_every_container_and_encoding_gives_the_same_words(
+    def test_several_records_are_several_files(
         self, tmp_path_factory: pytest.TempPathFactory, texts: list[str]
     ) -> None:
         folder = tmp_path_factory.mktemp("any")
         pq.write_table(pa.table({"text": texts}), folder / "a.parquet")
         written(folder, json_lines([{"text": text} for text in texts]), "a.jsonl")
-        written(folder, gzip.compress(json_lines([{"text": text} for text in texts]).encode()), "a.jsonl.gz")
-        expected = line_words(texts)
-        for name in ("a.parquet", "a.jsonl", "a.jsonl.gz"):
-            assert words_by_block(corpora.read(folder / name, Preparation(layout="lines"))) == expected
-        for encoding in ("utf-8", "utf-16", "gb18030"):
-            paths = [
-                written(folder, text.encode(encoding), f"{number}.{encoding}") for number, text in enumerate(texts)
-            ]
-            preparation = Preparation(encoding=encoding, layout="lines")
-            assert words_by_block(corpora.read(paths, preparation)) == expected
+        paths = [written(folder, text, f"{number}.txt") for number, text in enumerate(texts)]
+        expected, _, _ = words_read(paths)
+        for name in ("a.parquet", "a.jsonl"):
+            words, _, _ = words_read(folder / name)
+            assert words == expected
+
+
+class TestLongestLine:
+    @given(texts=st.lists(st.text("ab\n", max_size=30), min_size=1, max_size=3), chunk_bytes=st.integers(1, 9))
+    def test_it_is_that_of_all_files(
+        self, tmp_path_factory: pytest.TempPathFactory, texts: list[str], chunk_bytes: int
+    ) -> None:
+        folder = tmp_path_factory.mktemp("any")
+        paths = [written(folder, text, f"{number}.txt") for number, text in enumerate(texts)]
+        corpus = corpora.read(paths, Preparation(layout="lines"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("firth.containers._CHUNK_BYTES", chunk_bytes)
+            list(corpus.blocks())
+        lines = [
+            (line, f"{path}, line {number}")
+            for path, text in zip(paths, texts, strict=True)
+            for number, line in enumerate(text.split("\n"), start=1)
+        ]
+        longest, place = max(lines, key=lambda line: len(line[0]))
+        assert corpus.longest_line.n_characters == len(longest)
+        if longest:
+            assert corpus.longest_line.place == place
+            assert longest.startswith(corpus.longest_line.begins)
+
+    def test_of_records_it_is_a_record(self, tmp_path: Path) -> None:
+        path = written(tmp_path, json_lines([{"text": text} for text in ("a", "b\n--- ---\nc", "dd")]), "a.jsonl")
+        corpus = corpora.read(path)
+        list(corpus.blocks())
+        assert corpus.longest_line == (7, f"{path}, record 2", "--- ---")
+
+    def test_of_ready_words_it_is_that_of_the_words(self) -> None:
+        corpus = corpora.read([["a"], ["bb", "ccc"], []])
+        list(corpus.blocks())
+        assert corpus.longest_line == (6, "the words given as corpus, line 2", "bb ccc")

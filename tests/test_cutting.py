@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ import pytest
 from firth import cutting
 from firth.cutting import Cutters
 from firth.errors import FirthError
-from firth.segmentation import Segmentation, Split, UserWord, UserWords
+from firth.segmentation import Segmentation, Split
+from firth.userwords import UserWord, UserWords
 
 CHINESE = Segmentation(method="chinese")
 WITH_WORDS = Segmentation(
@@ -28,6 +30,12 @@ BLOCKS = [
     f"第{number}行：他在创新办唱卡拉OK，Don't re-do it。\n\n我 今天 好 开心\n{'北京大学' * number}𠮷e\u0301"
     for number in range(30)
 ] + ["", "\n", "no Chinese"]
+
+
+@pytest.fixture(autouse=True, params=[True, False] if cutting._MAKES_COPIES else [False], ids=["copies", "apart"])
+def makes_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has workers be copies of the first one, and started one by one, as on other systems."""
+    monkeypatch.setattr(cutting, "_MAKES_COPIES", request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +71,17 @@ def wait_until_ready(cutters: Cutters) -> None:
     assert cutters._served.wait(100)
 
 
+def process_ids(cutters: Cutters) -> list[int]:
+    """Of all workers."""
+    first_ids = [process.process.pid for process in cutters._processes]
+    if not cutting._MAKES_COPIES:
+        return first_ids
+    (first_id,) = first_ids
+    return [first_id, *map(int, Path(f"/proc/{first_id}/task/{first_id}/children").read_text().split())]
+
+
 def all_have_ended(cutters: Cutters) -> bool:
-    return all(worker.process.returncode is not None for worker in cutters._workers) and not any(
+    return all(process.process.returncode is not None for process in cutters._processes) and not any(
         thread.is_alive() for thread in cutters._threads
     )
 
@@ -146,17 +163,20 @@ class TestSplits:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("n_killed", [1, 2])
-    def test_a_worker_is_killed(self, n_killed: int) -> None:
+    @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed by a signal here")
+    @pytest.mark.parametrize("killed", [slice(0, 1), slice(1, 2), slice(0, 2)], ids=["first", "second", "both"])
+    def test_a_worker_is_killed(self, killed: slice) -> None:
         def blocks() -> Iterator[str]:
             for number, block in enumerate(BLOCKS):
                 if number == 12:
-                    for worker in cutters._workers[:n_killed]:
-                        worker.process.kill()
+                    assert len(ids) == 2
+                    for process_id in ids[killed]:
+                        os.kill(process_id, signal.SIGKILL)
                 yield block
 
         with Cutters(CHINESE, LARGE) as cutters:
             wait_until_ready(cutters)
+            ids = process_ids(cutters)
             assert list(map(shown, cutters.splits(blocks()))) == expected()
         assert all_have_ended(cutters)
 
@@ -201,7 +221,30 @@ class TestFailures:
             wait_until_ready(cutters)
             for worker in cutters._workers:  # one by one: no worker holds another one's pipe open
                 worker._texts.close()
-                assert worker.process.wait(100) == 0
+                assert worker._splits.read() == b""
+            assert [process.process.wait(100) for process in cutters._processes] == [0] * len(cutters._processes)
+
+    def test_copies_that_cannot_be_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        start = "import os\ndef refuse():\n    raise OSError\nos.fork = refuse\n"
+        monkeypatch.setattr(cutting, "_START", start + cutting._START)
+        with Cutters(CHINESE, LARGE) as cutters:
+            assert list(map(shown, cutters.splits(BLOCKS))) == expected()
+            assert len(cutters._workers) == 2
+        assert all_have_ended(cutters)
+
+    @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes are not stopped by a signal here")
+    def test_what_hangs_is_ended(self) -> None:
+        def blocks() -> Iterator[str]:
+            yield from BLOCKS[:2]
+            for process_id in process_ids(cutters):
+                os.kill(process_id, signal.SIGSTOP)
+            yield from BLOCKS[2:4]  # wait for ever
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError), Cutters(CHINESE, LARGE) as cutters:  # noqa: PT012 - it must leave the block
+            wait_until_ready(cutters)
+            list(cutters.splits(blocks()))
+        assert all_have_ended(cutters)
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no signal can be sent to a group of processes here")
@@ -229,19 +272,25 @@ def lines():
 seen, pressed = [], []
 tokens.Cutters = Seen
 cutting.available_processors = lambda: 2
+cutting._MAKES_COPIES = sys.argv[2] == "True"
 try:
     tokens.encode(corpus.read(lines(), block_characters=1000), None, Path(sys.argv[1]) / "encoded")
 except KeyboardInterrupt:
-    print([worker.process.returncode for worker in seen[0]._workers], os.listdir(sys.argv[1]))
+    print([process.process.returncode for process in seen[0]._processes], os.listdir(sys.argv[1]))
 """,
         encoding="utf-8",
     )
     folder = tmp_path / "out"
     folder.mkdir()
     run = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=200, start_new_session=True
+        [sys.executable, str(script), str(folder), str(cutting._MAKES_COPIES)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        start_new_session=True,
     )
-    assert (run.stdout, run.stderr) == ("[-9, -9] []\n", "")
+    ended = "-9" if cutting._MAKES_COPIES else "-9, -9"
+    assert (run.stdout, run.stderr) == (f"[{ended}] []\n", "")
 
 
 class TestWork:

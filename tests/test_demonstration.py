@@ -78,16 +78,20 @@ def test_families_are_shown_in_turn_with_neighbours_and_scores(
     words = sorted({word for question in read_analogies(QUESTIONS) for word in question[1:]} | set(WORDS))
     trained = []
 
-    def train(family: Any, corpus: list[str], *, threads: int | None, seed: int, progress: Progress) -> Any:
-        trained.append((family, corpus, threads, seed))
+    def train(
+        family: Any, corpus: list[str], *, minutes: float | None, threads: int | None, seed: int, progress: Progress
+    ) -> Any:
+        trained.append((family, corpus, minutes, threads, seed))
         rng = np.random.default_rng(seed)
-        return SimpleNamespace(vectors=Vectors(words, rng.standard_normal((len(words), 8), dtype=np.float32)))
+        return SimpleNamespace(
+            family=family, vectors=Vectors(words, rng.standard_normal((len(words), 8), dtype=np.float32))
+        )
 
     monkeypatch.setattr(demonstration, "train", train)
     monkeypatch.setattr(demonstration, "paragraphs", lambda: iter(["some text", ""]))
     shown = demonstrate([Skipgram(), CBOW()], threads=2, seed=3, progress=Lines(sys.stderr))
     first = next(shown)
-    assert trained == [(Skipgram(), ["some text", ""], 2, 3)]  # the second family has not begun yet
+    assert trained == [(Skipgram(), ["some text", ""], None, 2, 3)]  # the second family has not begun yet
     assert list(first.neighbours) == list(WORDS)
     assert all(len(neighbours) == 5 for neighbours in first.neighbours.values())
     assert first.scores.total.n_answered == 660
@@ -109,3 +113,30 @@ def test_both_families_learn_something() -> None:
         assert result["scores"][-1]["n_answered"] == 660
         assert result["scores"][-1]["accuracy"] > 0.1  # by chance it would be less than 0.001
         assert list(result["neighbours"]) == list(WORDS)
+
+
+def test_whole_words_of_pieces_are_found_under_their_names() -> None:
+    pytest.importorskip("torch")
+    import firth
+
+    text = ["the king and the queen saw the river.", "the planet has a river and music.", ""] * 30
+    small = {"n_layers": 1, "dim": 8, "n_heads": 1, "context_length": 16, "batch_size": 2, "vocabulary_size": 256}
+    for family in (firth.BERT(**small), firth.GPT(**small)):
+        model = firth.train(family, text, tokens=100, threads=1)
+        vectors = demonstration.whole_words(model)
+        assert {"king", "queen", "river", "the"} < set(vectors.words)
+        np.testing.assert_array_equal(vectors["river"], model.table()[model.pieces.encode(["river"])[0][0]])
+        assert not [word for word in vectors.words if "##" in word or "</w>" in word]
+
+
+@pytest.mark.slow
+@needs_corpus
+def test_every_family_learns_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    import firth
+
+    monkeypatch.setattr(demonstration, "CONTEXTUAL_MINUTES", 0.1)
+    for shown in demonstrate([firth.GPT.tiny(), firth.BERT.tiny()]):
+        held_out = shown.model.record["held_out_nats"]
+        assert held_out["last"] < held_out["before"]
+        assert set(shown.neighbours) == set(WORDS)

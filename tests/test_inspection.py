@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,10 +77,12 @@ class TestAnOrdinaryCorpus:
         assert found.words_per_line == pytest.approx(n_words / 40)
         n_sentences = sum(line.count(".") for line in lines)
         assert found.n_sentences == pytest.approx(n_sentences, rel=0.01)
-        longest = max(lines, key=lambda line: len(line.split()))
-        assert found.longest_line == len(longest.split())
-        assert found.longest_line_number == lines.index(longest) + 1
-        assert longest.lower().replace(",", "").startswith(found.longest_line_begins)
+        longest = max(lines, key=len)
+        assert found.longest_line == len(longest)
+        assert found.longest_line_place.startswith(f"{path}, line ")
+        number = int(found.longest_line_place.rpartition(" ")[2])
+        assert path.read_text(encoding="utf-8").split("\n")[number - 1] == longest
+        assert longest.startswith(found.longest_line_begins)
         assert (found.layout, found.lang, found.segment, found.scripts) == ("lines", "en", "words", {"Latin": 1.0})
         assert (found.n_bytes, found.invalid, found.markup) == (path.stat().st_size, {}, {})
         assert found.findings == ()
@@ -263,7 +267,7 @@ class TestFindings:
         [
             ("a.jsonl", b'{"text": "some words"}\n{"text": ', "no JSON object"),
             ("a.jsonl", b'{"body": "some words"}\n', "no field 'text'"),
-            ("a.txt", b"some text\nand \0 more", "NUL byte"),
+            ("a.txt", "some text\nand more".encode("utf-16-le"), "NUL byte"),
         ],
     )
     def test_only_invalid_bytes_are_read_again(
@@ -306,8 +310,6 @@ class TestFindings:
         assert (found.n_duplicate_documents, found.duplicate_document_words) == (None, None)
         assert found.n_pruned_types > 0
         assert found.n_pruned_tokens > 0
-        assert len(found.longest_line_begins.split(" ")) == 8
-        assert "" not in found.longest_line_begins.split(" ")
         report = "\n".join(inspection.report(found))
         assert "cannot be told" in report
         assert f"{found.n_pruned_tokens:,} words" in report
@@ -320,9 +322,37 @@ class TestFindings:
         assert options(found) == [""]
         assert "--segment" not in found.command
 
-    def test_what_no_encoding_mends_stops_it(self, write: Write) -> None:
-        with pytest.raises(FirthError, match="NUL byte"):
-            inspected(write(b"some text\nand \0 more"))
+    def test_the_longest_line_may_have_no_words(self, write: Write) -> None:
+        paths = [write("\n".join(english(20)), "one.txt"), write("a b\n\n" + "=-" * 5000 + "\nc d", "two.txt")]
+        for _ in range(2):  # the second time it is in the cache
+            found = inspected(paths)
+            assert found.longest_line == 10_000
+            assert found.longest_line_place == f"{paths[1]}, line 3"
+            assert found.longest_line_begins == "=-" * 20
+        assert any(f"10,000 characters, in {paths[1]}, line 3: =-" in line for line in inspection.report(found))
+
+    def test_nul_characters_do_not_stop_it(self, write: Write) -> None:
+        path = write("\n".join(english(20)).encode() + b"\nand \0 more")
+        found = inspected(path)
+        assert found.invalid == {str(path): 1}
+        assert found.first_invalid[0].startswith(f"{path}, line ")
+        assert "a NUL byte at offset" in found.first_invalid[0]
+        assert options(found) == ["--encoding-errors replace"]
+
+    def test_records_with_invalid_text_do_not_stop_it(self, write: Write, tmp_path: Path) -> None:
+        lines = [json.dumps({"text": line}) for line in english(20)]
+        records = write("\n".join([*lines, '{"text": "half a character: \\ud800"}']), "a.jsonl")
+        values = pa.array([line.encode() for line in english(40)[20:]] + [b"a\xffb"]).view(pa.string())
+        pq.write_table(pa.table({"text": values}), tmp_path / "b.parquet")
+        found = inspected([records, tmp_path / "b.parquet"])
+        assert found.invalid == {str(records): 1, str(tmp_path / "b.parquet"): 1}
+        assert found.first_invalid[0].startswith(f"{records}, line 21: ")
+        assert found.first_invalid[1].startswith(f"{tmp_path / 'b.parquet'}, row 21: byte 0xff at offset 1")
+        assert options(found) == ["--encoding-errors replace"]
+
+    def test_text_of_two_bytes_a_character_stops_it(self, write: Write) -> None:
+        with pytest.raises(FirthError, match=r"NUL byte.*--encoding utf-16-le"):
+            inspected(write("some text\n".encode("utf-16-le")))
 
     def test_hard_wrapped_text(self, write: Write) -> None:
         path = write("\n\n".join(textwrap.fill(paragraph, 70) for paragraph in english()))

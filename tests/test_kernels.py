@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firth import kernels, objectives
+from firth.tiles import LANES
 
 
 @settings(deadline=None)  # the first example compiles
@@ -17,7 +18,7 @@ def test_losses_and_slopes_are_exact_to_float32(scores, sign):
     total = kernels.logistic_losses(np.float32(sign), scores, weights, slopes, bits.view(np.float32), bits, len(scores))
     wide = sign * scores.astype(np.float64)
     assert total == pytest.approx((weights * objectives.softplus(wide)).sum(), rel=1e-6, abs=1e-6)
-    np.testing.assert_allclose(slopes, weights * objectives.sigmoid(wide), rtol=1e-6, atol=1e-30)
+    np.testing.assert_allclose(slopes, -sign * weights * objectives.sigmoid(wide), rtol=1e-6, atol=1e-30)
 
 
 def test_a_diverged_score_is_seen():
@@ -29,24 +30,54 @@ def test_a_diverged_score_is_seen():
     assert not np.isfinite(total)
 
 
-def test_products_of_rows():
+WIDTHS = [LANES, 3 * LANES, 13 * LANES]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_scores_of_rows(width):
     rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(8, 16)).astype(np.float32), rng.normal(size=(4, 16)).astype(np.float32)
-    into = np.empty((8, 4), np.float32)
-    kernels.products_of_rows(a, b, into, 16)
-    np.testing.assert_allclose(into, a @ b.T, atol=1e-5)
+    a, b = (rng.normal(size=(n, width)).astype(np.float32) for n in (10, 12))
+    into = np.zeros(100, np.float32)
+    kernels.scores_of_rows(width)(a, 2, 6, b, 1, 7, into, 4, 10)
+    rows = into[4:64].reshape(6, 10)
+    np.testing.assert_allclose(rows[:, :8], a[2:8] @ b[1:9].T, rtol=1e-4, atol=1e-4)  # 7 columns are 2 tiles of 4
+    assert not into[:4].any()
+    assert not rows[:, 8:].any()
 
 
-def test_subtracting_a_product_also_transposed():
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("n_rows", [2, 4])
+@pytest.mark.parametrize("adds", [False, True])
+def test_sums_of_rows_also_transposed(width, n_rows, adds):
     rng = np.random.default_rng(1)
-    weights = rng.normal(size=(8, 4)).astype(np.float32)
-    b, there = rng.normal(size=(4, 16)).astype(np.float32), rng.normal(size=(8, 16)).astype(np.float32)
-    changed = there.copy()
-    kernels.subtract_product(weights, b, changed, 16)
-    np.testing.assert_allclose(changed, there - weights @ b, atol=1e-5)
-    changed = b.copy()
-    kernels.subtract_product(weights.T, there, changed, 16)
-    np.testing.assert_allclose(changed, b - weights.T @ there, atol=1e-5)
+    weights = rng.normal(size=(8, 6)).astype(np.float32)
+    b, into = (rng.normal(size=(n, width)).astype(np.float32) for n in (9, 12))
+    product = kernels.sums_of_rows(n_rows, width, adds=adds)
+    for row_stride, column_stride, laid in ((6, 1, weights), (1, 8, np.ascontiguousarray(weights.T))):
+        changed = into.copy()
+        product(laid.reshape(-1), 0, row_stride, column_stride, b, 3, 6, changed, 4, 8)
+        expected = into.copy()
+        expected[4:] = weights @ b[3:] + (into[4:] if adds else 0)
+        np.testing.assert_allclose(changed, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_windows_are_laid_in_pairs_of_centres():
+    left, right = np.array([0, 0, 1, 2], np.int32), np.array([2, 3, 4, 4], np.int32)
+    weights, first, count = np.ones(4 * 8, np.float32), np.empty(4, np.int32), np.empty(4, np.int32)
+    kernels.lay_windows(weights, first, count, left, right, 0, 3, 0, np.float32(0.5))
+    assert first.tolist() == [0, 0, 1, 1]
+    assert count.tolist() == [3, 3, 3, 3]
+    rows = weights.reshape(4, 8)
+    assert rows[0].tolist() == [0, 0.5, 0, 0, 0, 0, 0, 0]  # the centre itself has none
+    assert rows[1].tolist() == [0.5, 0, 0.5, 0, 0, 0, 0, 0]
+    assert rows[2].tolist() == [0.5, 0, 0.5, 0, 0, 0, 0, 0]  # positions 1 and 3: its columns begin at 1
+    assert not rows[3].any()  # behind `stop`
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 20])
+def test_two_neighbours_windows_fit_the_columns(window):
+    assert kernels.columns_for(window) >= 2 * window + 2
+    assert kernels.columns_for(window) % 4 == 0
 
 
 def test_scattering_adds_rows_that_occur_twice():
@@ -63,6 +94,8 @@ def test_random_bits_are_splitmix64s():
     assert drawn == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
-@pytest.mark.parametrize(("dim", "width"), [(1, 8), (8, 8), (100, 104), (300, 304)])
-def test_rows_fill_whole_registers(dim, width):
-    assert kernels.whole_registers(dim) == width
+@pytest.mark.parametrize("dim", [1, 8, 16, 100, 300])
+def test_rows_fill_whole_vectors(dim):
+    width = kernels.whole_vectors(dim)
+    assert width % LANES == 0
+    assert dim <= width < dim + LANES

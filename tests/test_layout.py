@@ -474,14 +474,3 @@ class TestLanguage:
     @pytest.mark.parametrize("samples", [[], [""], ["123 456"], ["xyzzy plugh"], ["ⵣⵣⵣ"]])
     def test_what_is_not_known_goes_by_english_rules(self, samples: list[str]) -> None:
         assert layout.language(samples) == "en"
-
-
-class TestScripts:
-    def test_letters_are_counted_by_script(self) -> None:
-        assert layout.scripts("今天 abcé ไทย 123, ー") == {"Latin": 4, "Thai": 3, "Han": 2}
-        assert layout.scripts("12, ！") == {}
-
-    def test_a_letter_has_one_script(self) -> None:
-        for script, ranges in layout._SCRIPTS.items():
-            for char in re.sub(r"(.)-(.)", r"\1\2", ranges):
-                assert list(layout.scripts(char)) == [script], (script, hex(ord(char)))

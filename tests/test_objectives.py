@@ -1,4 +1,4 @@
-"""Negative sampling and hierarchical softmax: by hand, by differences, by enumeration."""
+"""The tasks: by hand, by differences, by enumeration."""
 
 import itertools
 import math
@@ -118,3 +118,66 @@ def test_a_shared_pool_has_mikolovs_expected_loss_and_gradient():
 def test_sigmoid_and_softplus_stay_finite(x):
     assert objectives.sigmoid(x) == pytest.approx(1 / (1 + math.exp(-x)) if x > -700 else 0.0)
     assert objectives.softplus(x) == pytest.approx(max(x, 0.0) + math.log1p(math.exp(-abs(x))))
+
+
+# --- the tasks of the contextual families
+
+
+def test_the_next_token_by_hand():
+    """Two entries and one dimension: the score of entry 1 is the hidden value, that of entry 0 is 0."""
+    torch = pytest.importorskip("torch")
+    hidden = torch.tensor([[[math.log(3.0)], [0.0], [9.0]], [[math.log(3.0)], [9.0], [9.0]]], dtype=torch.float64)
+    table = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    ids = torch.tensor([[0, 1, 0], [1, 0, 1]])
+    # row 0: 1 after log 3 is 3/4, 0 after 0 is 1/2; row 1: 0 after log 3 is 1/4, and what follows is no target
+    weights = torch.tensor([[1.0, 1, 1], [1, 1, 0]], dtype=torch.float64)
+    due = (math.log(4 / 3) + math.log(2) + math.log(4)) / 3
+    assert objectives.next_token(hidden, table, None, ids, weights).item() == pytest.approx(due)
+    in_all = (math.log(4 / 3) + math.log(2) + math.log(4) + math.log1p(math.exp(-9))) / 4
+    assert objectives.next_token(hidden, table, None, ids).item() == pytest.approx(in_all)
+
+
+def test_masked_tokens_by_hand():
+    torch = pytest.importorskip("torch")
+    hidden = torch.tensor([[math.log(3.0)], [0.0], [5.0]], dtype=torch.float64)
+    table = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    bias = torch.tensor([0.0, math.log(2.0)], dtype=torch.float64)
+    targets = torch.tensor([1, 0, 0])
+    # entry 1 has the odds 6 and 2: 6/7 and 1/3; the third one only fills up
+    due = (math.log(7 / 6) + math.log(3)) / 2
+    weights = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    assert objectives.masked_token(hidden, table, bias, targets, weights).item() == pytest.approx(due)
+    assert objectives.masked_token(hidden[:2], table, bias, targets[:2]).item() == pytest.approx(due)
+
+
+def test_the_next_sentence_by_hand():
+    torch = pytest.importorskip("torch")
+    scores = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0]], dtype=torch.float64)
+    loss = objectives.next_sentence(scores, torch.tensor([1, 0]))  # 1/4 and 1/2
+    assert loss.item() == pytest.approx((math.log(4) + math.log(2)) / 2)
+    in_half = objectives.next_sentence(scores.bfloat16(), torch.tensor([1, 0]))
+    assert in_half.dtype == torch.float32
+
+
+def test_contextual_objectives_gradients_are_the_derivatives():
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2, 3, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    table = torch.randn(5, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    bias = torch.randn(5, dtype=torch.float64, generator=generator).requires_grad_()
+    ids = torch.tensor([[0, 4, 2], [3, 3, 1]])
+    weights = torch.tensor([[1.0, 0.5, 1], [1, 1, 0]], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda h, t, b: objectives.next_token(h, t, b, ids, weights), (hidden, table, bias))
+    assert torch.autograd.gradcheck(
+        lambda h, t, b: objectives.masked_token(h[0], t, b, ids[0], weights[0]), (hidden, table, bias)
+    )
+    assert torch.autograd.gradcheck(lambda h: objectives.next_sentence(h[:, 0, :2], torch.tensor([1, 0])), hidden)
+
+
+def test_the_unigram_entropy_is_the_least_a_fixed_guess_costs(monkeypatch):
+    ids = np.array([0, 0, 1, 3], np.uint16)
+    due = math.log(2) / 2 + math.log(4) / 2
+    assert objectives.unigram_entropy(ids, 5) == pytest.approx(due)
+    monkeypatch.setattr(objectives, "_COUNTED", 3)
+    assert objectives.unigram_entropy(ids, 5) == pytest.approx(due)
+    assert objectives.unigram_entropy(np.arange(8), 8) == pytest.approx(math.log(8))

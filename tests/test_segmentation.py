@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from firth.errors import FirthError, UsageError
 from firth.preparation import Preparation
-from firth.segmentation import Segmentation, UserWord, UserWords, choose, read_user_words, unsegmented
+from firth.segmentation import Segmentation, choose, unsegmented
+from firth.userwords import UserWord, UserWords
 
 WORDS = Segmentation(method="words")
 SPACE = Segmentation(method="space")
@@ -291,41 +292,8 @@ class TestInner:
 
 
 class TestUserWords:
-    def write(self, folder: Path, text: str | bytes) -> Path:
-        path = folder / "words.txt"
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return path
-
     def chinese(self, *entries: tuple[Any, ...], **options: Any) -> Segmentation:
         return Segmentation(method="chinese", user_words=UserWords(tuple(UserWord(*e) for e in entries)), **options)
-
-    @pytest.mark.parametrize("mark", ["", "\ufeff"])
-    @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-    def test_a_file(self, tmp_path: Path, mark: str, newline: str) -> None:
-        lines = ["创新办 3 i", "云计算 5", "凱特琳 nz", "台中", "", "  八一双鹿\t9  "]
-        words = read_user_words(self.write(tmp_path, mark + newline.join(lines)))
-        assert words.entries == (
-            ("创新办", 3, "i"),
-            ("云计算", 5, ""),
-            ("凱特琳", None, "nz"),
-            ("台中", None, ""),
-            ("八一双鹿", 9, ""),
-        )
-
-    @given(
-        entries=st.lists(
-            st.tuples(
-                st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1),
-                st.none() | st.integers(0, 10**12),
-                st.text("abcxyz", max_size=3),
-            ),
-            min_size=1,
-        )
-    )
-    def test_what_is_written_is_read(self, tmp_path_factory: pytest.TempPathFactory, entries: list[Any]) -> None:
-        lines = [f"{word} {'' if count is None else count} {tag}" for word, count, tag in entries]
-        read = read_user_words(self.write(tmp_path_factory.mktemp("words"), "\n".join(lines)))
-        assert list(read.entries) == entries
 
     def test_they_are_kept_whole(self) -> None:
         text = "他在云计算中心做创新办主任"
@@ -371,36 +339,6 @@ class TestUserWords:
         assert again.words("创新办主任") == ["创新办", "主任"]
         assert segmentation != CHINESE
         assert segmentation != self.chinese(("创新办",))
-
-    def test_words_that_were_changed(self) -> None:
-        settings = self.chinese(("创新办",)).settings()
-        settings["user_words"]["words"][0][1] = 7
-        with pytest.raises(FirthError, match="their hash differs"):
-            Segmentation.from_settings(settings)
-
-    @pytest.mark.parametrize("settings", [{}, {"words": 1, "hash": ""}, {"words": [["a", 1, "", ""]], "hash": ""}, "x"])
-    def test_settings_of_no_words(self, settings: Any) -> None:
-        with pytest.raises(FirthError, match="no user words are described"):
-            Segmentation.from_settings({"method": "chinese", "lower": True, "user_words": settings})
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("台中\n云 计 算\n\n创新办 -3\n", "line 2: '云 计 算' is no word with .*; nor are lines 4"),
-            ("台中 3 n x", "line 1"),
-            ("台中 3.5", "line 1"),
-            ("台中 9999999999999", "line 1"),
-            ("\n \n", "no words in it"),
-            (b"\xe5\x8f\xb0\n\xff", r"line 2: no UTF-8 \(invalid start byte\)"),
-        ],
-    )
-    def test_files_that_are_no_such(self, tmp_path: Path, text: str | bytes, message: str) -> None:
-        with pytest.raises(FirthError, match=f"words.txt.*{message}"):
-            read_user_words(self.write(tmp_path, text))
-
-    def test_a_file_that_is_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(FirthError, match=r"cannot read the user words in .*nowhere\.txt: No such file"):
-            read_user_words(tmp_path / "nowhere.txt")
 
     def test_another_method_has_no_use_for_them(self) -> None:
         with pytest.raises(UsageError, match="user words serve segmentation chinese alone, but words was asked for"):

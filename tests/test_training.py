@@ -1,15 +1,13 @@
-"""The loop: budgets, reports, checkpoints, what goes on and what is refused."""
+"""Training: what a run begins with, goes on from, and refuses."""
 
-import json
 import signal
-import threading
 
 import numpy as np
 import pytest
 
 import firth
-from firth import Preparation, training
-from firth.training import Budget, default_epochs, train
+from firth import Preparation, hogwild, training
+from firth.training import default_epochs, train
 
 FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog"] * 20
@@ -18,35 +16,6 @@ N_TOKENS = 17 * 20
 
 def small(**changes):
     return train(FAMILY, TEXT, **({"epochs": 1, "threads": 1} | changes))
-
-
-def test_a_budget_of_epochs_reads_the_corpus_so_often(monkeypatch):
-    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 34)
-    assert small(epochs=3).record["spent"]["tokens"] == 3 * N_TOKENS
-    assert small(epochs=0.5).record["spent"]["tokens"] == N_TOKENS / 2
-
-
-def test_a_budget_of_tokens_is_reached_by_the_last_batch(monkeypatch):
-    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 50)
-    assert 500 <= small(epochs=None, tokens=500).record["spent"]["tokens"] < 550
-
-
-def test_a_budget_of_minutes_is_kept_and_annealed(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.02)
-    rates = []
-    model = small(epochs=None, minutes=0.5 / 60, on_report=lambda report: rates.append(report.learning_rate))
-    assert 0.5 <= model.record["spent"]["seconds"] < 1.5
-    assert model.record["spent"]["epochs"] > 1
-    assert rates == sorted(rates, reverse=True)
-    assert rates[-1] == pytest.approx(FAMILY.final_learning_rate)
-
-
-@pytest.mark.parametrize(
-    "budget", [{}, {"epochs": 1, "minutes": 1}, {"epochs": 0}, {"tokens": -5}, {"minutes": float("inf")}], ids=str
-)
-def test_a_budget_is_one_positive_number(budget):
-    with pytest.raises(firth.UsageError, match="budget"):
-        Budget(**budget)
 
 
 @pytest.mark.parametrize(
@@ -58,57 +27,6 @@ def test_small_corpora_are_read_more_often_by_default(n_tokens, epochs):
 
 def test_no_budget_is_the_default_one():
     assert small(epochs=None).record["budget"] == {"epochs": 20}
-
-
-def test_reports_add_up(monkeypatch, tmp_path):
-    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 34)
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.001)
-    reports = []
-    model = small(epochs=200, output=tmp_path / "model", on_report=reports.append)
-    spent = model.record["spent"]
-    assert len(reports) > 1
-    assert reports[-1].fraction == 1.0
-    assert sum(report.n_pairs for report in reports) == spent["n_pairs"]
-    total = sum(report.loss_nats * report.n_pairs for report in reports)
-    assert total / spent["n_pairs"] == pytest.approx(model.record["mean_loss_nats"])
-    assert model.record["loss_nats"] < model.record["mean_loss_nats"]
-    logged = [json.loads(line) for line in (tmp_path / "model" / "log.jsonl").read_text().splitlines()]
-    assert [entry["tokens"] for entry in logged] == [report.tokens for report in reports]
-    assert logged[-1]["loss_nats"] == reports[-1].loss_nats
-
-
-def test_several_threads_share_the_work():
-    model = small(epochs=40, threads=3)
-    assert model.record["spent"]["tokens"] == 40 * N_TOKENS
-    alone = small(epochs=40)
-    assert model.record["mean_loss_nats"] == pytest.approx(alone.record["mean_loss_nats"], rel=0.05)
-
-
-def test_a_failing_callback_ends_the_run_and_its_threads(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.001)
-
-    def fail(report):
-        raise RuntimeError("enough")
-
-    with pytest.raises(RuntimeError, match="enough"):
-        small(epochs=None, minutes=1, threads=2, on_report=fail)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("firth-")]
-
-
-def test_an_error_in_a_thread_is_raised(monkeypatch):
-    def fail(*arguments):
-        raise MemoryError("no more rows")
-
-    monkeypatch.setattr(firth.Skipgram, "batch", fail)
-    with pytest.raises(MemoryError, match="no more rows"):
-        small(threads=2)
-
-
-def test_a_run_that_diverges_says_so(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.001)
-    wild = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0, learning_rate=1e30)
-    with pytest.raises(firth.FirthError, match=r"diverged.*learning_rate"):
-        train(wild, TEXT, epochs=50, threads=1)
 
 
 def test_output_that_exists_is_kept_unless_told(tmp_path):
@@ -154,7 +72,7 @@ def begun(tmp_path, monkeypatch, **changes):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.0)
+        patch.setattr(hogwild, "SECONDS_BETWEEN_REPORTS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             small(epochs=5000, output=tmp_path / "model", on_report=stop, **changes)
 
@@ -255,11 +173,6 @@ def test_going_on_into_the_base_itself(tmp_path):
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
 
-def test_lines_of_one_word_are_no_corpus():
-    with pytest.raises(firth.FirthError, match="nothing was there to predict"):
-        train(FAMILY, ["one", "two", "three"] * 20, epochs=1)
-
-
 def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "prepared", None)  # nothing is read
     (tmp_path / "file").touch()
@@ -288,6 +201,11 @@ def test_gensims_names_are_answered():
         train(FAMILY, TEXT, workers=4)
     with pytest.raises(TypeError, match="bogus"):
         train(FAMILY, TEXT, bogus=4)
+
+
+def test_what_belongs_to_the_preparation_is_answered():
+    with pytest.raises(firth.UsageError, match=r"preparation=firth\.Preparation\(segment=\.\.\.\)"):
+        train(FAMILY, TEXT, segment="space")
 
 
 @pytest.mark.parametrize("change", [{"threads": 0}, {"seed": -1}], ids=str)

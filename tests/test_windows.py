@@ -34,15 +34,26 @@ def cut(text, number, **changes):
 
 
 def words_and_windows(text, vocabulary, n_batches, **changes):
-    """Every centre word with the words of its window, batch after batch."""
+    """Every centre word with the words of its window, in the order of the text."""
     pairs = []
-    for number in range(n_batches):
+    for number in sorted(range(n_batches), key=text.place):
         batch = cut(text, number, **changes)
         words = [vocabulary.words[row] for row in batch.rows]
         for centre in range(batch.first, batch.last):
             seen = [words[i] for i in range(batch.left[centre], batch.right[centre]) if i != centre]
             pairs.append((words[centre], seen))
     return pairs
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 2, 3, 7, 20])
+def test_the_two_halves_are_read_in_turns(encoded, vocabulary, monkeypatch, batch_tokens):
+    monkeypatch.setattr(windows, "BATCH_TOKENS", batch_tokens)
+    text = text_of(encoded, vocabulary)
+    places = [text.place(batch) for batch in range(text.n_batches)]
+    assert sorted(places) == list(range(text.n_batches))
+    assert places[-1] == text.n_batches - 1  # the short one
+    half = text.n_batches // 2
+    assert places[: 2 * half : 2] == list(range(half))
 
 
 def test_fixed_windows_reach_over_rare_words_and_never_cross_a_line(encoded, vocabulary):

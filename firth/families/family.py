@@ -5,12 +5,20 @@ and in it the presets, `network`, `batch` (what is hidden), `loss` (what is pred
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 from firth.errors import UsageError
+from firth.preparation import Preparation
 from firth.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+Schedule = Literal["linear", "cosine", "hold"]
 
 GENSIM_NAMES: Mapping[str, str] = {
     "vector_size": "dim",
@@ -35,12 +43,14 @@ GENSIM_NAMES: Mapping[str, str] = {
 }
 """What gensim calls a hyperparameter or an argument, and what stands for it here."""
 
+_PREPARATION: Final = frozenset(field.name for field in fields(Preparation))
+
 Class = TypeVar("Class", bound=type)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def answers_gensim_names(function: Function) -> Function:
-    """`function`, which meets a keyword of gensim's with our name for it instead of a TypeError alone."""
+    """`function`, which meets a keyword of gensim's, or of a preparation, with what to write instead."""
 
     @functools.wraps(function)
     def answering(*arguments: Any, **keywords: Any) -> Any:
@@ -50,6 +60,10 @@ def answers_gensim_names(function: Function) -> Function:
             for name in keywords:
                 if name in GENSIM_NAMES and f"'{name}'" in str(error):
                     raise UsageError(f"{name} is called {GENSIM_NAMES[name]} here") from None
+                if name in _PREPARATION and f"'{name}'" in str(error):
+                    raise UsageError(
+                        f"{name} belongs to how text is prepared: preparation=firth.Preparation({name}=...)"
+                    ) from None
             raise
 
     return answering  # type: ignore[return-value]
@@ -113,6 +127,90 @@ class Family(Protocol):
 
     def step(self, network: Any, batch: Any, learning_rate: float, tree: Any = None) -> Step:
         """One compiled step; changes the network in place."""
+
+
+class Loss(NamedTuple):
+    """What a batch of a contextual family says of its network."""
+
+    mean: "Tensor"  # nats for a prediction, what is descended: the sum of the parts
+    parts: "dict[str, Tensor]"  # the mean of each of its tasks, by the name of its equation in `objectives`
+    n_predictions: "Tensor"  # of its first task
+
+
+class ContextualFamily(Protocol):
+    """What `training.train` asks of a family whose vectors depend on the context; see `families/gpt.py` for one."""
+
+    name: ClassVar[str]
+    needs_sentences: ClassVar[bool]  # whether a line of its corpus must be one sentence
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def n_layers(self) -> int:
+        """Blocks; the network makes one matrix more."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Entries of a tokenizer that is trained with the model."""
+
+    @property
+    def context_length(self) -> int:
+        """Tokens in a row of a batch."""
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a batch."""
+
+    @property
+    def clip(self) -> float:
+        """Longest gradient; 0 is any."""
+
+    def network(self, n_entries: int, seed: int) -> "nn.Module":
+        """A network at its beginning, over a tokenizer of so many entries."""
+
+    def stream(self, encoded: Any) -> Any:
+        """What batches are cut from: `n_tokens`, `n_batches`, `tokens_before(number)`."""
+
+    def batch(self, text: Any, number: int, seed: int) -> Any:
+        """Batch `number` of a run, NumPy arrays, a pure function of its arguments: what is hidden."""
+
+    def loss(self, network: Any, batch: Any) -> Loss:
+        """What is predicted, of a batch as tensors."""
+
+    def optimizer(self, network: Any) -> "torch.optim.Optimizer":
+        """What takes the steps."""
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate when `fraction` of the budget is spent."""
+
+    def flops_per_token(self, n_entries: int) -> float:
+        """Floating-point operations of one training step for each token."""
+
+
+HELD_SHARE = 0.8
+"""Share of the budget after which the schedule `hold` lets the rate fall."""
+
+
+def scheduled_rate(family: Any, fraction: float) -> float:
+    """The learning rate when `fraction` of the budget is spent: up in a line, then down as `family.schedule` says.
+
+        linear  in a line from the highest rate to the last
+        cosine  as half a period of the cosine does: Loshchilov & Hutter 2017 (arXiv 1608.03983), equation 5
+        hold    at the highest rate until HELD_SHARE of the budget, then linear: Hu et al. 2024 (arXiv 2404.06395)
+
+    Args:
+        family: Its `learning_rate`, `final_learning_rate`, `warmup`, `schedule`.
+        fraction: Of the budget, from 0 to 1.
+    """
+    highest, last, warmup = family.learning_rate, family.final_learning_rate, family.warmup
+    if fraction < warmup:
+        return float(highest * fraction / warmup)
+    begin = max(warmup, HELD_SHARE) if family.schedule == "hold" else warmup
+    fallen = min(max(0.0, (fraction - begin) / (1 - begin)), 1.0)
+    share = (1 + math.cos(math.pi * fallen)) / 2 if family.schedule == "cosine" else 1 - fallen
+    return float(last + (highest - last) * share)
 
 
 def settings(family: Any) -> dict[str, Any]:

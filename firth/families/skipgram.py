@@ -50,12 +50,12 @@ class Skipgram:
     negatives: int = 5
     noise_exponent: float = 0.75
     noise_pool: int = 32
-    block: int = 8
+    block: int = 32
     sample: float = 1e-3
     min_count: int = 5
     max_size: int | None = None
     learning_rate: float = 0.04
-    final_learning_rate: float = 1e-4
+    final_learning_rate: float = 0.004
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a hyperparameter's range (UsageError)."""
@@ -92,7 +92,7 @@ class Skipgram:
 
         `block` and `noise_pool` stay: see the module's docstring for what they change.
         """
-        return cls(dim=300, sample=1e-5, learning_rate=0.025)
+        return cls(dim=300, sample=1e-5, learning_rate=0.025, final_learning_rate=1e-4)
 
     def shapes(self, vocabulary: Vocabulary) -> dict[str, tuple[int, int]]:
         """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""

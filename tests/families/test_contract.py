@@ -1,5 +1,7 @@
 """What holds of every family through the public interface alone: a later one joins by a line in FAMILIES."""
 
+import importlib.util
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -19,27 +21,39 @@ class Case(NamedTuple):
 
     family: Any
     n_matrices: int
-    first_loss_nats: Callable[[firth.Vocabulary], float]  # of a network that has learnt nothing, for each prediction
+    first_loss_nats: Callable[[firth.Model], float]  # of a network that has learnt nothing, for each prediction
 
 
 WORD2VEC = {"dim": 8, "window": 3, "block": 8, "noise_pool": 4, "min_count": 1, "sample": 0.0}
 TREE = {"objective": "hierarchical_softmax"}
 
 
-def of_negative_sampling(vocabulary):
+def of_negative_sampling(model):
     """ln 2 for the target, and for each of 5 noise words that is another word."""
+    vocabulary = model.vocabulary
     target = vocabulary.counts / vocabulary.counts.sum()
     noise = vocabulary.counts**0.75 / (vocabulary.counts**0.75).sum()
     return (1 + 5 * (1 - target @ noise)) * math.log(2)
 
 
-def of_a_tree(vocabulary):
+def of_a_tree(model):
     """ln 2 for each node on the way to the target."""
+    vocabulary = model.vocabulary
     target = vocabulary.counts / vocabulary.counts.sum()
     return target @ np.diff(vocabulary.huffman_tree().starts) * math.log(2)
 
 
-FAMILIES = {
+def of_a_piece(model):
+    """ln V: the real entries alone, not the rows that pad the table."""
+    return math.log(model.pieces.n_entries)
+
+
+def of_a_piece_and_a_pair(model):
+    """ln V + ln 2."""
+    return of_a_piece(model) + math.log(2)
+
+
+STATIC = {
     "skipgram": Case(firth.Skipgram(**WORD2VEC), 1, of_negative_sampling),
     "skipgram-fixed": Case(firth.Skipgram(**WORD2VEC, window_widths="fixed"), 1, of_negative_sampling),
     "skipgram-tree": Case(firth.Skipgram(**WORD2VEC, **TREE), 1, of_a_tree),
@@ -49,6 +63,20 @@ FAMILIES = {
     "cbow-tree": Case(firth.CBOW(**WORD2VEC, **TREE), 1, of_a_tree),
     "cbow-tree-divided": Case(firth.CBOW(**WORD2VEC, **TREE, context_gradient="divided"), 1, of_a_tree),
 }
+CONTEXTUAL = {}
+if importlib.util.find_spec("torch") is not None:
+    TRANSFORMER = {"dim": 16, "n_layers": 2, "n_heads": 2, "n_positions": 16, "context_length": 16, "batch_size": 4}
+    TRANSFORMER |= {"vocabulary_size": 256, "learning_rate": 0.02}
+    BOTH = {"objective": "masked_token_and_next_sentence"}
+    CONTEXTUAL = {
+        "gpt": Case(firth.GPT(**TRANSFORMER), 1, of_a_piece),
+        "gpt2": Case(firth.GPT(**TRANSFORMER, norm="pre"), 1, of_a_piece),
+        "gpt-dropout": Case(firth.GPT(**TRANSFORMER, dropout=0.1, attention_dropout=0.1), 1, of_a_piece),
+        "bert": Case(firth.BERT(**TRANSFORMER), 1, of_a_piece),
+        "bert-both": Case(firth.BERT(**TRANSFORMER, **BOTH), 1, of_a_piece_and_a_pair),
+        "bert-uncorrected": Case(firth.BERT(**TRANSFORMER, adam="uncorrected"), 1, of_a_piece),
+    }
+FAMILIES = STATIC | CONTEXTUAL
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog", "on the mat a cat sat"] * 12
 
 
@@ -60,6 +88,16 @@ def case(request):
 @pytest.fixture
 def family(case):
     return case.family
+
+
+@pytest.fixture(params=STATIC.values(), ids=STATIC.keys())
+def static(request):
+    return request.param.family
+
+
+@pytest.fixture(params=CONTEXTUAL.values(), ids=CONTEXTUAL.keys())
+def contextual(request):
+    return request.param.family
 
 
 def trained(family, text=TEXT, **changes):
@@ -75,11 +113,12 @@ def learnt(folder):
 def test_the_first_loss_is_known(case):
     still = replace(case.family, learning_rate=1e-12, final_learning_rate=1e-12)  # every step is a first step
     model = trained(still)
-    assert model.record["mean_loss_nats"] == pytest.approx(case.first_loss_nats(model.vocabulary), rel=0.05)
+    assert model.record["mean_loss_nats"] == pytest.approx(case.first_loss_nats(model), rel=0.05)
 
 
 def test_training_learns(family):
-    model, beginner = trained(family, epochs=60), trained(family, epochs=0.5)
+    epochs = 20 if family.name in ("gpt", "bert") else 60
+    model, beginner = trained(family, epochs=epochs), trained(family, epochs=0.5)
     assert model.record["loss_nats"] < model.record["mean_loss_nats"] < 0.9 * beginner.record["mean_loss_nats"]
     assert np.isfinite(model.vectors.array).all()
 
@@ -98,26 +137,47 @@ def test_a_saved_model_is_loaded_equal(family, tmp_path):
     model.save(tmp_path / "model")
     loaded = firth.load(tmp_path / "model")
     assert loaded.family == model.family
-    assert loaded.vocabulary.words == model.vocabulary.words
-    assert loaded.segmentation == model.segmentation
+    assert loaded.vectors.words == model.vectors.words
+    assert loaded.vectors.segmentation == model.vectors.segmentation
     assert loaded.record == model.record
     assert loaded.log == model.log
     np.testing.assert_array_equal(loaded.table(), model.table())
     np.testing.assert_array_equal(loaded.vectors.array, model.vectors.array)
-    np.testing.assert_array_equal(loaded.vocabulary.counts, model.vocabulary.counts)
+    np.testing.assert_array_equal(loaded.vectors.counts, model.vectors.counts)
     loaded.save(tmp_path / "again")
     assert learnt(tmp_path / "again") == learnt(tmp_path / "model")
 
 
-def test_an_interrupted_run_goes_on_as_if_unbroken(family, tmp_path, monkeypatch, ctrl_c_in_step):
-    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 50)  # so that the static families are broken off within a pass
-    unbroken = trained(family, output=tmp_path / "unbroken")
-    with ctrl_c_in_step(family, 8), pytest.raises(KeyboardInterrupt):
-        trained(family, output=tmp_path / "model")
+def test_an_interrupted_run_goes_on_as_if_unbroken(static, tmp_path, monkeypatch, ctrl_c_in_step):
+    monkeypatch.setattr("firth.windows.BATCH_TOKENS", 50)  # so that they are broken off within a pass
+    unbroken = trained(static, output=tmp_path / "unbroken")
+    with ctrl_c_in_step(static, 8), pytest.raises(KeyboardInterrupt):
+        trained(static, output=tmp_path / "model")
+    check_going_on(static, unbroken, tmp_path)
+
+
+def test_an_interrupted_contextual_run_goes_on_as_if_unbroken(contextual, tmp_path, monkeypatch):
+    unbroken = trained(contextual, output=tmp_path / "unbroken")
+    loss, calls = type(contextual).loss, itertools.count()
+
+    def interrupted_loss(*arguments):
+        if next(calls) == 9:
+            raise KeyboardInterrupt
+        return loss(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(contextual), "loss", interrupted_loss)
+        with pytest.raises(KeyboardInterrupt):
+            trained(contextual, output=tmp_path / "model")
+    check_going_on(contextual, unbroken, tmp_path)
+
+
+def check_going_on(family, unbroken, tmp_path):
+    """That the run broken off in `model` ends as the one in `unbroken` did."""
     unfinished = firth.load(tmp_path / "model")
     assert unfinished.record["finished"] is False
     assert 0 < unfinished.record["spent"]["tokens"] < unbroken.record["spent"]["tokens"]
-    assert unfinished.vectors["cat"].shape == (family.dim,)
+    assert unfinished.vectors[unfinished.vectors.words[5]].shape == (family.dim,)
     resumed = trained(family, output=tmp_path / "model", resume=True)
     np.testing.assert_array_equal(resumed.vectors.array, unbroken.vectors.array)
     assert not (tmp_path / "model" / "checkpoint").exists()
@@ -131,24 +191,24 @@ def test_an_interrupted_run_goes_on_as_if_unbroken(family, tmp_path, monkeypatch
 
 def test_its_first_matrix_is_behind_the_one_hot_input(case):
     model = trained(case.family)
-    one_hot = np.zeros(len(model.vocabulary), np.float32)
-    one_hot[model.vocabulary.row("cat")] = 1
-    np.testing.assert_array_equal(one_hot @ model.table(), model.vectors.layer(0)["cat"])
-    assert model.vectors.array.shape == (case.n_matrices, len(model.vocabulary), case.family.dim)
+    one_hot = np.zeros(len(model.table()), np.float32)
+    one_hot[5] = 1
+    np.testing.assert_array_equal(one_hot @ model.table(), model.vectors.layer(0)[model.vectors.words[5]])
+    assert model.vectors.array.shape == (case.n_matrices, len(model.vectors.words), case.family.dim)
 
 
-def test_a_model_serves_queries_as_its_corpus_was_treated(family):
-    model = trained(family, ["我 今天 好 开心", "你 今天 好 忙"] * 20, epochs=1)
+def test_a_model_serves_queries_as_its_corpus_was_treated(static):
+    model = trained(static, ["我 今天 好 开心", "你 今天 好 忙"] * 20, epochs=1)
     assert model.segmentation == Segmentation(method="space")
     assert model.segmentation.words("我 今天 好 开心") == ["我", "今天", "好", "开心"]
     assert all(word in model.vectors for word in model.segmentation.words("我 今天 好 开心"))
 
 
 def test_it_is_a_value(family):
-    assert replace(family, min_count=9) != family
-    assert replace(replace(family, min_count=9), min_count=family.min_count) == family
+    assert replace(family, learning_rate=0.5) != family
+    assert replace(replace(family, learning_rate=0.5), learning_rate=family.learning_rate) == family
     assert from_settings(FAMILY_CLASSES, settings(family)) == family
-    assert {field.name for field in fields(family)} >= {"dim", "min_count", "learning_rate"}
+    assert {field.name for field in fields(family)} >= {"dim", "learning_rate", "final_learning_rate"}
 
 
 def test_it_answers_gensims_names(family):
@@ -161,3 +221,65 @@ def test_it_answers_gensims_names(family):
 @pytest.mark.parametrize("preset", ["tiny", "mini", "small", "medium", "base", "paper"])
 def test_it_comes_in_sizes(family, preset):
     assert isinstance(getattr(type(family), preset)(), type(family))
+
+
+def example(family):
+    """A batch, as tensors: pairs, or texts that fill their rows; every third token is hidden."""
+    import torch
+
+    from firth.families.bert import Batch
+    from firth.sequences import TokenBatch
+
+    ids = torch.randint(5, 70, (4, 16), generator=torch.Generator().manual_seed(0))
+    if family.name == "gpt":
+        return TokenBatch(ids, torch.tensor([16, 9, 12, 16]), 53)
+    masked = torch.arange(1, 64, 3)
+    targets, weights = ids.flatten()[masked], torch.ones(len(masked))
+    ids = ids.flatten().index_fill(0, masked, 4).view(4, 16)
+    if not family.predicts_next_sentence:
+        return Batch(ids, None, None, None, None, masked, targets, weights, None, 64)
+    segments, follows = (torch.arange(16) > 7).long().expand(4, 16), torch.tensor([0, 1, 1, 0])
+    return Batch(ids, segments, torch.full((4,), 16), None, None, masked, targets, weights, follows, 64)
+
+
+def test_one_batch_is_learnt_by_heart(contextual):
+    import torch
+
+    family = replace(contextual, dropout=0.0, attention_dropout=0.0)
+    network, batch = family.network(70, seed=0), example(family)
+    optimizer = family.optimizer(network)
+    first = family.loss(network, batch).mean.item()
+    due = math.log(70) + (math.log(2) if getattr(family, "predicts_next_sentence", False) else 0)
+    assert first == pytest.approx(due, rel=0.05)
+    for _ in range(150):
+        family.loss(network, batch).mean.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), family.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert family.loss(network, batch).mean.item() < 0.05 * first
+
+
+def test_its_gradient_is_the_derivative(contextual):
+    """In float64, along a random direction of all weights that are trained."""
+    import torch
+
+    family = replace(contextual, dropout=0.0, attention_dropout=0.0, deviation=0.5)
+    network, batch = family.network(70, seed=0).double(), example(family)
+    family.loss(network, batch).mean.backward()
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    generator = torch.Generator().manual_seed(1)
+    directions = [torch.randn(weight.shape, generator=generator, dtype=torch.float64) for weight in weights]
+    along = sum((weight.grad * way).sum() for weight, way in zip(weights, directions, strict=True))
+    losses = []
+    with torch.no_grad():
+        for step in (1e-6, -2e-6):
+            for weight, way in zip(weights, directions, strict=True):
+                weight += step * way
+            losses.append(family.loss(network, batch).mean)
+    assert ((losses[0] - losses[1]) / 2e-6).item() == pytest.approx(along.item(), rel=1e-5)
+
+
+def test_the_state_of_a_network_has_short_names(contextual):
+    names = list(contextual.network(70, seed=0).state_dict())
+    assert names[:2] == ["table", "positions"]
+    assert all(len(name) <= len("blocks.0.norm_1.weight") for name in names)

@@ -1,0 +1,466 @@
+"""BERT and GPT: firth beside the Trainer of Hugging Face's transformers, on a processor.
+
+    python benchmarks/transformers.py --corpus ../shared/data/corpora/en-wiki.txt.xz
+
+The same architecture (mini: 4 layers of 256), initial weights, tokenizer (16,384 entries) and text; 32 rows of 128; two
+threads. Every run is a process of its own, the programs take turns, and each is recorded in results/transformers.jsonl;
+what stands there is not run again. The tables go to results/transformers.md.
+
+    speed        tokens a second over SPEED_SECONDS, without evaluation and saving, of real tokens: no padding
+        bert fast    against BertForMaskedLM on rows as `run_mlm.py` makes them: [CLS] document [SEP], one behind the
+                     other, cut every 128; 15% masked by its collator
+        bert paper   both tasks and dropout, against BertForPreTraining on firth's own batches of pairs
+        gpt fast     against OpenAIGPTLMHeadModel on firth's own batches
+    equal time   the loss on the held-out text after the same minutes of training, on two seeds: firth by its default
+                 recipe; the Trainer at the best of three learning rates, found with the first seed, with its linear
+                 schedule over the steps that fit (by its speed above) and a warm-up of 6%
+
+The Trainer has SDPA where its model has it, bf16 where the processor multiplies it fast, no compiling. Its dropout is
+.1 by default; since firth's recipe `fast` has none, it is timed with and without, and trained without for the loss. All
+losses are taken by the same code on the same batches, masked once; evaluations on the way stop the clock. GPT's loss is
+told in bits per byte of the decoded text.
+
+Recorded runs in all: about 2 hours on 2 cores, `--only speed` 15 minutes.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from recording import RESULTS, Record, machine, recorded, run_measured
+
+sys.path = [
+    path for path in sys.path if Path(path or ".").resolve() != RESULTS.parent / "benchmarks"
+]  # this file's name
+
+import torch  # noqa: E402
+
+from firth import corpus as corpora  # noqa: E402
+from firth.budget import Budget  # noqa: E402
+from firth.descent import Loop, Run, ahead, tensors  # noqa: E402
+from firth.devices import World, chosen_precision  # noqa: E402
+from firth.encoded import EncodedPieces, encode_pieces  # noqa: E402
+from firth.families.bert import BERT  # noqa: E402
+from firth.families.gpt import GPT  # noqa: E402
+from firth.formats import huggingface  # noqa: E402
+from firth.model import Model  # noqa: E402
+from firth.pieces import Kind, Pieces, train_pieces  # noqa: E402
+from firth.progress import Silent  # noqa: E402
+
+THREADS: Final = 2
+SIZES: Final = {"vocabulary_size": 16384, "context_length": 128, "batch_size": 32}
+SPEED_SECONDS: Final = 45.0
+WARM_STEPS: Final = 5
+ROUNDS: Final = 3
+SEEDS: Final = (1, 2)
+LEARNING_RATES: Final = (2.5e-4, 5e-4, 1e-3)  # of the Trainer
+WARMUP: Final = 0.06
+CURVE_POINTS: Final = 10
+CASES: Final = (("bert", "fast"), ("bert", "paper"), ("gpt", "fast"))
+NEEDED: Final = {("bert", "fast"): 4.0, ("bert", "paper"): 1.5, ("gpt", "fast"): 1.5}
+KINDS: Final[dict[str, Kind]] = {"bert": "wordpiece", "gpt": "bpe"}
+CPU: Final = torch.device("cpu")
+
+
+def family_of(name: str, recipe: Any, sizes: dict[str, int]) -> Any:
+    """Mini, by a recipe, with the sizes of the comparison whatever the recipe says."""
+    family: Any = BERT if name == "bert" else GPT
+    return replace(family.mini().by_recipe(recipe), **sizes)
+
+
+# --- the text
+
+
+def prepare(corpus: Path, work: Path, n_entries: int) -> None:
+    """Learns both tokenizers and encodes the corpus by them, unless that stands there."""
+    for name, kind in KINDS.items():
+        if (work / name / "encoded").is_dir():
+            continue
+        (work / name).mkdir(parents=True, exist_ok=True)
+        lines = (line for block in read(corpus, name).blocks() for line in str(block).splitlines())
+        pieces = train_pieces(lines, kind, size=n_entries, cased=False, seed=1)
+        pieces.write(work / name / "pieces")
+        encode_pieces(read(corpus, name), Pieces.read(work / name / "pieces"), work / name / "encoded")
+
+
+def read(corpus: Path, name: str) -> corpora.Corpus:
+    return corpora.read(corpus, splits_sentences=name == "bert")
+
+
+def grouped_rows(text: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(n, T): the documents that are trained on, each between [CLS] and [SEP], one behind the other."""
+    pieces = text.pieces
+    ends = np.concatenate([[0], pieces.sentence_ends])
+    parts: list[Any] = []
+    for first, stop in zip(text.firsts, text.stops, strict=True):
+        parts += [[pieces.cls], pieces.ids[ends[first] : ends[stop]], [pieces.sep]]
+    ids = np.concatenate(parts).astype(np.int64)
+    return ids[: len(ids) // text.context_length * text.context_length].reshape(-1, text.context_length)
+
+
+# --- runs, each in a process of its own
+
+
+def child(asked: Record) -> Record:
+    """What a process does."""
+    torch.set_num_threads(THREADS)
+    work = Path(asked["work"])
+    family = family_of(asked["family"], asked["recipe"], asked["sizes"])
+    pieces = Pieces.read(work / asked["family"] / "pieces")
+    text = family.stream(EncodedPieces(work / asked["family"] / "encoded"))
+    network = family.network(pieces.n_entries, asked["seed"])
+    if asked["program"] == "firth":
+        return firth_run(asked, family, pieces, text, network)
+    return trainer_run(asked, family, pieces, text, network)
+
+
+def loop_of(family: Any, pieces: Pieces, text: Any, network: Any, budget: Budget, seed: int) -> Loop:
+    run = Run(Model(family, pieces, network, {}), budget, seed)
+    return Loop(run, text, CPU, Silent(), None, None, processes=World())
+
+
+def held_out_nats(family: Any, pieces: Pieces, text: Any, network: Any) -> float:
+    """Of a network, whoever trained it."""
+    nats = loop_of(family, pieces, text, network, Budget(tokens=1), 0).held_out_nats()
+    if nats is None:
+        raise SystemExit("the corpus is too small to hold anything out; give a larger one")
+    return nats
+
+
+def firth_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: Any) -> Record:
+    """Steps for some seconds; or a run of some minutes, and its loss."""
+    if asked["minutes"] is not None:
+        loop = loop_of(family, pieces, text, network, Budget(minutes=asked["minutes"]), asked["seed"])
+        loop.run()
+        spent = loop.job.model.record["spent"]
+        return {
+            "train_seconds": spent["seconds"],
+            "tokens": spent["tokens"],
+            "tokens_per_second": spent["tokens"] / spent["seconds"],
+            "learning_rate": family.learning_rate,
+            "held_out_nats": held_out_nats(family, pieces, text, network),
+            "curve": [[60 * asked["minutes"] * fraction, nats] for fraction, nats in loop.job.held_out],
+        }
+    loop = loop_of(family, pieces, text, network, Budget(tokens=1e12), asked["seed"])
+    loop.network.train()
+    n_tokens = n_steps = 0
+    with ahead(loop.prepared, 0) as batches:
+        for number in range(WARM_STEPS):
+            loop.step(number, next(batches), 0.5)
+        began = time.monotonic()
+        while time.monotonic() - began < asked["seconds"]:
+            batch = next(batches)
+            loop.step(WARM_STEPS + n_steps, batch, 0.5)
+            n_tokens, n_steps = n_tokens + batch.n_tokens, n_steps + 1
+        spent_seconds = time.monotonic() - began
+    return {"tokens_per_second": n_tokens / spent_seconds, "step_ms": 1e3 * spent_seconds / n_steps}
+
+
+class OwnBatches(torch.utils.data.IterableDataset[Record]):
+    """firth's batches, row by row in their order, under the names that transformers' models know."""
+
+    def __init__(self, family: Any, text: Any, seed: int) -> None:
+        self.family, self.text, self.seed = family, text, seed
+
+    def __iter__(self) -> Iterator[Record]:
+        number = 0
+        while True:
+            batch = tensors(self.family.batch(self.text, number, self.seed))
+            number += 1
+            rows = {"input_ids": batch.ids, "labels": batch.ids}
+            if isinstance(self.family, BERT):
+                labels = torch.full_like(batch.ids, -100).flatten()
+                real = batch.weights > 0
+                labels[batch.masked[real]] = batch.targets[real]
+                seen = torch.arange(batch.ids.shape[1]) < batch.lengths[:, None]
+                rows = {
+                    "input_ids": batch.ids, "token_type_ids": batch.segments, "attention_mask": seen.long(),
+                    "labels": labels.view_as(batch.ids), "next_sentence_label": batch.next_sentence,
+                }  # fmt: skip
+            for row in range(len(batch.ids)):
+                yield {name: tensor[row] for name, tensor in rows.items()}
+
+
+class GroupedRows(torch.utils.data.Dataset[Record]):
+    """Rows for the collator that masks."""
+
+    def __init__(self, text: Any) -> None:
+        self.rows = grouped_rows(text)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> Record:
+        return {"input_ids": self.rows[number].tolist()}
+
+
+def trainer_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: Any) -> Record:
+    """The Trainer for as many steps, from the weights of `network`."""
+    transformers: Any = import_module("transformers")  # which a checker would take for this file
+    rows, columns = family.batch_size, family.context_length
+    is_grouped = family.name == "bert" and not family.predicts_next_sentence
+    counts: list[int] = []  # real tokens of the batches, in their order
+    marks: dict[int, float] = {}
+    curve: list[list[float]] = []
+    away = 0.0  # seconds of evaluations
+
+    def evaluated() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            as_ours = huggingface.read(Path(folder)).network(family, 0)
+        return held_out_nats(family, pieces, text, as_ours)
+
+    class Clock(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, arguments: Any, state: Any, control: Any, **_: Any) -> None:
+            nonlocal away
+            now = time.monotonic()
+            marks[state.global_step] = now - away
+            if asked["seconds"] is not None and now - marks.get(WARM_STEPS, now) >= asked["seconds"]:
+                control.should_training_stop = True
+            if asked["minutes"] is not None and state.global_step * CURVE_POINTS % asked["n_steps"] < CURVE_POINTS:
+                curve.append([marks[state.global_step] - marks[0], evaluated()])
+                model.train()
+                away += time.monotonic() - now
+
+        def on_train_begin(self, arguments: Any, state: Any, control: Any, **_: Any) -> None:
+            marks[0] = time.monotonic()
+
+    with tempfile.TemporaryDirectory() as folder:
+        huggingface.write(Path(folder), family, network, pieces)
+        model = loaded(transformers, Path(folder), family, asked["dropout"])
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        arguments = transformers.TrainingArguments(
+            output_dir=folder, per_device_train_batch_size=rows, max_steps=asked["n_steps"], use_cpu=True,
+            learning_rate=asked["learning_rate"], warmup_steps=math.ceil(WARMUP * asked["n_steps"]),
+            bf16=chosen_precision(CPU).dtype == torch.bfloat16, save_strategy="no", logging_strategy="no",
+            report_to="none", disable_tqdm=True, seed=asked["seed"],
+        )  # fmt: skip
+        collate: Any = transformers.default_data_collator
+        if is_grouped:
+            collate = transformers.DataCollatorForLanguageModeling(tokenizer, mlm=True, mlm_probability=0.15)
+
+        def counted(examples: list[Record]) -> Any:
+            batch = collate(examples)
+            mask = batch.get("attention_mask")
+            counts.append(rows * columns if mask is None else int(mask.sum()))
+            return batch
+
+        data: Any = GroupedRows(text) if is_grouped else OwnBatches(family, text, asked["seed"])
+        before = evaluated() if asked["minutes"] is not None else None
+        trainer = transformers.Trainer(
+            model=model, args=arguments, train_dataset=data, data_collator=counted, callbacks=[Clock()]
+        )
+        trainer.train()
+    last = max(marks)
+    if asked["minutes"] is None:
+        spent = marks[last] - marks[WARM_STEPS]
+        return {
+            "tokens_per_second": sum(counts[WARM_STEPS:last]) / spent,
+            "step_ms": 1e3 * spent / (last - WARM_STEPS),
+            "version": transformers.__version__,
+        }
+    spent = marks[last] - marks[0]
+    return {
+        "train_seconds": spent,
+        "tokens": sum(counts[:last]),
+        "tokens_per_second": sum(counts[:last]) / spent,
+        "held_out_nats": evaluated(),
+        "curve": [[0.0, before], *curve],
+        "version": transformers.__version__,
+    }
+
+
+def loaded(transformers: Any, folder: Path, family: Any, dropout: float) -> Any:
+    """The model that reads the directory, with so much dropout everywhere."""
+    if family.name == "gpt":
+        shares = dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), dropout)
+        return transformers.OpenAIGPTLMHeadModel.from_pretrained(folder, **shares)
+    shares = dict.fromkeys(("attention_probs_dropout_prob", "hidden_dropout_prob"), dropout)
+    kind = transformers.BertForPreTraining if family.predicts_next_sentence else transformers.BertForMaskedLM
+    return kind.from_pretrained(folder, attn_implementation="sdpa", **shares)
+
+
+# --- comparisons
+
+
+class Comparison:
+    """What all runs share."""
+
+    def __init__(self, corpus: Path, work: Path, sizes: dict[str, int], seconds: float, minutes: float, commit: bool):
+        self.corpus, self.work, self.sizes = corpus, work, sizes
+        self.seconds, self.minutes, self.commit = seconds, minutes, commit
+
+    def run(self, seed: int, **given: Any) -> Record:
+        """A run with these settings, unless it is recorded."""
+        settings = {"corpus": self.corpus.name, "threads": THREADS, "sizes": self.sizes} | given
+
+        def measured() -> Record:
+            nothing = dict.fromkeys(("minutes", "seconds", "learning_rate", "dropout"))
+            asked = nothing | {"n_steps": 1 << 20} | settings | {"seed": seed, "work": str(self.work)}
+            done = run_measured([sys.executable, __file__, "--child", json.dumps(asked)])
+            record: Record = json.loads(done.output.strip().splitlines()[-1])
+            return record | {"peak_anonymous_mib": done.peak_anonymous_mib}
+
+        return recorded("transformers", settings, seed, measured, commit=self.commit)
+
+    def speeds(self, name: str, recipe: str) -> dict[str, list[Record]]:
+        """The programs in turn."""
+        shared = {"measure": "speed", "family": name, "recipe": recipe, "seconds": self.seconds}
+        trainer = shared | {"program": "Trainer", "learning_rate": LEARNING_RATES[0]}
+        programs = {"firth": shared | {"program": "firth"}, "Trainer": trainer | {"dropout": 0.1}}
+        if recipe == "fast":
+            programs["Trainer, no dropout"] = trainer | {"dropout": 0.0}
+        runs: dict[str, list[Record]] = {program: [] for program in programs}
+        for seed in range(1, ROUNDS + 1):
+            for program, settings in programs.items():
+                runs[program].append(self.run(seed, **settings))
+        return runs
+
+    def losses(self, name: str, trainer_speed: float) -> tuple[list[Record], list[Record], dict[float, Record]]:
+        """firth's runs, the Trainer's at its best rate, and its search."""
+        shared = {"measure": "equal time", "family": name, "recipe": "fast", "minutes": self.minutes}
+        n_steps = max(CURVE_POINTS, round(60 * self.minutes * trainer_speed / self.rows_tokens()))
+        n_steps = round(n_steps, 1 - len(str(n_steps)) + 1)  # so that a slightly other speed is the same run
+        trainer = shared | {"program": "Trainer", "dropout": 0.0, "n_steps": n_steps}
+        ours = [self.run(SEEDS[0], **shared, program="firth")]
+        search = {rate: self.run(SEEDS[0], **trainer, learning_rate=rate) for rate in LEARNING_RATES}
+        best = min(search, key=lambda rate: search[rate]["held_out_nats"])
+        theirs = [search[best]]
+        for seed in SEEDS[1:]:
+            ours.append(self.run(seed, **shared, program="firth"))
+            theirs.append(self.run(seed, **trainer, learning_rate=best))
+        return ours, theirs, search
+
+    def rows_tokens(self) -> int:
+        return self.sizes["batch_size"] * self.sizes["context_length"]
+
+
+def measured_flops() -> float:
+    """What a large product of the type that is trained in reaches on these threads: the best of five."""
+    torch.set_num_threads(THREADS)
+    a = torch.randn(2048, 2048).to(chosen_precision(CPU).dtype)
+    seconds = []
+    for _ in range(6):
+        began = time.perf_counter()
+        torch.nn.functional.linear(a, a)
+        seconds.append(time.perf_counter() - began)
+    return 2 * 2048**3 / min(seconds[1:])
+
+
+def speed_table(name: str, recipe: str, runs: dict[str, list[Record]], sizes: dict[str, int], peak: float) -> str:
+    flops = family_of(name, recipe, sizes).flops_per_token(sizes["vocabulary_size"])
+    lines = [
+        f"## {name}, {recipe}: tokens a second",
+        "",
+        "| | tokens/s (lowest to highest) | GFLOP/s of firth's count, share of the peak | peak anonymous memory, MiB |",
+        "|---|---|---|---|",
+    ]
+    for program, records in runs.items():
+        rates = [record["tokens_per_second"] for record in records]
+        rate = statistics.median(rates)
+        memory = max(record["peak_anonymous_mib"] for record in records)
+        spread = f"{rate:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+        work = f"{rate * flops / 1e9:.0f}, {rate * flops / peak:.0%}"
+        lines.append(f"| {program} | {spread} | {work} | {memory:,.0f} |")
+    ours, *others = (statistics.median(record["tokens_per_second"] for record in runs[program]) for program in runs)
+    ratios = ", ".join(f"{ours / other:.2f} times {name}" for name, other in zip(list(runs)[1:], others, strict=True))
+    lines += ["", f"firth: **{ratios}** (aimed at: {NEEDED[name, recipe]}). {flops / 1e6:.1f} MFLOP a token.", ""]
+    return "\n".join(lines)
+
+
+def loss_table(
+    name: str, ours: list[Record], theirs: list[Record], search: dict[float, Record], bits: float, minutes: float
+) -> str:
+    unit = "bits per byte" if name == "gpt" else "nats per masked token"
+    lines = [
+        f"## {name}: held-out loss after {minutes:g} minutes, {unit}",
+        "",
+        "| seed | firth | Trainer | firth's tokens | Trainer's tokens | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for seed, our, their in zip(SEEDS, ours, theirs, strict=False):
+        seconds = f"{our['train_seconds']:.0f}, {their['train_seconds']:.0f}"
+        losses = f"{our['held_out_nats'] * bits:.3f} | {their['held_out_nats'] * bits:.3f}"
+        lines.append(f"| {seed} | {losses} | {our['tokens']:,} | {their['tokens']:,} | {seconds} |")
+    told = ", ".join(f"{rate:g}: {record['held_out_nats'] * bits:.3f}" for rate, record in search.items())
+    lines += ["", f"The Trainer by its learning rate, seed {SEEDS[0]}: {told}.", "", "Curves, seconds and loss:", ""]
+    for program, record in (("firth", ours[0]), ("Trainer", theirs[0])):
+        points = ", ".join(f"{seconds:.0f}: {nats * bits:.3f}" for seconds, nats in record["curve"])
+        lines.append(f"- {program}: {points}")
+    return "\n".join([*lines, ""])
+
+
+def bits_per_byte_of_a_nat(work: Path, sizes: dict[str, int]) -> float:
+    """What a nat per piece of the held-out text is in bits per byte."""
+    text = family_of("gpt", "fast", sizes).stream(EncodedPieces(work / "gpt" / "encoded")).held_out
+    if text is None:
+        raise SystemExit("the corpus is too small to hold anything out; give a larger one")
+    pieces = Pieces.read(work / "gpt" / "pieces")
+    ends = np.concatenate([[0], text.pieces.sentence_ends])
+    n_bytes = sum(
+        len(pieces.decode(text.pieces.ids[ends[first] : ends[stop]].tolist()).encode())
+        for first, stop in zip(text.firsts, text.stops, strict=True)
+    )
+    return float(text.n_pieces / n_bytes / math.log(2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--work", type=Path, help="where the encoded corpus is kept; else it is made anew each time")
+    parser.add_argument("--only", choices=("speed", "losses"))
+    parser.add_argument("--minutes", type=float, default=5.0, help="of each run for its loss")
+    parser.add_argument("--seconds", type=float, default=SPEED_SECONDS, help="of each run for its speed")
+    parser.add_argument("--vocabulary-size", type=int, default=SIZES["vocabulary_size"])
+    parser.add_argument("--commit", action="store_true", help="commit results/transformers.jsonl after each run")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child is not None:
+        print(json.dumps(child(json.loads(arguments.child))))
+        return
+    if arguments.corpus is None or not arguments.corpus.is_file():
+        raise SystemExit(f"--corpus {arguments.corpus}: no such file; give a text file (UTF-8, or .xz of it)")
+    sizes = SIZES | {"vocabulary_size": arguments.vocabulary_size}
+    parts = []
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        prepare(arguments.corpus, work, arguments.vocabulary_size)
+        comparison = Comparison(
+            arguments.corpus, work, sizes, arguments.seconds, arguments.minutes, arguments.commit
+        )  # fmt: skip
+        peak = measured_flops()
+        speeds = {case: comparison.speeds(*case) for case in CASES}
+        if arguments.only != "losses":
+            parts += [speed_table(*case, runs, sizes, peak) for case, runs in speeds.items()]
+        if arguments.only != "speed":
+            for name in KINDS:
+                theirs = speeds[name, "fast"]["Trainer, no dropout"]
+                rate = statistics.median(record["tokens_per_second"] for record in theirs)
+                bits = bits_per_byte_of_a_nat(work, sizes) if name == "gpt" else 1.0
+                parts.append(loss_table(name, *comparison.losses(name, rate), bits, arguments.minutes))
+    commits = {record["commit"] for runs in speeds.values() for record in runs["firth"]}
+    versions = {record["version"] for runs in speeds.values() for record in runs["Trainer"]}
+    head = (
+        f"# firth beside transformers' Trainer\n\n`python benchmarks/transformers.py --corpus {arguments.corpus.name}`:"
+        f" mini (4 layers of 256), {sizes['batch_size']} rows of {sizes['context_length']}, a vocabulary of "
+        f"{sizes['vocabulary_size']:,}, {THREADS} threads, {chosen_precision(CPU)}; medians of {ROUNDS} runs of "
+        f"{arguments.seconds:g} s in turn. Every run: `transformers.jsonl`.\n\nMachine: {machine()}; a product of 2048 "
+        f"x 2048 reaches {peak / 1e9:.0f} GFLOP/s. transformers {', '.join(sorted(versions))}, torch "
+        f"{torch.__version__}. Commits: {', '.join(sorted(commits))}.\n"
+    )
+    (RESULTS / "transformers.md").write_text("\n".join([head, *parts]), encoding="utf-8")
+    print("\n".join([head, *parts]))
+
+
+if __name__ == "__main__":
+    main()

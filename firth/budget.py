@@ -1,0 +1,107 @@
+"""How long a run is, how it stands, and what is reported of it: the same for every loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, NamedTuple
+
+from firth.errors import UsageError
+
+SECONDS_BETWEEN_REPORTS: Final = 1.0
+SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
+DEFAULT_MINUTES: Final = 10.0  # of a contextual family
+TOKENS_PER_WEIGHT: Final = 1.0
+MOST_USEFUL_EPOCHS: Final = 16
+LATE: Final = 0.9  # of the budget: from here on counts for the final loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long a run is: exactly one of the three is given."""
+
+    epochs: float | None = None
+    tokens: float | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses none, several, and what is not positive (UsageError)."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if len(given) != 1:
+            raise UsageError(f"a budget is one of epochs, tokens and minutes; given: {', '.join(given) or 'none'}")
+        for name, value in given.items():
+            if not 0 < value < float("inf"):
+                raise UsageError(f"{name} is {value}; a budget is a positive number")
+
+    def __str__(self) -> str:
+        """The budget in words."""
+        name, value = next((name, value) for name, value in asdict(self).items() if value is not None)
+        return f"{value:,g} {name}"
+
+    def tokens_in(self, n_tokens: int) -> float:
+        """Raw tokens of the run over a corpus of n_tokens; infinite where the clock decides."""
+        if self.tokens is not None:
+            return self.tokens
+        return float("inf") if self.epochs is None else self.epochs * n_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """How a run stands.
+
+    Attributes:
+        seconds: Of training, those before a resumption too.
+        fraction: Of the budget, 0 to 1.
+        tokens: Raw tokens read.
+        epochs: The same in passes over the corpus.
+        loss_nats: Mean over the predicted pairs since the last report, of all tasks together.
+        n_pairs: Pairs predicted since the last report; of a contextual family, tokens predicted.
+        learning_rate: Of the next step.
+        tokens_per_second: Raw tokens a second since the last report.
+        parts_nats: Of a family with several tasks, the mean loss of each since the last report.
+    """
+
+    seconds: float
+    fraction: float
+    tokens: int
+    epochs: float
+    loss_nats: float
+    n_pairs: int
+    learning_rate: float
+    tokens_per_second: float
+    parts_nats: Mapping[str, float] | None = None
+
+    def entry(self) -> dict[str, Any]:
+        """The report as a line of the log has it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class State(NamedTuple):
+    """Where a run stands between two batches: what a resumed run needs beside the model."""
+
+    next_batch: int = 0
+    seconds: float = 0.0
+    loss_nats: float = 0.0  # summed over all pairs so far
+    n_pairs: int = 0
+    late_loss_nats: float = 0.0  # the same over the last tenth of the budget
+    late_pairs: int = 0
+
+
+def chosen_size(n_weights: Sequence[int], n_corpus: int, tokens_of: Callable[[int], float]) -> tuple[int, list[float]]:
+    """Which of several sizes a budget suffices for, and the tokens that those it looked at would see.
+
+    The largest that sees TOKENS_PER_WEIGHT tokens for each weight of its blocks; the smallest, if none does. Tokens are
+    those of the budget, but at most MOST_USEFUL_EPOCHS times those of the corpus: Muennighoff et al. 2023
+    (arXiv 2305.16264) find that beyond, another pass over the same text adds next to nothing.
+
+    Args:
+        n_weights: Of each size, from small to large.
+        n_corpus: Tokens of the corpus.
+        tokens_of: The tokens that a size, by its place, would see in the budget. Asked of one size after the other, up
+            to the first that is too large.
+    """
+    chosen, tokens = 0, []
+    for size, weights in enumerate(n_weights):
+        tokens.append(tokens_of(size))
+        if min(tokens[-1], MOST_USEFUL_EPOCHS * n_corpus) < TOKENS_PER_WEIGHT * weights:
+            break
+        chosen = size
+    return chosen, tokens

@@ -1,0 +1,705 @@
+"""The loop of the families that PyTorch trains: batches -> loss -> step -> log -> checkpoint.
+
+Everything random is drawn anew for each batch from the seed and the batch's number, so that a run which goes on from a
+checkpoint takes the steps that the unbroken one would have taken, at once and, on a processor, to the bit.
+
+The batch of the family is the effective one. What fits the device at a time, a micro-batch of whole rows, is found
+here: its gradients are added up until the batch is through, so that neither the order of the data nor the steps depend
+on it. Several processes under torchrun share the rows of each batch and add their gradients up likewise.
+"""
+
+import json
+import math
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from firth.budget import LATE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_BETWEEN_REPORTS, Budget, Report, State
+from firth.devices import Precision, World, chosen_precision, said, world
+from firth.errors import FirthError, UsageError
+from firth.files import appearing, printable, replacing, uninterrupted
+from firth.formats import safetensors
+from firth.model import CONTEXTUAL, Model, load
+from firth.pieces import Pieces
+from firth.progress import Progress, Silent
+
+Compile = Literal["auto", "always", "never"]
+
+EVALUATIONS: Final = 10  # on the held-out text, in equal parts of the budget
+MOST_EVALUATION_SHARE: Final = 0.05  # of the seconds of training, that evaluations on the way may take
+TOKENS_AT_ONCE: Final[Mapping[str, int]] = {"cpu": 8192, "mps": 16384, "cuda": 1 << 30}
+"""Tokens of the first micro-batch: a processor without enough memory swaps or is killed; CUDA says that it is full."""
+MEASURED_TOKENS: Final[Mapping[str, int]] = {"cpu": 2048, "mps": 8192, "cuda": 65536}
+"""Tokens of the steps that a size's speed is measured by."""
+STEPS_BEFORE_COMPILING: Final = 20
+LEAST_SECONDS_TO_COMPILE_FOR: Final = 180.0
+BATCHES_AHEAD: Final = 3
+DIVERGED: Final = 1.5  # times the loss of a network that has learnt nothing: beyond, two reports in turn end the run
+
+
+@dataclass
+class Run:
+    """A run and where it stands: a model that is not finished yet.
+
+    Attributes:
+        model: Its network is changed in place.
+        budget: How long the run is.
+        seed: Of all that is random.
+        state: Where it stands.
+        optimizer: As `torch.optim.Optimizer.state_dict` has it; None at the beginning.
+        rows: Of a micro-batch; None until it is found.
+        scale: What fp16's loss scaling has learnt; None elsewhere.
+        held_out: What evaluations found so far: the part of the budget, and nats.
+    """
+
+    model: Model
+    budget: Budget
+    seed: int
+    state: State = field(default_factory=State)
+    optimizer: dict[str, Any] | None = None
+    rows: int | None = None
+    scale: dict[str, Any] | None = None
+    held_out: list[tuple[float, float]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Run":
+        """The run whose checkpoint `folder` is."""
+        model = load(folder)
+        if model.family.name not in CONTEXTUAL:
+            raise UsageError(f"the run in {printable(str(folder))} is one of {model.family.name}")
+        try:
+            told = json.loads((folder / "state.json").read_bytes())
+            return cls(
+                model,
+                Budget(**model.record["budget"]),
+                model.record["seed"],
+                State(**told["state"]),
+                _read_optimizer(folder / "optimizer.safetensors", told["optimizer"]),
+                told["rows"],
+                told["scale"],
+                [(fraction, nats) for fraction, nats in told["held_out"]],
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
+
+    def write(self, place: Path) -> None:
+        """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
+        checkpoints = place / "checkpoint"
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        name = str(self.state.next_batch)
+        with appearing(checkpoints / name) as folder:
+            self.model.write(folder)
+            assert self.optimizer is not None
+            told = {
+                "state": self.state._asdict(),
+                "optimizer": _write_optimizer(folder / "optimizer.safetensors", self.optimizer),
+                "rows": self.rows,
+                "scale": self.scale,
+                "held_out": self.held_out,
+            }
+            with replacing(folder / "state.json") as file:
+                json.dump(told, file)
+        with replacing(checkpoints / "latest") as file:
+            file.write(name + "\n")
+        for other in checkpoints.iterdir():
+            if other.is_dir() and other.name != name:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def _write_optimizer(path: Path, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """Writes an optimiser's tensors; returns the rest of it, as JSON."""
+    tensors: dict[str, Any] = {}
+    numbers: dict[str, float] = {}
+    for parameter, values in state_dict["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.ndim:
+                tensors[f"{parameter}.{name}"] = value.detach().cpu().numpy()
+            else:
+                numbers[f"{parameter}.{name}"] = float(value)
+    safetensors.write(path, tensors)
+    return {"numbers": numbers, "groups": state_dict["param_groups"]}
+
+
+def _read_optimizer(path: Path, told: dict[str, Any]) -> dict[str, Any]:
+    state: dict[int, dict[str, Any]] = {}
+    for key, array in safetensors.read(path).items():
+        parameter, _, name = key.partition(".")
+        state.setdefault(int(parameter), {})[name] = torch.from_numpy(np.array(array))
+    for key, number in told["numbers"].items():
+        parameter, _, name = key.partition(".")
+        state.setdefault(int(parameter), {})[name] = torch.tensor(number)
+    for group in told["groups"]:
+        group |= {name: tuple(value) for name, value in group.items() if isinstance(value, list) and name != "params"}
+    return {"state": state, "param_groups": told["groups"]}
+
+
+class Loop:
+    """Takes batches by number until the budget is spent."""
+
+    def __init__(
+        self,
+        run: Run,
+        text: Any,
+        device: torch.device,
+        progress: Progress,
+        on_report: Callable[[Report], object] | None,
+        place: Path | None,
+        *,
+        compiles: Compile = "auto",
+        precision: Precision | None = None,
+        processes: World | None = None,
+        baselines: Mapping[str, float] | None = None,
+    ) -> None:
+        """The run, to be gone on with on `device`; `place` is where its checkpoints go, if anywhere."""
+        self.job = run
+        self.family = run.model.family
+        self.network: nn.Module = run.model.network.to(device)
+        self.text = text
+        self.device = device
+        self.precision = precision or chosen_precision(device)
+        self.world = processes or world()
+        self.progress = progress if self.world.rank == 0 else Silent()
+        self.on_report = on_report if self.world.rank == 0 else None
+        self.place = place if self.world.rank == 0 else None
+        self.compiles = compiles
+        self.baselines = dict(baselines or {})
+        self.n_tokens = run.budget.tokens_in(text.n_tokens)
+        self.state = self.reported = run.state
+        self.began = 0.0  # by the clock, less the seconds before a resumption and those of evaluations
+        self.idle_seconds = {"held_out": 0.0, "compile": 0.0}
+        self.n_suspicious = 0  # reports in turn whose loss is above what knowing nothing costs
+        self.held_out_batches: list[Any] | None = None
+        self.optimizer = self.family.optimizer(self.network)
+        if run.optimizer is not None:
+            self.optimizer.load_state_dict(run.optimizer)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision.scales)
+        if run.scale is not None:
+            self.scaler.load_state_dict(run.scale)
+        self.loss: Callable[[Any], Any] = self.eager_loss
+        self.sums = _Sums(device, run.state)
+        self.parts: dict[str, float] = {}
+        if self.world.size > self.family.batch_size:
+            raise UsageError(
+                f"{self.world.size} processes cannot share a batch of {self.family.batch_size} rows; "
+                "start fewer of them (--nproc-per-node), or raise batch_size"
+            )
+
+    def run(self) -> None:
+        """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""
+        with self.drawing_for_itself():
+            if not self.job.held_out:
+                self.evaluate()
+            try:
+                with self.progress.stage("training", fraction=self.fraction()) as advance:
+                    self.began = time.monotonic() - self.state.seconds
+                    self.descend(advance)
+                    self.report(advance)
+                self.evaluate()
+            except KeyboardInterrupt:
+                self.checkpoint()
+                raise
+            except torch.OutOfMemoryError as error:  # not of a batch, which would be halved
+                raise FirthError(
+                    f"the memory of {said(self.device)} does not hold the network, its gradients and the optimiser's "
+                    "means; choose a smaller --preset"
+                ) from error
+        self.settle(finished=True)
+        self.network.eval().to("cpu")
+
+    def descend(self, advance: Callable[..., None]) -> None:
+        """Steps until the budget is spent, with reports, evaluations and checkpoints between them."""
+        next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+        next_checkpoint = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+        first = self.state.next_batch
+        self.network.train()
+        with ahead(self.prepared, first) as batches:
+            for number in count(first):
+                if number == first + (0 if self.compiles == "always" else STEPS_BEFORE_COMPILING):
+                    self.compile_if_it_pays(number)
+                fraction = self.shared_fraction()
+                if fraction >= 1:
+                    break
+                if time.monotonic() >= next_report:  # before a step, so that the last report has something to tell
+                    self.report(advance)
+                    next_report = time.monotonic() + SECONDS_BETWEEN_REPORTS
+                self.step(number, next(batches), fraction)
+                if self.is_evaluation_due():
+                    self.evaluate()
+                if time.monotonic() >= next_checkpoint and self.fraction() < 1:
+                    self.checkpoint()
+                    next_checkpoint = time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS
+
+    def prepared(self, number: int) -> Any:
+        """Batch `number` as tensors, in memory that a GPU reads by itself where there is one."""
+        batch = tensors(self.family.batch(self.text, number, self.job.seed))
+        if self.device.type != "cuda":
+            return batch
+        return batch._make(x.pin_memory() if isinstance(x, Tensor) else x for x in batch)
+
+    def step(self, number: int, batch: Any, fraction: float) -> None:
+        """One step on the whole of batch `number`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.family.rate(fraction)
+        found = self.gradients(number, batch)
+        with uninterrupted():  # from here on the step is taken whole
+            self.scaler.unscale_(self.optimizer)
+            if self.family.clip:
+                nn.utils.clip_grad_norm_(self.network.parameters(), self.family.clip)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.sums.add(found, is_late=fraction >= LATE)
+            n_pairs = self.state.n_pairs + found.n_predictions
+            late_pairs = self.state.late_pairs + (found.n_predictions if fraction >= LATE else 0)
+            self.state = self.state._replace(next_batch=number + 1, n_pairs=n_pairs, late_pairs=late_pairs)
+
+    def gradients(self, number: int, batch: Any) -> "_Found":
+        """Fills the gradients of the whole batch; a micro-batch that does not fit the memory is halved, all redone."""
+        while True:
+            try:
+                found = self.summed(number, batch)
+                break
+            except RuntimeError as error:  # MPS has no type of its own for it
+                if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+                    raise
+            # Outside of the handler, whose traceback holds on to the tensors.
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            rows = min(self.rows(batch), -(-len(batch.ids) // self.world.size))
+            if rows == 1:
+                raise FirthError(
+                    f"the memory of {said(self.device)} does not hold one row of {batch.ids.shape[1]} tokens; choose a "
+                    "smaller --preset or --context-length"
+                )
+            self.job.rows = rows // 2
+            self.progress.say(
+                f"out of memory with {rows} rows at a time: going on with {rows // 2}, added up to the same batch of "
+                f"{len(batch.ids)}"
+            )
+        if self.world.size > 1:
+            return self.all_reduced(found)
+        return found
+
+    def summed(self, number: int, batch: Any) -> "_Found":
+        """Adds up the gradients of this process's rows of the batch, a micro-batch at a time."""
+        n_rows = len(batch.ids)
+        first, stop = (n_rows * (self.world.rank + one) // self.world.size for one in (0, 1))
+        rows = self.rows(batch)
+        n_all = n_predictions(batch)
+        summed: Tensor | None = None
+        for start in range(first, stop, rows):
+            micro = cut(batch, start, min(start + rows, stop))
+            if not n_predictions(micro):
+                continue  # rows too short to hide anything in
+            torch.manual_seed(_mixed(self.job.seed, number, start))
+            with self.casting():
+                loss = self.loss(moved(micro, self.device))
+            shares = {name: _share(name, micro, n_rows, n_all) for name in loss.parts}
+            mean = torch.stack([part * shares[name] for name, part in loss.parts.items()]).sum()
+            torch.autograd.backward(self.scaler.scale(mean))
+            parts = torch.stack([mean, *(part * shares[name] for name, part in loss.parts.items())]).detach()
+            summed = parts if summed is None else summed + parts
+        if summed is None:
+            raise FirthError(f"batch {number:,} has nothing to predict: its texts are too short")
+        return _Found(summed, list(loss.parts), n_all)
+
+    def rows(self, batch: Any) -> int:
+        """Rows of a micro-batch; at first as many as the kind of device takes well."""
+        if self.job.rows is None:
+            self.job.rows = max(1, TOKENS_AT_ONCE[self.device.type] // batch.ids.shape[1])
+        return self.job.rows
+
+    def all_reduced(self, found: "_Found") -> "_Found":
+        """Adds the gradients and losses of all processes up, in place."""
+        from torch import distributed
+
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        flat = torch.cat([found.nats.float(), *(gradient.flatten() for gradient in gradients)])
+        distributed.all_reduce(flat)
+        nats, *summed = torch.split(flat, [len(found.nats), *(gradient.numel() for gradient in gradients)])
+        for gradient, total in zip(gradients, summed, strict=True):
+            gradient.copy_(total.view_as(gradient))
+        return found._replace(nats=nats)
+
+    def eager_loss(self, batch: Any) -> Any:
+        """What the family says of a batch on the device."""
+        return self.family.loss(self.network, batch)
+
+    def casting(self) -> AbstractContextManager[Any]:
+        """A block whose products are of the precision's type."""
+        if self.precision.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.precision.dtype)
+
+    @contextmanager
+    def drawing_for_itself(self) -> Iterator[None]:
+        """A block that leaves the random state of the process as it was."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            yield
+
+    # --- compiling
+
+    def compiling_pays(self) -> bool:
+        """Whether what is left of the run is long enough to compile for."""
+        if self.compiles != "auto":
+            return self.compiles == "always"
+        left = self.seconds() * (1 / max(1e-9, self.fraction()) - 1)
+        return self.device.type == "cuda" and left >= LEAST_SECONDS_TO_COMPILE_FOR
+
+    def compile_if_it_pays(self, number: int) -> None:
+        """Compiles the loss, and tries it on batch `number`; where there is no compiler, all stays as it is."""
+        if not self.compiling_pays():
+            return
+        began = time.monotonic()
+        batch = self.prepared(number)
+        eager = self.loss
+        try:
+            self.loss = torch.compile(self.eager_loss, dynamic=False)
+            self.summed(number, batch)
+        except torch.OutOfMemoryError:
+            pass  # halved when the step is taken
+        except Exception as error:
+            self.loss = eager
+            first = printable(str(error).strip().partition("\n")[0])[:200]
+            self.progress.say(f"torch.compile does not work here; training goes on without it ({first})")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.stand_still(began, "compile")
+        if self.loss is not eager:
+            self.progress.say(f"compiled the training step in {time.monotonic() - began:.0f} s")
+
+    # --- the clock
+
+    def seconds(self) -> float:
+        """Seconds of training so far."""
+        return time.monotonic() - self.began
+
+    def stand_still(self, since: float, reason: str) -> None:
+        """Takes the seconds from `since` to now out of the budget."""
+        spent = time.monotonic() - since
+        self.began += spent
+        self.idle_seconds[reason] += spent
+
+    def tokens(self) -> int:
+        """Tokens of the batches that were taken, without padding."""
+        return int(self.text.tokens_before(self.state.next_batch))
+
+    def fraction(self) -> float:
+        """The spent part of the budget."""
+        if self.job.budget.minutes is not None:
+            seconds = self.seconds() if self.began else self.state.seconds
+            return min(1.0, seconds / (60 * self.job.budget.minutes))
+        return min(1.0, self.tokens() / self.n_tokens)
+
+    def shared_fraction(self) -> float:
+        """The same; where the clock decides, that of the first process."""
+        if self.world.size == 1 or self.job.budget.minutes is None:
+            return self.fraction()
+        from torch import distributed
+
+        told = torch.tensor([self.fraction()], device=self.device)
+        distributed.broadcast(told, 0)
+        return float(told)
+
+    def apart(self) -> dict[str, float]:
+        """The seconds that do not count as training."""
+        return {f"{reason}_seconds": round(seconds, 3) for reason, seconds in self.idle_seconds.items()}
+
+    # --- what is told
+
+    def report(self, advance: Callable[..., None]) -> None:
+        """Tells bar, log and callback how the run stands."""
+        self.settle_sums()
+        state = self.state = self.state._replace(seconds=self.seconds())
+        since, self.reported = self.reported, state
+        n_pairs = state.n_pairs - since.n_pairs
+        if not n_pairs:
+            return
+        tokens = self.tokens()
+        n_tokens = tokens - int(self.text.tokens_before(since.next_batch))
+        report = Report(
+            seconds=round(state.seconds, 3),
+            fraction=self.fraction(),
+            tokens=tokens,
+            epochs=tokens / self.text.n_tokens,
+            loss_nats=(state.loss_nats - since.loss_nats) / n_pairs,
+            n_pairs=n_pairs,
+            learning_rate=self.family.rate(self.fraction()),
+            tokens_per_second=n_tokens / max(1e-9, state.seconds - since.seconds),
+            parts_nats=dict(self.parts) if len(self.parts) > 1 else None,
+        )
+        self.check_convergence(report)
+        self.job.model.log.append(report.entry())
+        advance(report.fraction, 0, self.facts(report))
+        if self.on_report is not None:
+            self.on_report(report)
+
+    def facts(self, report: Report) -> str:
+        """A report in a few words, its loss beside what knowing nothing costs."""
+        beside = ", ".join(f"{name} {nats:.2f}" for name, nats in self.baselines.items())
+        parts = ", ".join(f"{name} {nats:.3f}" for name, nats in (report.parts_nats or {}).items())
+        held_out = f", held out {self.job.held_out[-1][1]:.3f}" if self.job.held_out else ""
+        shown = f" ({'; '.join(part for part in (parts, beside) if part)})" if parts or beside else ""
+        return f"{report.tokens_per_second:,.0f} tokens/s, loss {report.loss_nats:.3f}{held_out}{shown}"
+
+    def check_convergence(self, report: Report) -> None:
+        """Raises FirthError where the loss is no number, or stays far above what knowing nothing costs."""
+        nothing = self.baselines.get("ln V", math.inf)
+        self.n_suspicious = self.n_suspicious + 1 if report.loss_nats > DIVERGED * nothing else 0
+        if math.isfinite(report.loss_nats) and self.n_suspicious < 2:
+            return
+        kept = ""
+        if self.place is not None and (self.place / "checkpoint" / "latest").is_file():
+            kept = f"; the last good checkpoint is kept in {printable(str(self.place))}: --from goes on from it"
+        raise FirthError(
+            f"training diverged: the loss is {report.loss_nats:.4g} after {report.tokens:,} tokens, at a learning rate "
+            f"of {report.learning_rate:.3g}; lower --learning-rate, or raise --warmup or --batch-size{kept}"
+        )
+
+    def is_evaluation_due(self) -> bool:
+        """Whether the next equal part of the budget has begun, and time is left for an evaluation."""
+        last = self.job.held_out[-1][0] if self.job.held_out else 0.0
+        has_time = self.idle_seconds["held_out"] <= MOST_EVALUATION_SHARE * self.seconds()
+        return has_time and int(EVALUATIONS * self.fraction()) > int(EVALUATIONS * last) and self.fraction() < 1
+
+    def evaluate(self) -> None:
+        """Measures the loss on the held-out text, if there is any; the clock of the budget stands still meanwhile."""
+        began = time.monotonic()
+        fraction = self.fraction()
+        if (nats := self.held_out_nats()) is None:
+            return
+        self.job.held_out.append((fraction, nats))
+        self.job.model.log.append({"fraction": fraction, "held_out_nats": nats})
+        if fraction in (0.0, 1.0):
+            when = "after" if fraction else "before"
+            self.progress.say(f"held-out loss {when} training: {nats:.4f} nats")
+        if self.began:
+            self.stand_still(began, "held_out")
+
+    def held_out_nats(self) -> float | None:
+        """The mean loss of the held-out text's batches, without dropout; None where nothing is held out."""
+        if self.held_out_batches is None:
+            self.held_out_batches = [tensors(batch) for batch in self.family.held_out(self.text)]
+        total, n_all = 0.0, 0
+        was_training = self.network.training
+        self.network.eval()
+        with torch.no_grad():
+            for batch in self.held_out_batches:
+                rows = self.rows(batch)
+                for start in range(0, len(batch.ids), rows):
+                    micro = cut(batch, start, min(start + rows, len(batch.ids)))
+                    if not (n_micro := n_predictions(micro)):
+                        continue
+                    with self.casting():
+                        total += float(self.eager_loss(moved(micro, self.device)).mean) * n_micro
+                    n_all += n_micro
+        self.network.train(was_training)
+        return total / n_all if n_all else None
+
+    # --- what is kept
+
+    def settle_sums(self) -> None:
+        """Reads the losses from the device into the state."""
+        loss_nats, late_loss_nats, self.parts = self.sums.read()
+        self.state = self.state._replace(loss_nats=loss_nats, late_loss_nats=late_loss_nats)
+
+    def settle(self, *, finished: bool) -> None:
+        """Writes where the run stands into the run's state and the model's record."""
+        self.settle_sums()
+        state = self.state = self.state._replace(seconds=self.seconds() if self.began else self.state.seconds)
+        self.job.state = state
+        self.job.optimizer = self.optimizer.state_dict()
+        self.job.scale = self.scaler.state_dict() if self.precision.scales else None
+        mean_loss_nats = state.loss_nats / max(1, state.n_pairs)
+        self.job.model.record |= {
+            "finished": finished,
+            "spent": {
+                "seconds": round(state.seconds, 3),
+                "tokens": self.tokens(),
+                "epochs": self.tokens() / self.text.n_tokens,
+                "n_pairs": state.n_pairs,
+            },
+            "loss_nats": state.late_loss_nats / state.late_pairs if state.late_pairs else mean_loss_nats,
+            "mean_loss_nats": mean_loss_nats,
+        }
+        if self.job.held_out:
+            self.job.model.record["held_out_nats"] = {
+                "before": self.job.held_out[0][1],
+                "last": self.job.held_out[-1][1],
+            }
+
+    def checkpoint(self) -> None:
+        """Keeps where the run stands, if there is a place for it; the clock of the budget stands still meanwhile."""
+        began = time.monotonic()
+        self.settle(finished=False)
+        if self.place is not None and self.is_sound():
+            self.progress.say(f"writing a checkpoint to {self.place.name}")
+            with uninterrupted():
+                self.job.write(self.place)
+        if self.began:
+            self.began += time.monotonic() - began
+
+    def is_sound(self) -> bool:
+        """Whether losses and weights are numbers: what is not is never kept in the place of what is."""
+        weights = self.network.parameters()
+        return math.isfinite(self.state.loss_nats) and all(bool(weight.isfinite().all()) for weight in weights)
+
+
+class _Found(NamedTuple):
+    """What a batch has said."""
+
+    nats: Tensor  # (1 + number of parts,) the mean of the whole batch, and of each part
+    names: list[str]  # of the parts
+    n_predictions: int
+
+
+class _Sums:
+    """Losses added up on the device, so that nothing waits for it until they are read."""
+
+    def __init__(self, device: torch.device, state: State) -> None:
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.total = torch.tensor([state.loss_nats, state.late_loss_nats], dtype=dtype, device=device)
+        self.parts: Tensor | None = None  # since they were read last
+        self.names: list[str] = []
+        self.n_batches = 0
+
+    def add(self, found: _Found, *, is_late: bool) -> None:
+        nats = found.nats.to(self.total.dtype)
+        self.total = self.total + nats[0] * found.n_predictions * torch.tensor(
+            [1.0, float(is_late)], dtype=self.total.dtype, device=self.total.device
+        )
+        self.parts = nats[1:] if self.parts is None else self.parts + nats[1:]
+        self.names = found.names
+        self.n_batches += 1
+
+    def read(self) -> tuple[float, float, dict[str, float]]:
+        """All nats so far, those of the last part of the budget, and the mean of each part since the last time."""
+        total, late = self.total.tolist()
+        parts: dict[str, float] = {}
+        if self.parts is not None:
+            parts = dict(zip(self.names, (self.parts / self.n_batches).tolist(), strict=True))
+        self.parts, self.n_batches = None, 0
+        return total, late, parts
+
+
+# --- batches
+
+
+def tensors(batch: Any) -> Any:
+    """A batch with its arrays as tensors that share their memory."""
+    return batch._make(torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x for x in batch)
+
+
+def moved(batch: Any, device: torch.device) -> Any:
+    """A batch with its tensors on the device, and nothing else: for a number that changes, a step is compiled again."""
+    return batch._make(x.to(device, non_blocking=True) if isinstance(x, Tensor) else None for x in batch)
+
+
+def n_predictions(batch: Any) -> int:
+    """How many tokens a batch has to predict."""
+    if hasattr(batch, "masked"):
+        return len(batch.masked) if batch.weights is None else round(float(batch.weights.sum()))
+    return int(batch.ids[:, 1:].numel() if batch.lengths is None else (batch.lengths - 1).clamp(min=0).sum())
+
+
+def cut(batch: Any, first: int, stop: int) -> Any:
+    """Rows `first` to `stop` of a batch."""
+    n_rows, n_columns = batch.ids.shape
+    if (first, stop) == (0, n_rows):
+        return batch
+    rows = {name: x[first:stop] for name, x in batch._asdict().items() if isinstance(x, Tensor) and len(x) == n_rows}
+    if hasattr(batch, "masked"):
+        inside = (batch.masked >= first * n_columns) & (batch.masked < stop * n_columns)
+        rows |= {
+            name: getattr(batch, name)[inside] for name in ("targets", "weights") if getattr(batch, name) is not None
+        }
+        rows["masked"] = batch.masked[inside] - first * n_columns
+    return batch._replace(**rows)
+
+
+def _share(part: str, micro: Any, n_rows: int, n_all: int) -> float:
+    """The part of the batch's mean that a micro-batch's mean is."""
+    if part == "next_sentence":
+        return len(micro.ids) / n_rows
+    return n_predictions(micro) / max(1, n_all)
+
+
+def _mixed(seed: int, number: int, row: int) -> int:
+    """A seed for the draws of a micro-batch."""
+    return int(np.random.SeedSequence([seed, number, row]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def ahead(made: Callable[[int], Any], first: int) -> Iterator[Iterator[Any]]:
+    """made(first), made(first + 1), ... without end, made in a thread while the block uses those before."""
+    made_ones: queue.Queue[Any] = queue.Queue(BATCHES_AHEAD)
+    stopping = threading.Event()
+
+    def work() -> None:
+        for number in count(first):
+            try:
+                item = made(number)
+            except BaseException as error:
+                item = _Failed(error)
+            while not stopping.is_set():
+                try:
+                    made_ones.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if stopping.is_set() or isinstance(item, _Failed):
+                return
+
+    def taken() -> Iterator[Any]:
+        while True:
+            item = made_ones.get()
+            if isinstance(item, _Failed):
+                raise item.error
+            yield item
+
+    thread = threading.Thread(target=work, name="firth-batches", daemon=True)
+    thread.start()
+    try:
+        yield taken()
+    finally:
+        stopping.set()
+        thread.join()
+
+
+class _Failed(NamedTuple):
+    """What a thread could not make, and why."""
+
+    error: BaseException
+
+
+def measured_speed(family: Any, text: Any, pieces: Pieces, device: torch.device, seconds: float) -> float:
+    """Tokens a second that `family` trains on here, measured for about so many seconds after a first step."""
+    network = family.network(pieces.n_entries, 0)
+    run = Run(Model(family, pieces, network, {}), Budget(tokens=1), 0)
+    loop = Loop(run, text, device, Silent(), None, None, processes=World())
+    batch = loop.prepared(0)
+    rows = min(loop.rows(batch), len(batch.ids), max(1, MEASURED_TOKENS[device.type] // batch.ids.shape[1]))
+    micro = cut(batch, 0, rows)
+    n_tokens = int(batch.n_tokens) * rows / len(batch.ids)
+    network.train()
+    with loop.drawing_for_itself():
+        loop.step(0, micro, 0.0)
+        loop.sums.read()  # waits for the device
+        began, n_steps = time.monotonic(), 0
+        while (spent := time.monotonic() - began) < seconds:
+            loop.step(0, micro, 0.0)
+            loop.sums.read()
+            n_steps += 1
+    return float(n_steps * n_tokens / spent)

@@ -1,0 +1,626 @@
+"""A corpus as the ids of pieces on disk: encoded once, then mapped into memory.
+
+Text is cut at spaces, where no tokenizer of these kinds looks across, and each different stretch between them goes to
+the tokenizer once, on all cores: most words have been met before, and cost no more than a look-up.
+"""
+
+import hashlib
+import json
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from operator import ne
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from firth.corpus import Block, Corpus
+from firth.errors import FirthError, UsageError
+from firth.files import appearing, printable
+from firth.pieces import HAN, PLAIN_PATTERNS, Pieces
+from firth.segmentation import Segmentation
+
+Progress = Callable[[int, int | None, int], None]
+"""Called after each block with the bytes done, the bytes in all (None: not known), and the pieces so far."""
+
+FORMAT: Final = 1
+_DESCRIPTION: Final = "pieces.json"
+_IDS: Final = "ids"
+_SENTENCE_ENDS: Final = "sentence_ends.i64"
+_DOCUMENT_ENDS: Final = "document_ends.i64"
+_WORD_STARTS: Final = "word_starts.u1"
+_OF_PIECES: Final = ("n_entries", "pad", "unk", "cls", "sep", "mask", "end", "special_ids")
+_MOST_TYPES: Final = 1 << 20
+_MOST_TYPE_CHARACTERS: Final = 1 << 25
+_LONGEST_LINE: Final = 1 << 20
+_READ_BYTES: Final = 1 << 20
+_HAN_APART: Final = re.compile(f"[{HAN}]|[^ {HAN}]+")
+_HAN_RUN: Final = re.compile(f"[{HAN}]+")
+
+
+class EncodedPieces:
+    """The pieces of a corpus, mapped into memory from a folder that `encode_pieces` wrote.
+
+    Sentences without pieces are left out, and so are documents without sentences.
+
+    Attributes:
+        folder: where it lies.
+        ids: (n_tokens,) uint16 or uint32, the pieces of the corpus in order; with `byte_bpe`, a document ends with the
+            piece <|endoftext|>, and a sentence that is not its first begins with the line end or space before it.
+        sentence_ends: (n_sentences,) int64, the position just behind each sentence's last piece.
+        document_ends: (n_documents,) int64, the number of the sentence just behind each document's last one.
+        word_starts: (n_tokens,) bool, whether a word begins with the piece; None where that was not asked for.
+        n_unknown: how many pieces stand for text that the vocabulary does not have.
+        digest: of the pieces it was encoded by.
+        n_entries: how many ids there are; this and what follows is as in these `Pieces`.
+        pad: the id of [PAD].
+        unk: of [UNK] or <unk>.
+        cls: of [CLS].
+        sep: of [SEP].
+        mask: of [MASK].
+        end: of <|endoftext|>.
+        special_ids: all ids that stand for no text.
+        n_duplicates: how many lines or documents were left out because they had been met before.
+        fingerprint: a hash of all of this, in hexadecimal.
+        remarks: what the user should hear of how the corpus was read, a sentence each.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        """Opens `folder`.
+
+        Raises:
+            FirthError: it holds no encoded pieces, or not all of them.
+        """
+        self.folder = folder = Path(folder)
+        try:
+            told = json.loads((folder / _DESCRIPTION).read_bytes())
+            if told["format"] != FORMAT:
+                raise FirthError(f"{printable(str(folder))} was encoded by another version of firth; encode again")
+            if told["dtype"] not in ("<u2", "<u4"):
+                raise ValueError(f"ids of type {printable(str(told['dtype']))}")
+            self.ids: npt.NDArray[Any] = _mapped(folder / _IDS, told["dtype"], told["n_tokens"])
+            self.sentence_ends: npt.NDArray[np.int64] = _mapped(folder / _SENTENCE_ENDS, "<i8", told["n_sentences"])
+            self.document_ends: npt.NDArray[np.int64] = _mapped(folder / _DOCUMENT_ENDS, "<i8", told["n_documents"])
+            self.word_starts: npt.NDArray[np.bool_] | None = None
+            if told["has_word_starts"]:
+                self.word_starts = _mapped(folder / _WORD_STARTS, "?", told["n_tokens"])
+            self.n_unknown: int = told["n_unknown"]
+            self.digest: str = told["digest"]
+            self.n_entries: int = told["n_entries"]
+            self.pad: int | None = told["pad"]
+            self.unk: int | None = told["unk"]
+            self.cls: int | None = told["cls"]
+            self.sep: int | None = told["sep"]
+            self.mask: int | None = told["mask"]
+            self.end: int | None = told["end"]
+            self.special_ids = tuple(told["special_ids"])
+            self.n_duplicates: int = told["n_duplicates"]
+            self.fingerprint: str = told["fingerprint"]
+            self.remarks: list[str] = told["remarks"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FirthError(f"{printable(str(folder))} holds no whole encoded pieces: {error}") from None
+
+    @property
+    def n_tokens(self) -> int:
+        """How many pieces the corpus has."""
+        return len(self.ids)
+
+    @property
+    def n_sentences(self) -> int:
+        """How many sentences with pieces it has."""
+        return len(self.sentence_ends)
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents with pieces it has."""
+        return len(self.document_ends)
+
+    @property
+    def unknown_share(self) -> float:
+        """Which part of the pieces stands for text that the vocabulary does not have."""
+        return self.n_unknown / max(1, self.n_tokens)
+
+    def close(self) -> None:
+        """Lets go of the mapped files, which some systems neither rename nor delete before."""
+        self.ids = np.empty(0, dtype=np.uint16)
+        self.sentence_ends = np.empty(0, dtype=np.int64)
+        self.document_ends = np.empty(0, dtype=np.int64)
+        self.word_starts = None
+
+    def __enter__(self) -> Self:
+        """The pieces themselves; they are closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes them."""
+        self.close()
+
+
+def encode_pieces(
+    corpus: Corpus,
+    pieces: Pieces,
+    folder: Path | str,
+    *,
+    words: Segmentation | None = None,
+    drop_duplicates: Literal["no", "lines", "documents"] = "no",
+    progress: Progress | None = None,
+) -> EncodedPieces:
+    """`corpus`, read to its end, as pieces in `folder`; a line is a sentence.
+
+    In memory are only a block of the corpus, the pieces of the stretches met last, and, where duplicates are dropped,
+    64 bits for each line or document. A line of more than a million characters is cut where the corpus cuts it.
+
+    Args:
+        corpus: what `firth.corpus.read` returned, not yet read or to be read again.
+        pieces: what encodes.
+        folder: a directory that does not exist, or is empty. It appears whole or not at all.
+        words: whose words are written down beside the pieces, to be masked as wholes: those of the tokenizer, which
+            sets punctuation apart, and of Han characters those of this segmentation; None: none are.
+        drop_duplicates: leave out lines or documents that have been met before.
+        progress: called after each block.
+
+    Raises:
+        FirthError: the corpus has no text or cannot be read, or the folder cannot be written (disk full).
+        UsageError: the folder holds something.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{printable(str(folder))} exists already; the encoded pieces need a new place")
+    with _appearing(folder) as temporary:
+        store = _Store(temporary, pieces, has_word_starts=words is not None)
+        try:
+            encoder = _Encoder(store, _Lookup(pieces, words), _separator(corpus, pieces), drop_duplicates)
+            for block in _blocks(corpus):
+                encoder.add(block if isinstance(block, str) else "".join(" ".join(line) + "\n" for line in block))
+                if progress is not None:
+                    progress(corpus.done_bytes, corpus.total_bytes, store.n_tokens)
+            encoder.end()
+        finally:
+            store.close()
+        if not store.n_tokens:
+            raise FirthError(f"{corpus.name}: there is no text in it")
+        store.finish(encoder.n_duplicates, encoder.remarks(corpus, pieces))
+    return EncodedPieces(folder)
+
+
+def _blocks(corpus: Corpus) -> Iterator[Block]:
+    try:
+        yield from corpus.blocks()
+    except OSError as error:
+        raise FirthError(f"cannot read {corpus.name}: {error}") from error
+
+
+def _separator(corpus: Corpus, pieces: Pieces) -> str:
+    """What stands between two lines of a document, where pieces can tell."""
+    if pieces.kind != "byte_bpe":
+        return ""
+    return " " if corpus.splits_sentences else "\n"
+
+
+class _Found(NamedTuple):
+    """The pieces of some stretches of text."""
+
+    ids: npt.NDArray[np.uint32]
+    are_starts: npt.NDArray[np.bool_]  # of words
+    lengths: npt.NDArray[np.int64]  # of each stretch, in pieces
+
+
+class _Lookup:
+    """The pieces of the stretches met so far."""
+
+    def __init__(self, pieces: Pieces, words: Segmentation | None) -> None:
+        self._pieces = pieces
+        self._needs_words = words is not None
+        self.cut, self._plain, are_characters = _cut_for(pieces)
+        self._segmentation = None
+        if words is not None and words.method == "chinese" and are_characters:
+            self._segmentation = words
+        self._clear()
+
+    def find(self, stretches: list[str], lines: list[str]) -> _Found:
+        """The pieces of the stretches that lines were cut into; the tokenizer is asked for those it has not met."""
+        if len(self._numbers) > _MOST_TYPES or self._n_characters > _MOST_TYPE_CHARACTERS:
+            self._clear()
+        numbers = np.fromiter(map(self._numbers.get, stretches, repeat(-1)), np.int64, len(stretches))
+        if len(missing := np.flatnonzero(numbers < 0)):
+            self._learn(list(dict.fromkeys([stretches[place] for place in missing.tolist()])))
+            again = map(self._numbers.__getitem__, [stretches[place] for place in missing.tolist()])
+            numbers[missing] = np.fromiter(again, np.int64, len(missing))
+        ends = np.frombuffer(self._ends, np.int64)
+        starts = ends[numbers]  # the first end is 0
+        lengths = ends[numbers + 1] - starts
+        behind = np.cumsum(lengths)
+        places = np.arange(behind[-1] if len(behind) else 0) + np.repeat(starts - behind + lengths, lengths)
+        ids = np.frombuffer(self._ids, np.uint32)[places] if len(places) else np.empty(0, np.uint32)
+        are_starts = np.empty(0, np.bool_)
+        if self._needs_words and len(places):
+            are_starts = np.frombuffer(self._are_starts, np.bool_)[places]
+        if self._segmentation is not None:
+            are_han = np.frombuffer(self._are_han, np.bool_)[numbers]
+            if (lengths[are_han] == 1).all():
+                are_starts[behind[are_han] - 1] = _han_starts("\n".join(lines), self._segmentation)
+        return _Found(ids, are_starts, lengths)
+
+    def _clear(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._n_characters = 0
+        self._ids = array("I")
+        self._are_starts = bytearray()
+        self._are_han = bytearray()  # of each stretch: whether it is a Han character
+        self._ends = array("q", [0])
+
+    def _learn(self, stretches: list[str]) -> None:
+        model = self._pieces.backend.model
+        plain = self._plain
+        others = [stretch for stretch in stretches if plain(stretch) is None]
+        try:
+            backend = self._pieces.backend
+            encode = backend.encode_batch if self._needs_words else backend.encode_batch_fast  # this tells no words
+            encodings = iter(encode(others, add_special_tokens=False))
+        except UnicodeEncodeError as error:
+            raise FirthError(f"no valid text: {error.reason} in '{printable(str(error.object)[:100])}'") from None
+        for stretch in stretches:
+            self._numbers[stretch] = len(self._numbers)
+            self._n_characters += len(stretch)
+            word = plain(stretch)
+            word_ids: list[int | None]
+            if word is None:
+                encoding = next(encodings)
+                self._ids.extend(encoding.ids)
+                word_ids = encoding.word_ids if self._needs_words else []
+            else:
+                ids = [token.id for token in model.tokenize(word)]
+                self._ids.extend(ids)
+                word_ids = [0] * len(ids)
+            self._ends.append(len(self._ids))
+            if self._needs_words:
+                self._are_starts.extend(map(ne, word_ids, [-1, *word_ids[:-1]]))
+        if self._segmentation is not None:
+            self._are_han.extend(_HAN_RUN.match(stretch) is not None for stretch in stretches)
+
+
+def _han_starts(text: str, segmentation: Segmentation) -> npt.NDArray[np.bool_]:
+    """Of each Han character of `text`, whether a word begins there."""
+    runs = "".join(run + "\n" for run in _HAN_RUN.findall(text))
+    split = segmentation.split(runs)
+    are_letters = np.frombuffer(runs.encode("utf-32-le"), "<u4") != ord("\n")
+    starts = np.zeros(len(split.codes), np.bool_)
+    starts[split.starts] = True
+    if len(starts) != len(are_letters):  # normalising has put several characters in the place of one
+        return np.ones(np.count_nonzero(are_letters), np.bool_)
+    of_letters: npt.NDArray[np.bool_] = starts[are_letters]
+    return of_letters
+
+
+class _Cut(NamedTuple):
+    """How a tokenizer's text is cut into stretches that it makes the same of alone.
+
+    Attributes:
+        line: From a line to its stretches.
+        plain: What the tokenizer's model is asked for, for a stretch of which nothing but that would be made on the way
+            to it; None for others. The way takes longer than the model.
+        sets_han_apart: Whether each Han character is a stretch.
+    """
+
+    line: Callable[[str], list[str]]
+    plain: Callable[[str], str | None]
+    sets_han_apart: bool
+
+
+def _cut_for(pieces: Pieces) -> _Cut:
+    told = json.loads(pieces.backend.to_str())
+    normalizer, cut = told["normalizer"] or {"type": None}, told["pre_tokenizer"] or {"type": None}
+    steps = normalizer["normalizers"] if normalizer["type"] == "Sequence" else [normalizer]
+    added = [entry["content"] for entry in told["added_tokens"]]
+    whole = _Cut(lambda line: [line], lambda stretch: None, False)
+    if any(map(_looks_around, told["added_tokens"])) or not all(map(_is_harmless, steps)):
+        return whole
+    if cut["type"] == "ByteLevel" and not cut["add_prefix_space"] and cut.get("use_regex", True):
+        return _cut_bytes(added, lower=any(step["type"] == "Lowercase" for step in steps))
+    if cut["type"] == "BertPreTokenizer" and steps[-1]["type"] == "BertNormalizer" and steps[-1]["clean_text"]:
+        return _cut_words(added, lower=steps[-1]["lowercase"], sets_han_apart=steps[-1]["handle_chinese_chars"])
+    return whole
+
+
+def _looks_around(added: dict[str, Any]) -> bool:
+    """Whether an added entry is found by more than its letters, or stands where a word is taken for plain."""
+    content = added["content"]
+    is_plain = not (added["lstrip"] or added["rstrip"] or added["single_word"])
+    return not is_plain or not content.isascii() or content[:1].isalnum() or " " in content or not content
+
+
+def _is_harmless(step: dict[str, Any]) -> bool:
+    """Whether a normaliser looks at nothing across a space, and leaves ASCII letters and digits as they are."""
+    if step["type"] == "Replace":
+        return step["pattern"].get("Regex") in PLAIN_PATTERNS
+    return step["type"] in (None, "Lowercase", "BertNormalizer", "NFC")
+
+
+def _cut_words(added: list[str], *, lower: bool, sets_han_apart: bool) -> _Cut:
+    """At spaces and ASCII punctuation, each mark a stretch, as BERT sets them apart."""
+    han = HAN if sets_han_apart else ""
+    marks = r"!-/:-@\[-`{-~"
+    entries = [re.escape(entry) for entry in sorted(added, key=len, reverse=True)]
+    find = re.compile("|".join([*entries, f"[{marks}{han}]", f"[^ {marks}{han}]+"])).findall
+    begins = "".join({entry[0] for entry in added})
+
+    def line(text: str) -> list[str]:
+        if lower and text.isascii() and not any(begin in text for begin in begins):
+            text = text.lower()
+        return find(text)
+
+    def plain(stretch: str) -> str | None:
+        if not (stretch.isascii() and stretch.isalnum()):
+            return None
+        return stretch.lower() if lower else stretch
+
+    return _Cut(line, plain, sets_han_apart)
+
+
+def _cut_bytes(added: list[str], *, lower: bool) -> _Cut:
+    """As GPT-2 cuts ASCII; else words with the space before them. Lines with runs of white space stay whole."""
+    find = re.compile(r"'(?:[stmd]|re|ve|ll)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+").findall
+
+    def line(text: str) -> list[str]:
+        before, rest = (text[:1], text[1:]) if text[:1] in ("\n", " ") else ("", text)
+        if " ".join(rest.split()) != rest or "\0" in rest:
+            return [text]
+        if not rest.isascii() or any(entry in rest for entry in added):
+            return (before + rest).replace(" ", "\0 ").removeprefix("\0").split("\0")
+        if lower:
+            rest = rest.lower()
+        return ["\n", *find(rest)] if before == "\n" else find(before + rest)
+
+    def plain(stretch: str) -> str | None:
+        word = stretch.removeprefix(" ")
+        if not (word.isascii() and (word.isalpha() or word.isdigit())):
+            return None
+        word = word.lower() if lower else word
+        return "Ġ" + word if stretch[0] == " " else word  # so GPT-2 writes a space
+
+    return _Cut(line, plain, False)
+
+
+class _Encoder:
+    """Finds the lines and documents of blocks, and writes their pieces to a store."""
+
+    def __init__(
+        self, store: "_Store", lookup: _Lookup, separator: str, drop_duplicates: Literal["no", "lines", "documents"]
+    ) -> None:
+        self._store = store
+        self._lookup = lookup
+        self._separator = separator
+        self._drops = drop_duplicates
+        self._met: set[bytes] = set()
+        self._document = hashlib.blake2b(digest_size=8)  # of the document that is open
+        self._open = ""
+        self.n_duplicates = 0
+
+    def add(self, text: str) -> None:
+        """Adds a block; a line that it leaves open goes on in the next one."""
+        *lines, rest = text.split("\n")
+        if lines:
+            lines[0] = self._open + lines[0]
+            self._open = ""
+        self._open += rest
+        if len(self._open) > _LONGEST_LINE:
+            lines.append(self._open)
+            self._open = ""
+        self._write(lines)
+
+    def end(self) -> None:
+        """Adds what is open still."""
+        self._write([self._open, ""])
+
+    def _write(self, lines: list[str]) -> None:
+        stretches: list[str] = []
+        texts: list[str] = []  # of the sentences
+        sentences: list[int] = []  # where they end, in stretches
+        documents: list[int] = []  # where they end, in sentences
+        is_first = not self._store.has_open_document
+        for line in lines:
+            if not line or line.isspace():
+                if self._closes(texts, stretches, sentences, documents):
+                    documents.append(len(sentences))
+                is_first = True
+                continue
+            line = line.rstrip()  # a sentence of a paragraph keeps the space behind it
+            if self._drops != "no" and self._is_met(line):
+                continue
+            stretches += self._lookup.cut(line if is_first else self._separator + line)
+            texts.append(line)
+            sentences.append(len(stretches))
+            is_first = False
+        self._store.write(self._lookup.find(stretches, texts), sentences, documents)
+
+    def _is_met(self, line: str) -> bool:
+        """Whether a line is left out; where documents are to be compared, none is."""
+        digest = hashlib.blake2b(line.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        if self._drops == "documents":
+            self._document.update(digest)
+            return False
+        if digest in self._met:
+            self.n_duplicates += 1
+            return True
+        self._met.add(digest)
+        return False
+
+    def _closes(self, texts: list[str], stretches: list[str], sentences: list[int], documents: list[int]) -> bool:
+        """Whether a document ends here that stays; one that was met before is taken back."""
+        first = documents[-1] if documents else 0
+        if len(sentences) == first and (documents or not self._store.has_open_document):
+            return False
+        if self._drops != "documents":
+            return True
+        digest = self._document.digest()
+        self._document = hashlib.blake2b(digest_size=8)
+        if digest not in self._met:
+            self._met.add(digest)
+            return True
+        self.n_duplicates += 1
+        del stretches[sentences[first - 1] if first else 0 :]
+        del texts[first:], sentences[first:]
+        if not documents:
+            self._store.take_back()
+        return False
+
+    def remarks(self, corpus: Corpus, pieces: Pieces) -> list[str]:
+        """What the user should hear."""
+        said = [corpus.layout_reason] if corpus.layout_reason else []
+        said += corpus.faults.sentences()
+        if self.n_duplicates:
+            what = self._drops.removesuffix("" if self.n_duplicates > 1 else "s")
+            said.append(f"{self.n_duplicates:,} {what} left out: they had been met before")
+        share = self._store.n_unknown / max(1, self._store.n_tokens)
+        if share >= 0.001:
+            said.append(
+                f"{share:.1%} of the pieces are {pieces.piece(pieces.unk or 0)}: text that the vocabulary does not "
+                "have; one learnt from this corpus would"
+            )
+        return said
+
+
+class _Store:
+    """The files of encoded pieces, as they grow."""
+
+    def __init__(self, folder: Path, pieces: Pieces, *, has_word_starts: bool) -> None:
+        self._folder = folder
+        self._pieces = pieces
+        self._dtype = "<u2" if pieces.size <= 1 << 16 else "<u4"
+        self._has_word_starts = has_word_starts
+        self._files: dict[str, BinaryIO] = {name: (folder / name).open("w+b") for name in self._names()}
+        self.n_tokens = 0
+        self.n_unknown = 0
+        self._n_sentences = 0
+        self._n_documents = 0
+        self._document_start = (0, 0, 0)  # tokens, sentences, unknown pieces where the open document begins
+
+    def _names(self) -> list[str]:
+        names = [_IDS, _SENTENCE_ENDS, _DOCUMENT_ENDS]
+        return [*names, _WORD_STARTS] if self._has_word_starts else names
+
+    @property
+    def has_open_document(self) -> bool:
+        """Whether there are sentences behind the last document's end."""
+        return self._n_sentences > self._document_start[1]
+
+    def write(self, found: _Found, sentences: list[int], documents: list[int]) -> None:
+        """Appends sentences that end at these stretches, and documents that end at these sentences."""
+        ends = np.concatenate([[0], np.cumsum(found.lengths)])[np.asarray(sentences, np.int64)]
+        has_pieces = np.diff(ends, prepend=0) > 0
+        n_sentences = np.concatenate([[0], np.cumsum(has_pieces)])[np.asarray(documents, np.int64)]
+        ends = ends[has_pieces]
+        is_document = np.diff(n_sentences, prepend=0) > 0
+        if len(n_sentences):
+            is_document[0] |= self.has_open_document
+        n_sentences = n_sentences[is_document]
+        ids, are_starts = found.ids, found.are_starts
+        if self._pieces.end is not None and len(n_sentences):
+            ids, are_starts, ends = self._ended(ids, are_starts, ends, n_sentences)
+        if self._pieces.unk is not None:
+            are_unknown = ids == self._pieces.unk
+            n_unknown = int(np.count_nonzero(are_unknown))
+        else:
+            n_unknown = 0
+        self._append(_IDS, ids, self._dtype)
+        self._append(_SENTENCE_ENDS, self.n_tokens + ends, "<i8")
+        self._append(_DOCUMENT_ENDS, self._n_sentences + n_sentences, "<i8")
+        if self._has_word_starts:
+            self._append(_WORD_STARTS, are_starts, "?")
+        if len(n_sentences):
+            last = int(n_sentences[-1])
+            position = int(ends[last - 1]) if last else int(self._pieces.end is not None)
+            unknown = 0 if self._pieces.unk is None else int(np.count_nonzero(are_unknown[:position]))
+            self._document_start = (self.n_tokens + position, self._n_sentences + last, self.n_unknown + unknown)
+        self.n_tokens += len(ids)
+        self.n_unknown += n_unknown
+        self._n_sentences += len(ends)
+        self._n_documents += len(n_sentences)
+
+    def _ended(
+        self,
+        ids: npt.NDArray[np.uint32],
+        are_starts: npt.NDArray[np.bool_],
+        ends: npt.NDArray[np.int64],
+        documents: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """The same with a piece more at the end of each document, which belongs to its last sentence."""
+        assert self._pieces.end is not None
+        if documents[0] == 0:  # the sentence is on disk already
+            self._files[_SENTENCE_ENDS].seek(8 * (self._n_sentences - 1))
+            self._append(_SENTENCE_ENDS, np.asarray([self.n_tokens + 1]), "<i8")
+        places = np.concatenate([[0], ends])[documents]
+        ids = np.insert(ids, places, self._pieces.end)
+        if self._has_word_starts:
+            are_starts = np.insert(are_starts, places, True)
+        shifts = np.searchsorted(documents, np.arange(1, len(ends) + 1), side="right")
+        return ids, are_starts, ends + shifts
+
+    def take_back(self) -> None:
+        """Cuts off what was written of the document that is open."""
+        self.n_tokens, self._n_sentences, self.n_unknown = self._document_start
+        for name, n_bytes in (
+            (_IDS, self.n_tokens * np.dtype(self._dtype).itemsize),
+            (_SENTENCE_ENDS, 8 * self._n_sentences),
+            (_WORD_STARTS, self.n_tokens),
+        ):
+            if name in self._files:
+                self._files[name].seek(n_bytes)
+                self._files[name].truncate()
+
+    def _append(self, name: str, numbers: npt.NDArray[Any], dtype: str) -> None:
+        self._files[name].write(np.ascontiguousarray(numbers, dtype).data)
+
+    def finish(self, n_duplicates: int, remarks: list[str]) -> None:
+        """Writes the description."""
+        digest = hashlib.blake2b(self._pieces.digest.encode(), digest_size=16)
+        for name in self._names():
+            digest.update((self._folder / name).stat().st_size.to_bytes(8, "little"))
+            with (self._folder / name).open("rb") as file:
+                while piece := file.read(_READ_BYTES):
+                    digest.update(piece)
+        told = {
+            "format": FORMAT,
+            "dtype": self._dtype,
+            "n_tokens": self.n_tokens,
+            "n_sentences": self._n_sentences,
+            "n_documents": self._n_documents,
+            "has_word_starts": self._has_word_starts,
+            "n_unknown": self.n_unknown,
+            "n_duplicates": n_duplicates,
+            "remarks": remarks,
+            "digest": self._pieces.digest,
+            **{name: getattr(self._pieces, name) for name in _OF_PIECES},
+            "fingerprint": digest.hexdigest(),
+        }
+        (self._folder / _DESCRIPTION).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+    def close(self) -> None:
+        """Closes the files."""
+        for file in self._files.values():
+            file.close()
+
+
+def _mapped(path: Path, dtype: str, length: int) -> npt.NDArray[Any]:
+    n_bytes = length * np.dtype(dtype).itemsize
+    if path.stat().st_size != n_bytes:
+        raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes instead of {n_bytes:,}")
+    return np.memmap(path, dtype=dtype, mode="r", shape=(length,)) if length else np.empty(0, dtype)
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """`files.appearing`, whose failure to write says what it was about."""
+    place = f"cannot write the encoded pieces to {printable(str(folder))}"
+    try:
+        with appearing(folder) as new:
+            yield new
+    except OSError as error:
+        raise FirthError(f"{place}: {error.strerror}") from error

@@ -1,0 +1,191 @@
+"""Products of small matrices, a tile at a time in registers: the inner loops of negative sampling.
+
+A tile of the result stays in the processor's registers while the loop runs over what it is summed from, so that a
+number once loaded serves several sums. LLVM's vectoriser finds that form for none of the products here; so each tile
+is written in LLVM's own vectors, with its size known when it is compiled. The loops over tiles are in `kernels.py`.
+
+All arrays are contiguous float32, and every place in one is counted in numbers from its first.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Final
+
+from llvmlite import binding, ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+LANES: Final = 16 if binding.get_host_cpu_features().get("avx512f") else 8
+"""Numbers in a vector. A processor with narrower registers takes two or four of them for one."""
+
+written: Callable[[Any], Any] = intrinsic  # whose own type wants `typing` given in every call
+_FLAGS: Final = ("reassoc", "contract", "nsz")  # a sum may be taken in any order, and by fused multiply-adds
+_FLOAT: Final = ir.FloatType()
+_VECTOR: Final = ir.VectorType(_FLOAT, LANES)
+_HALF: Final = ir.VectorType(_FLOAT, 4)
+_INT32: Final = ir.IntType(32)
+_PLACE: Final = ir.IntType(64)
+
+
+@written
+def score_tile(
+    typing: Any, a: Any, at_a: Any, b: Any, at_b: Any, width: Any, into: Any, at: Any, stride: Any
+) -> tuple[Any, Any]:
+    """into = a b': 2 rows of a by 4 of b, which lie `width` apart, a multiple of LANES; those of `into`, `stride`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, at_a, b, at_b, width, into, at, stride = _given(context, builder, signature, arguments)
+        rows_a = [_row(builder, a, at_a, width, i) for i in range(2)]
+        rows_b = [_row(builder, b, at_b, width, j) for j in range(4)]
+        sums = [_variable(builder, ir.Constant(_VECTOR, None)) for _ in range(8)]
+        with _every(builder, width, LANES) as k:
+            vectors_b = [_load(builder, row, k) for row in rows_b]
+            for i, row in enumerate(rows_a):
+                vector_a = _load(builder, row, k)
+                for j, vector_b in enumerate(vectors_b):
+                    _add_product(builder, sums[4 * i + j], vector_a, vector_b)
+        total = _sums_of_lanes(builder, [builder.load(one) for one in sums])
+        for i in range(2):
+            four = builder.shuffle_vector(total, total, _lanes(range(4 * i, 4 * i + 4)))
+            _store(builder, four, _row(builder, into, at, stride, i), _HALF)
+        return context.get_dummy_value()
+
+    return types.void(a, at_a, b, at_b, width, into, at, stride), generate
+
+
+@cache
+def sum_tile(n_rows: int, n_vectors: int, *, adds: bool) -> Any:
+    """The code of a tile of n_rows by n_vectors * LANES numbers: into = weights b, or with `adds` into += weights b.
+
+    weights (n_rows, count) may be transposed: its rows lie row_stride apart, its columns column_stride. The rows of b
+    and of `into` lie `width` apart.
+    """
+
+    @written
+    def tile(
+        typing: Any,
+        weights: Any,
+        at_weights: Any,
+        row_stride: Any,
+        column_stride: Any,
+        b: Any,
+        at_b: Any,
+        count: Any,
+        into: Any,
+        at: Any,
+        width: Any,
+    ) -> tuple[Any, Any]:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            weights, at_weights, row_stride, column_stride, b, at_b, count, into, at, width = _given(
+                context, builder, signature, arguments
+            )
+            places = [ir.Constant(_PLACE, v * LANES) for v in range(n_vectors)]
+            sums = [[_variable(builder, ir.Constant(_VECTOR, None)) for _ in places] for _ in range(n_rows)]
+            weight_rows = [_row(builder, weights, at_weights, row_stride, i) for i in range(n_rows)]
+            with _every(builder, count, 1) as j:
+                row_b = builder.gep(b, [builder.add(at_b, builder.mul(j, width))])
+                vectors_b = [_load(builder, row_b, place) for place in places]
+                for weight_row, sums_of_row in zip(weight_rows, sums, strict=True):
+                    weight = builder.load(builder.gep(weight_row, [builder.mul(j, column_stride)]))
+                    in_all_lanes = _spread(builder, weight)
+                    for one, vector_b in zip(sums_of_row, vectors_b, strict=True):
+                        _add_product(builder, one, in_all_lanes, vector_b)
+            for i, sums_of_row in enumerate(sums):
+                row = _row(builder, into, at, width, i)
+                for one, place in zip(sums_of_row, places, strict=True):
+                    total = builder.load(one)
+                    if adds:
+                        total = builder.fadd(total, _load(builder, row, place), flags=_FLAGS)
+                    _store(builder, total, builder.gep(row, [place]), _VECTOR)
+            return context.get_dummy_value()
+
+        signature = types.void(weights, at_weights, row_stride, column_stride, b, at_b, count, into, at, width)
+        return signature, generate
+
+    return tile
+
+
+@written
+def prefetch(typing: Any, array: Any, at: Any) -> tuple[Any, Any]:
+    """Asks for the cache line of number `at`, to be written to: other work goes on until it is there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, at = _given(context, builder, signature, arguments)
+        address = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [address, _INT32, _INT32, _INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+        for_writing, keep, data = (ir.Constant(_INT32, number) for number in (1, 3, 1))
+        builder.call(function, [builder.bitcast(builder.gep(array, [at]), address), for_writing, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, at), generate
+
+
+def _given(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
+    """The arguments: of an array the address of its first number, of an integer 64 bits."""
+    return [
+        context.make_array(kind)(context, builder, value).data
+        if isinstance(kind, types.Array)
+        else context.cast(builder, value, kind, types.int64)
+        for kind, value in zip(signature.args, arguments, strict=True)
+    ]
+
+
+def _variable(builder: Any, value: Any) -> Any:
+    return cgutils.alloca_once_value(builder, value)  # type: ignore[no-untyped-call]
+
+
+def _row(builder: Any, base: Any, at: Any, stride: Any, number: int) -> Any:
+    """The address of a row's first number."""
+    return builder.gep(base, [builder.add(at, builder.mul(stride, ir.Constant(_PLACE, number)))])
+
+
+@contextmanager
+def _every(builder: Any, stop: Any, step: int) -> Iterator[Any]:
+    """A loop: what is built within runs for 0, step, ... below `stop`."""
+    first, step = ir.Constant(_PLACE, 0), ir.Constant(_PLACE, step)
+    with cgutils.for_range_slice(builder, first, stop, step, _PLACE) as (place, _):
+        yield place
+
+
+def _load(builder: Any, row: Any, place: Any) -> Any:
+    return builder.load(builder.bitcast(builder.gep(row, [place]), _VECTOR.as_pointer()), align=4)
+
+
+def _store(builder: Any, value: Any, address: Any, kind: Any) -> None:
+    builder.store(value, builder.bitcast(address, kind.as_pointer()), align=4)
+
+
+def _spread(builder: Any, number: Any) -> Any:
+    """A vector with the number in every lane."""
+    first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(_INT32, 0))
+    return builder.shuffle_vector(first, first, _lanes([0] * LANES))
+
+
+def _add_product(builder: Any, total: Any, a: Any, b: Any) -> None:
+    builder.store(builder.fadd(builder.load(total), builder.fmul(a, b, flags=_FLAGS), flags=_FLAGS), total)
+
+
+def _lanes(numbers: Sequence[int]) -> Any:
+    return ir.Constant(ir.VectorType(_INT32, len(numbers)), list(numbers))
+
+
+def _sums_of_lanes(builder: Any, vectors: list[Any]) -> Any:
+    """A vector of 8: the sums over the lanes of 8 vectors. Lanes are added in pairs until one is left of each."""
+
+    def pairs_added(a: Any, b: Any, one: Sequence[int], other: Sequence[int]) -> Any:
+        return builder.fadd(
+            builder.shuffle_vector(a, b, _lanes(one)), builder.shuffle_vector(a, b, _lanes(other)), flags=_FLAGS
+        )
+
+    n_lanes = LANES
+    while n_lanes > 8:
+        n_lanes //= 2
+        lower, upper = range(n_lanes), range(n_lanes, 2 * n_lanes)
+        vectors = [pairs_added(vector, vector, lower, upper) for vector in vectors]
+    even, odd = (0, 2, 8, 10, 4, 6, 12, 14), (1, 3, 9, 11, 5, 7, 13, 15)  # within the halves of a register
+    while len(vectors) > 2:
+        vectors = [pairs_added(a, b, even, odd) for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
+    # now the lower half of each has sums over lanes 0 to 3 of four vectors, the upper half those over 4 to 7
+    return pairs_added(vectors[0], vectors[1], (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))

@@ -1,0 +1,469 @@
+"""Training of GPT and BERT from raw text: what comes out, goes on, and is refused."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+
+import firth  # noqa: E402
+from firth import descent, devices, training  # noqa: E402
+from firth.pieces import Pieces  # noqa: E402
+from firth.progress import Lines  # noqa: E402
+
+SMALL = {"n_layers": 2, "dim": 16, "n_heads": 2, "n_positions": 32, "context_length": 16, "batch_size": 4}
+BERT = firth.BERT(**SMALL, vocabulary_size=192, dropout=0.1)
+GPT = firth.GPT(**SMALL, vocabulary_size=192, dropout=0.1)
+PAIRS = replace(BERT, objective="masked_token_and_next_sentence")
+FAMILIES = {"bert": BERT, "bert-pairs": PAIRS, "gpt": GPT, "gpt-2": replace(GPT, norm="pre")}
+WORDS = "the cat dog bird sat ran slept on under over mat log roof and saw a small old green".split()  # noqa: SIM905
+
+
+def sentences(seed: int, n_documents: int = 30) -> list[str]:
+    rng = np.random.default_rng(seed)
+    lines = []
+    for _ in range(n_documents):
+        lines += [" ".join(rng.choice(WORDS, 8)) + "." for _ in range(5)]
+        lines.append("")
+    return lines
+
+
+TEXT = sentences(1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with devices.on_threads(1):
+        yield
+
+
+@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+def family(request):
+    return request.param
+
+
+def trained(family: Any, corpus: Any = TEXT, **changes: Any) -> Any:
+    return firth.train(family, corpus, **({"tokens": 2000, "threads": 1, "seed": 3} | changes))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The files of a model's directory, but for those that say when and how fast it came about."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("firth.json", "log.jsonl")}
+
+
+def state(model: Any) -> dict[str, Any]:
+    n_entries = model.network.n_entries
+    named = model.network.named_parameters()
+    return {name: weight.detach()[: n_entries if name in ("table", "output_bias") else None] for name, weight in named}
+
+
+def assert_equal(first: Any, second: Any) -> None:
+    mine, due = state(first), state(second)
+    assert mine.keys() == due.keys()
+    for name, weight in mine.items():
+        assert torch.equal(weight, due[name]), name
+
+
+# --- what comes out
+
+
+def test_it_learns(family):
+    model = trained(replace(family, dropout=0.0, learning_rate=1e-2), tokens=8000)
+    record = model.record
+    assert record["finished"] is True
+    assert record["held_out_nats"]["last"] < 0.9 * record["held_out_nats"]["before"]
+    assert record["loss_nats"] < record["mean_loss_nats"]
+    assert record["corpus"]["n_documents"] == 30
+    assert {"torch", "tokenizers"} < set(record["versions"])
+    assert model.table().shape == (model.pieces.size, 16)
+    assert model.pieces.size <= 192
+
+
+def test_a_seed_repeats_to_the_bit(family, tmp_path):
+    first, second = (trained(family, output=tmp_path / name) for name in ("first", "second"))
+    assert_equal(first, second)
+    assert files(tmp_path / "first") == files(tmp_path / "second")
+    assert first.record["loss_nats"] == second.record["loss_nats"]
+    assert not np.array_equal(trained(family, seed=4).table(), first.table())
+
+
+def test_a_saved_model_is_loaded_equal(family, tmp_path):
+    model = trained(family)
+    model.save(tmp_path / "model")
+    loaded = firth.load(tmp_path / "model")
+    assert_equal(loaded, model)
+    assert loaded.family == model.family
+    assert loaded.pieces == model.pieces
+    assert loaded.record == model.record
+    assert loaded.log == model.log
+    np.testing.assert_array_equal(loaded.vectors.array, model.vectors.array)
+    loaded.save(tmp_path / "again")
+    assert files(tmp_path / "again") == files(tmp_path / "model")
+
+
+def test_its_pieces_are_looked_up_as_words_are(family, tmp_path):
+    model = trained(family, output=tmp_path / "model")
+    piece_id = model.pieces.encode(["the cat"])[0][-1]
+    piece = model.pieces.piece(piece_id)
+    for vectors in (model.vectors, firth.load(tmp_path / "model").vectors, firth.Vectors.load(tmp_path / "model")):
+        np.testing.assert_array_equal(vectors[piece], model.table()[piece_id])
+        assert len(vectors) == model.pieces.n_entries
+    assert model.vectors.provenance["rows"] == "pieces"
+    with pytest.raises(firth.UsageError, match=r"vocabulary.*model\.pieces"):
+        _ = model.vocabulary
+    with pytest.raises(firth.UsageError, match=r"model\.vocabulary"):
+        _ = firth.train(firth.CBOW(dim=4, min_count=1), TEXT, epochs=1, threads=1).pieces
+
+
+def test_transformers_opens_what_was_trained(family, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    model = trained(family, output=tmp_path / "model")
+    network = transformers.AutoModel.from_pretrained(tmp_path / "model").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    text = "the old cat sat on a green mat."
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert ids == model.pieces.encode([text])[0]
+    with torch.no_grad():
+        theirs = network(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        ours = model.network(torch.tensor([ids]))
+    for layer, (mine, due) in enumerate(zip(ours, theirs, strict=True)):
+        torch.testing.assert_close(mine, due, rtol=0, atol=1e-5, msg=f"layer {layer}")
+
+
+def test_a_corpus_that_can_be_read_once_is_enough():
+    assert_equal(trained(BERT, iter(TEXT)), trained(BERT))
+    words = [line.split() for line in TEXT]
+    assert trained(GPT, iter(words)).record["corpus"]["n_documents"] == 30
+
+
+def test_a_given_tokenizer_is_used(tmp_path):
+    model = trained(BERT, output=tmp_path / "model")
+    again = trained(BERT, sentences(2), tokenizer=tmp_path / "model")
+    assert again.pieces == model.pieces
+    assert trained(BERT, tokenizer=model.pieces).pieces == model.pieces
+    assert trained(BERT, tokenizer=tmp_path / "model" / "vocab.txt").pieces.n_entries == model.pieces.n_entries
+
+
+def test_text_without_spaces_gets_byte_level_pieces(capsys):
+    chinese = ["我今天好开心。", "你今天很忙吗?", "", "他说他不忙。", "开心就好。", ""] * 20
+    model = trained(replace(GPT, vocabulary_size=384), chinese, progress=Lines(sys.stderr))
+    assert model.pieces.kind == "byte_bpe"
+    assert "scripts that set no spaces" in capsys.readouterr().err
+
+
+# --- what goes on
+
+
+def broken_off(family: Any, place: Path, monkeypatch: Any, after: int = 3, **changes: Any) -> None:
+    """A run that Ctrl-C ends at one of its first reports."""
+    reports = []
+
+    def stop(report: Any) -> None:
+        reports.append(report)
+        if len(reports) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(descent, "SECONDS_BETWEEN_REPORTS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            trained(family, output=place, on_report=stop, **changes)
+
+
+def test_an_interrupted_run_goes_on_as_if_unbroken(family, tmp_path, monkeypatch):
+    unbroken = trained(family, output=tmp_path / "unbroken")
+    broken_off(family, tmp_path / "model", monkeypatch)
+    unfinished = firth.load(tmp_path / "model")
+    assert unfinished.record["finished"] is False
+    assert 0 < unfinished.record["spent"]["tokens"] < unbroken.record["spent"]["tokens"]
+    resumed = trained(family, output=tmp_path / "model", resume=True)
+    assert_equal(resumed, unbroken)
+    assert files(tmp_path / "model") == files(tmp_path / "unbroken")
+    assert not (tmp_path / "model" / "checkpoint").exists()
+    for result in ("loss_nats", "mean_loss_nats"):
+        assert resumed.record[result] == unbroken.record[result]
+    assert resumed.record["held_out_nats"] == unbroken.record["held_out_nats"]
+    assert resumed.record["spent"]["tokens"] == unbroken.record["spent"]["tokens"]
+
+
+def test_going_on_takes_no_batch_that_was_read_before(tmp_path, monkeypatch):
+    broken_off(BERT, tmp_path / "model", monkeypatch)
+    numbers = []
+    batch = firth.BERT.batch
+    monkeypatch.setattr(
+        firth.BERT,
+        "batch",
+        lambda family, text, number, seed: numbers.append(number) or batch(family, text, number, seed),
+    )
+    trained(BERT, output=tmp_path / "model", resume=True)
+    assert numbers[0] == 3
+    assert numbers == list(range(3, numbers[-1] + 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": 5}, "a budget of 5 tokens"),
+        ({"seed": 9}, "seed 9"),
+        ({"family": replace(BERT, learning_rate=0.5)}, r"learning_rate 0.5 \(begun with 0.001\)"),
+        ({"family": GPT}, "name 'gpt'"),
+        ({"family": firth.CBOW()}, "is one of bert"),
+        ({"corpus": [*TEXT, "more text."]}, "not the one that the run began with"),
+    ],
+    ids=["budget", "seed", "rate", "family", "kind", "corpus"],
+)
+def test_a_resumed_run_keeps_its_settings(tmp_path, monkeypatch, change, message):
+    broken_off(BERT, tmp_path / "model", monkeypatch)
+    family = change.pop("family", BERT)
+    with pytest.raises(firth.FirthError, match=message):
+        trained(family, change.pop("corpus", TEXT), output=tmp_path / "model", resume=True, **change)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch):
+    broken_off(BERT, tmp_path / "model", monkeypatch)
+    next((tmp_path / "model" / "checkpoint").glob("*/state.json")).write_text("{")
+    with pytest.raises(firth.FirthError, match="damaged"):
+        trained(BERT, output=tmp_path / "model", resume=True)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    """A disk that is full from the second checkpoint on."""
+    from firth.formats import huggingface
+
+    write, calls = huggingface.write, []
+
+    def full(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(huggingface, "write", full)
+    monkeypatch.setattr(descent, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    with pytest.raises(OSError, match="No space left"):
+        trained(BERT, output=tmp_path / "model")
+    monkeypatch.undo()
+    assert firth.load(tmp_path / "model").record["spent"]["tokens"] > 0
+    assert [path.name for path in (tmp_path / "model" / "checkpoint").iterdir() if path.is_dir()] == ["1"]
+    assert_equal(trained(BERT, output=tmp_path / "model", resume=True), trained(BERT))
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path, monkeypatch):
+    loss, calls = firth.BERT.loss, []
+
+    def wild(family: Any, network: Any, batch: Any) -> Any:
+        calls.append(batch)
+        found = loss(family, network, batch)
+        return found if len(calls) < 30 else found._replace(parts={"masked_token": found.mean * float("nan")})
+
+    monkeypatch.setattr(firth.BERT, "loss", wild)
+    monkeypatch.setattr(descent, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    with pytest.raises(firth.FirthError, match=r"diverged.*--learning-rate.*last good checkpoint is kept in"):
+        trained(BERT, output=tmp_path / "model")
+    kept = firth.load(tmp_path / "model")
+    assert all(torch.isfinite(weight).all() for weight in state(kept).values())
+
+
+# --- going on from a model
+
+
+def test_going_on_from_a_model_begins_with_its_weights_and_pieces(family, tmp_path):
+    base = trained(family, output=tmp_path / "base")
+    still = trained(replace(family, learning_rate=1e-12), sentences(2), tokens=1, base=tmp_path / "base")
+    assert still.pieces == base.pieces
+    for name, weight in state(still).items():
+        torch.testing.assert_close(weight, state(base)[name], rtol=0, atol=1e-6)
+    assert still.record["base"]["corpus"] == base.record["corpus"]
+    assert still.record["held_out_nats"]["before"] < 5.2
+
+
+def test_a_published_directory_is_gone_on_with(tmp_path):
+    trained(PAIRS, output=tmp_path / "base")
+    for name in ("firth.json", "log.jsonl", "vectors.safetensors", "vocabulary.tsv"):
+        (tmp_path / "base" / name).unlink()
+    base = firth.load(tmp_path / "base")
+    assert base.family.n_layers == 2
+    sizes = [replace(size, context_length=32) for size in (firth.BERT.tiny(), firth.BERT.mini())]
+    model = trained(sizes, sentences(2), tokens=100, base=tmp_path / "base")
+    assert (model.family.n_layers, model.family.dim) == (2, 16)
+    assert model.family.context_length == 32
+
+
+def test_next_sentences_are_trained_where_the_base_has_a_head_for_them(tmp_path, capsys):
+    trained(BERT, output=tmp_path / "base")
+    model = trained(PAIRS, base=tmp_path / "base", progress=Lines(sys.stderr))
+    assert model.family.objective == "masked_token"
+    assert "has no head for next sentences" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"family": replace(BERT, dim=32)}, "dim is 32, but the model to go on from has 16"),
+        ({"family": GPT}, "gpt cannot go on from a model of bert"),
+        ({"family": replace(BERT, n_positions=64, context_length=64)}, "context_length is 64, .* has 32 positions"),
+    ],
+    ids=["dim", "family", "positions"],
+)
+def test_a_base_of_another_kind_is_refused(tmp_path, changes, message):
+    trained(BERT, output=tmp_path / "base")
+    with pytest.raises(firth.UsageError, match=message):
+        trained(changes["family"], base=tmp_path / "base")
+
+
+# --- which size
+
+
+def test_the_size_follows_from_the_budget(monkeypatch, capsys):
+    asked = []
+
+    def speed(family: Any, text: Any, pieces: Pieces, device: Any, seconds: float) -> float:
+        asked.append(family.n_layers)
+        return 100_000 / family.dim
+
+    monkeypatch.setattr(descent, "measured_speed", speed)
+    monkeypatch.setattr(training, "chosen_size", lambda weights, n, tokens_of: (1, [tokens_of(i) for i in range(3)]))
+    sizes = [replace(BERT, n_layers=n, dim=8 * n) for n in (1, 2, 4, 6)]
+    model = trained(sizes, tokens=None, minutes=0.01, progress=Lines(sys.stderr))
+    assert model.family == sizes[1]
+    assert asked == [1, 2, 4]
+    said = capsys.readouterr().err
+    assert "size 2 layers of 16: 0.0 M tokens fit in 0.01 minutes here" in said
+    assert "4 layers of 32 would see" in said
+
+
+def test_speed_is_measured_on_steps_that_are_thrown_away(tmp_path):
+    from firth import corpus
+    from firth.encoded import encode_pieces
+
+    pieces = trained(BERT).pieces
+    with encode_pieces(corpus.read(TEXT), pieces, tmp_path / "encoded") as encoded:
+        speed = descent.measured_speed(BERT, BERT.stream(encoded), pieces, torch.device("cpu"), 0.05)
+    assert speed > 0
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        (["one document.", "of two sentences."] * 40, "one document; train with masked tokens alone"),
+        (["one sentence.", ""] * 40, "need.* documents of two sentences or more"),
+        ([], "no text|no words"),
+        (["", "", ""], "no text|no words"),
+    ],
+    ids=["one document", "one sentence each", "nothing", "empty lines"],
+)
+def test_a_corpus_without_pairs_is_explained(corpus, message):
+    with pytest.raises(firth.FirthError, match=message):
+        trained(PAIRS, corpus)
+
+
+def test_a_tiny_corpus_is_trained_on(family):
+    model = trained(replace(family, vocabulary_size=128), ["a cat.", "a dog.", "", "a mat.", "a log.", ""], tokens=500)
+    assert model.record["finished"] is True
+    assert np.isfinite(model.table()).all()
+
+
+def test_a_vocabulary_that_the_text_cannot_fill_is_smaller(capsys):
+    model = trained(replace(BERT, vocabulary_size=4096), progress=Lines(sys.stderr))
+    assert model.pieces.n_entries < 512
+    assert "a vocabulary of 4,096 was asked for; the text fills" in capsys.readouterr().err
+
+
+def test_text_that_the_tokenizer_does_not_know_is_reported(tmp_path, capsys):
+    trained(BERT, output=tmp_path / "base")
+    model = trained(BERT, ["мама мыла раму.", "the cat.", ""] * 20, base=tmp_path / "base", progress=Lines(sys.stderr))
+    assert model.record["corpus"]["unknown_share"] > 0.1
+    assert "%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": "tpu"}, "device 'tpu' asked for; here there is"),
+        ({"tokenizer": "missing.json"}, "missing.json"),
+        ({"add_words": 5}, "a model to go on from"),
+        ({"minutes": 1}, "a budget is one of"),
+    ],
+    ids=str,
+)
+def test_arguments_that_make_no_sense(changes, message):
+    with pytest.raises(firth.FirthError, match=message):
+        trained(BERT, **changes)
+
+
+@pytest.mark.parametrize("changes", [{"device": "cpu"}, {"tokenizer": "x"}, {"add_words": 3}], ids=str)
+def test_static_families_have_none_of_it(changes):
+    with pytest.raises(firth.UsageError, match="reads whole words"):
+        firth.train(firth.CBOW(dim=4, min_count=1), TEXT, epochs=1, **changes)
+
+
+@pytest.mark.parametrize("package", ["torch", "tokenizers"])
+def test_a_missing_package_names_the_extra(package):
+    import subprocess
+
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "import firth\n"
+        "try: firth.train(firth.BERT.tiny(), ['a b.'])\n"
+        "except firth.FirthError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'firth[contextual]'" in done.stdout, done.stderr
+
+
+def test_a_log_tells_held_out_losses_and_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(descent, "SECONDS_BETWEEN_REPORTS", 0.0)
+    trained(PAIRS, output=tmp_path / "model")
+    log = [json.loads(line) for line in (tmp_path / "model" / "log.jsonl").read_text().splitlines()]
+    reports = [line for line in log if "loss_nats" in line]
+    assert all(set(line["parts_nats"]) == {"masked_token", "next_sentence"} for line in reports)
+    assert sum(reports[-1]["parts_nats"].values()) == pytest.approx(reports[-1]["loss_nats"], rel=1e-3)
+    assert next(line["fraction"] for line in log if "held_out_nats" in line) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bert", "gpt"])
+def test_two_processes_equal_one_within_rounding(tmp_path, name):
+    """By torchrun with gloo on the processor, from the command line."""
+    import os
+    import subprocess
+
+    (tmp_path / "corpus.txt").write_text("\n".join(TEXT), encoding="utf-8")
+    sizes = "--n-layers 2 --dim 16 --n-heads 2 --n-positions 32 --context-length 16 --batch-size 6"
+    arguments = f"{sizes} --vocabulary-size 192 --tokens 2000 --device cpu --quiet".split()
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for place, launcher in (
+        ("one", [sys.executable, "-m", "firth"]),
+        (
+            "two",
+            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "firth"],
+        ),
+    ):
+        command = [*launcher, "train", name, "corpus.txt", "-o", place, *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(place) == 1  # one process tells the result
+    one, two = (firth.load(tmp_path / place) for place in ("one", "two"))
+    assert two.pieces == one.pieces
+    for parameter, weight in state(two).items():
+        torch.testing.assert_close(weight, state(one)[parameter], rtol=1e-3, atol=1e-4)
+    assert two.record["mean_loss_nats"] == pytest.approx(one.record["mean_loss_nats"], rel=1e-5)
+    assert two.record["held_out_nats"]["last"] == pytest.approx(one.record["held_out_nats"]["last"], rel=1e-4)
+
+
+def test_overwriting_leaves_the_new_models_files(tmp_path):
+    trained(BERT, output=tmp_path / "model")
+    (tmp_path / "model" / "notes.txt").write_text("mine")
+    again = trained(BERT, seed=4, output=tmp_path / "model", overwrite=True)
+    np.testing.assert_array_equal(firth.load(tmp_path / "model").table(), again.table())
+    assert (tmp_path / "model" / "notes.txt").read_text() == "mine"

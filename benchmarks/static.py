@@ -240,7 +240,7 @@ Search = dict[str, dict[float, Record]]
 def compare(
     of: Comparison, rates: dict[str, float], *, one_thread: bool, reproducible: bool, commit: bool
 ) -> tuple[Runs, Search, dict[str, float]]:
-    """The records of the programs over the seeds, alternately, each at its best learning rate; the search; the rates."""
+    """The programs' records over the seeds, alternately, each at its best learning rate; the search; the rates."""
 
     def record(program: str, text: Path, n_words: int, rate: float, seed: int) -> Record:
         settings: dict[str, Any] = of.settings | {

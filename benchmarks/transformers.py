@@ -329,8 +329,7 @@ class Comparison:
     def losses(self, name: str, trainer_speed: float) -> tuple[list[Record], list[Record], dict[float, Record]]:
         """firth's runs, the Trainer's at its best rate, and its search."""
         shared = {"measure": "equal time", "family": name, "recipe": "fast", "minutes": self.minutes}
-        n_steps = max(CURVE_POINTS, round(60 * self.minutes * trainer_speed / self.rows_tokens()))
-        n_steps = round(n_steps, 1 - len(str(n_steps)) + 1)  # so that a slightly other speed is the same run
+        n_steps = max(CURVE_POINTS, math.ceil(60 * self.minutes * trainer_speed / self.rows_tokens()))
         trainer = shared | {"program": "Trainer", "dropout": 0.0, "n_steps": n_steps}
         ours = [self.run(SEEDS[0], **shared, program="firth")]
         search = {rate: self.run(SEEDS[0], **trainer, learning_rate=rate) for rate in LEARNING_RATES}

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from firth.tiles import LANES, prefetch, score_tile, sum_tile
+from firth.tiles import LANES, add_2, add_4, combine_2, combine_4, prefetch, score_tile
 
 # "reassoc" and its kin let sums be vectorised; NaN and infinity keep their meaning, so that a diverged run is seen.
 compiled: Callable[..., Any] = njit(
@@ -215,71 +215,19 @@ def fetch(table: Any, rows: Any, dim: int) -> None:
         prefetch(table, rows[i] * dim + dim - 1)
 
 
-def whole_vectors(dim: int) -> int:
-    """`dim` rounded up to a multiple of LANES."""
-    return -(-dim // LANES) * LANES
+def vectors_of(dim: int) -> tuple[int, ...]:
+    """A tuple as long as a row of `dim` numbers has vectors: see `tiles.py`."""
+    return (0,) * -(-dim // LANES)
 
 
-@cache
-def scores_of_rows(width: int) -> Callable[..., None]:
-    """into = a b': n_a rows of `width` numbers, a multiple of 2, from row at_a on, by n_b, to be rounded up to 4."""
-
-    @compiled
-    def product(a, at_a, n_a, b, at_b, n_b, into, at, stride):  # type: ignore[no-untyped-def]
-        for j in range(0, n_b, 4):  # four rows of b stay in the first cache, and a passes by
-            for i in range(0, n_a, 2):
-                score_tile(a, (at_a + i) * width, b, (at_b + j) * width, width, into, at + i * stride + j, stride)
-
-    return product  # type: ignore[no-any-return]
-
-
-@cache
-def sums_of_rows(n_rows: int, width: int, *, adds: bool) -> Callable[..., None]:
-    """into (+)= weights b, for n_into rows of `width` numbers, to be rounded up to whole tiles of n_rows rows.
-
-    The tiles are as large as 16 registers allow, less three for what is multiplied, and about equal.
-    """
-    n_vectors = width // LANES
-    most = (12 if n_rows == 4 else 13) // n_rows
-    n_tiles = -(-n_vectors // most)
-    n_wider = n_vectors % n_tiles
-    narrow = n_vectors // n_tiles
-    wide_tile, narrow_tile = sum_tile(n_rows, narrow + 1, adds=adds), sum_tile(n_rows, narrow, adds=adds)
-    border = n_wider * (narrow + 1) * LANES
-    wide_step, narrow_step = (narrow + 1) * LANES, narrow * LANES
-
-    @compiled
-    def product(weights, at, row_stride, column_stride, b, at_b, n_b, into, at_into, n_into):  # type: ignore[no-untyped-def]
-        for k in range(0, border, wide_step):  # a few columns of b stay in the first cache
-            for i in range(0, n_into, n_rows):
-                wide_tile(
-                    weights,
-                    at + i * row_stride,
-                    row_stride,
-                    column_stride,
-                    b,
-                    at_b * width + k,
-                    n_b,
-                    into,
-                    (at_into + i) * width + k,
-                    width,
-                )
-        for k in range(border, width, narrow_step):
-            for i in range(0, n_into, n_rows):
-                narrow_tile(
-                    weights,
-                    at + i * row_stride,
-                    row_stride,
-                    column_stride,
-                    b,
-                    at_b * width + k,
-                    n_b,
-                    into,
-                    (at_into + i) * width + k,
-                    width,
-                )
-
-    return product  # type: ignore[no-any-return]
+@compiled
+def score(
+    a: Any, row_a: int, n_a: int, b: Any, row_b: int, n_b: int, into: Any, at: int, stride: int, vectors: Any
+) -> None:
+    """into = a b': of n_a rows, a multiple of 2, from row_a on, and n_b, to be rounded up to 4, from row_b on."""
+    for j in range(0, n_b, 4):
+        for i in range(0, n_a, 2):
+            score_tile(a, row_a + i, b, row_b + j, into, at + i * stride + j, stride, vectors)
 
 
 class Block(NamedTuple):
@@ -358,47 +306,39 @@ def weigh_noise(block: Block, target_rows: Any, noise_rows: Any, weight: Any, nu
                             block.noise_weights[h * pool + m] -= weight
 
 
-@cache
-def negative_sampling_block(width: int) -> Callable[..., float]:
-    """What Skip-gram and CBOW share: fills the three steps of a `Block` whose rows and weights stand in it.
+@compiled
+def descend(block: Block, vectors: Any) -> float:
+    """What Skip-gram and CBOW share: fills the three steps of a block whose rows and weights stand in it.
 
     It returns the loss in nats, times the learning rate, which is the weight of a pair.
     """
-    score = scores_of_rows(width)
-    combine_4, add_4, add_2 = (
-        sums_of_rows(4, width, adds=False),
-        sums_of_rows(4, width, adds=True),
-        sums_of_rows(2, width, adds=True),
+    size, pool = block.hidden.shape[0], block.noise.shape[0]
+    columns = len(block.pair_weights) // size
+    hidden, targets, noise = block.hidden, block.targets, block.noise
+    power, bits = block.power, block.bits
+
+    score(hidden, 0, size, noise, 0, pool, block.noise_scores, 0, pool, vectors)
+    loss = logistic_losses(
+        float32(1.0), block.noise_scores, block.noise_weights, block.noise_slopes, power, bits, size * pool
     )
+    for h in range(0, size, 4):
+        combine_4(block.noise_slopes, h * pool, pool, 1, noise, 0, pool, block.hidden_step, h, vectors)
+    for m in range(0, pool, 4):
+        combine_4(block.noise_slopes, m, 1, pool, hidden, 0, size, block.noise_step, m, vectors)
 
-    @compiled
-    def descend(block):  # type: ignore[no-untyped-def]
-        size, pool = block.hidden.shape[0], block.noise.shape[0]
-        columns = len(block.pair_weights) // size
-        hidden, targets, noise = block.hidden, block.targets, block.noise
-        power, bits = block.power, block.bits
-
-        score(hidden, 0, size, noise, 0, pool, block.noise_scores, 0, pool)
-        loss = logistic_losses(
-            float32(1.0), block.noise_scores, block.noise_weights, block.noise_slopes, power, bits, size * pool
-        )
-        combine_4(block.noise_slopes, 0, pool, 1, noise, 0, pool, block.hidden_step, 0, size)
-        combine_4(block.noise_slopes, 0, 1, pool, hidden, 0, size, block.noise_step, 0, pool)
-
-        for h in range(0, size, 2):
-            first, count = block.pair_first[h], block.pair_count[h]
-            score(hidden, h, 2, targets, first, count, block.pair_scores, h * columns, columns)
-        loss += logistic_losses(
-            float32(-1.0), block.pair_scores, block.pair_weights, block.pair_slopes, power, bits, size * columns
-        )
-        block.targets_step[:] = float32(0.0)
-        for h in range(0, size, 2):
-            first, count = block.pair_first[h], block.pair_count[h]
-            add_2(block.pair_slopes, h * columns, columns, 1, targets, first, count, block.hidden_step, h, 2)
-            add_4(block.pair_slopes, h * columns, 1, columns, hidden, h, 2, block.targets_step, first, count)
-        return float(loss)
-
-    return descend  # type: ignore[no-any-return]
+    for h in range(0, size, 2):
+        first, count = block.pair_first[h], block.pair_count[h]
+        score(hidden, h, 2, targets, first, count, block.pair_scores, h * columns, columns, vectors)
+    loss += logistic_losses(
+        float32(-1.0), block.pair_scores, block.pair_weights, block.pair_slopes, power, bits, size * columns
+    )
+    block.targets_step[:] = float32(0.0)
+    for h in range(0, size, 2):
+        first, count = block.pair_first[h], block.pair_count[h]
+        add_2(block.pair_slopes, h * columns, columns, 1, targets, first, count, block.hidden_step, h, vectors)
+        for t in range(0, count, 4):
+            add_4(block.pair_slopes, h * columns + t, 1, columns, hidden, h, 2, block.targets_step, first + t, vectors)
+    return float(loss)
 
 
 @compiled
@@ -439,15 +379,14 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     Knowing the length of its loops at compile time, and rounding it up to whole vectors, is worth a third of the time.
     The step changes both tables in place; it returns the loss in nats, summed over the pairs, and their number.
     """
-    width = whole_vectors(dim)
-    descend = negative_sampling_block(width)
+    vectors = vectors_of(dim)
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
         table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window
     ):
         pool = noise.shape[1]
-        block = working_memory(size, size + 2 * window, pool, columns_for(window), width)
+        block = working_memory(size, size + 2 * window, pool, columns_for(window), len(vectors) * LANES)
         rate = float32(learning_rate)
         loss = 0.0
         total_pairs = 0
@@ -469,7 +408,7 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
                 block.n_predicted[h] = right[centre] - left[centre] - 1 if centre < stop else 0
                 total_pairs += block.n_predicted[h]
             weigh_noise(block, target_rows, noise[number], rate * float32(negatives / pool), number)
-            loss += descend(block)
+            loss += descend(block, vectors)
             scatter_add(table, rows[start:stop], block.hidden_step, dim)
             scatter_add(output, target_rows, block.targets_step, dim)
             scatter_add(output, noise[number], block.noise_step, dim)
@@ -485,16 +424,14 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     shares (2,) holds, for a window of n words, what n is raised to: its words count n^shares[0] each in the hidden
     vector (-1 the mean, 0 the sum), and each gets n^shares[1] of the hidden vector's gradient.
     """
-    width = whole_vectors(dim)
-    descend = negative_sampling_block(width)
-    combine_2, add_4 = sums_of_rows(2, width, adds=False), sums_of_rows(4, width, adds=True)
+    vectors = vectors_of(dim)
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
         table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window, shares
     ):
         pool = noise.shape[1]
-        columns = columns_for(window)
+        columns, width = columns_for(window), len(vectors) * LANES
         block = working_memory(size, size, pool, 4, width)
         words = np.zeros((size + 2 * window + 4, width), float32)
         words_step = np.zeros((size + 2 * window + 4, width), float32)
@@ -527,14 +464,14 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
                 block.pair_count[h] = 2
                 block.pair_weights[h * 4 + h % 2] = rate * float32(block.n_predicted[h])
             for h in range(0, size, 2):
-                combine_2(in_window, h * columns, columns, 1, words, from_[h], count[h], block.hidden, h, 2)
+                combine_2(in_window, h * columns, columns, 1, words, from_[h], count[h], block.hidden, h, vectors)
             for h in range(size):
                 if block.n_predicted[h]:
                     share = float32((right[start + h] - left[start + h] - 1) ** shares[0])
                     for k in range(width):
                         block.hidden[h, k] *= share
             weigh_noise(block, rows[start:stop], noise[number], rate * float32(negatives / pool), number)
-            loss += descend(block)
+            loss += descend(block, vectors)
             for h in range(size):
                 if block.n_predicted[h]:
                     share = float32((right[start + h] - left[start + h] - 1) ** shares[1])
@@ -542,7 +479,19 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
                         block.hidden_step[h, k] *= share
             words_step[:] = float32(0.0)
             for h in range(0, size, 2):
-                add_4(in_window, h * columns, 1, columns, block.hidden_step, h, 2, words_step, from_[h], count[h])
+                for t in range(0, count[h], 4):
+                    add_4(
+                        in_window,
+                        h * columns + t,
+                        1,
+                        columns,
+                        block.hidden_step,
+                        h,
+                        2,
+                        words_step,
+                        from_[h] + t,
+                        vectors,
+                    )
             scatter_add(table, word_rows, words_step, dim)
             scatter_add(output, rows[start:stop], block.targets_step, dim)
             scatter_add(output, noise[number], block.noise_step, dim)

@@ -4,12 +4,14 @@ A tile of the result stays in the processor's registers while the loop runs over
 number once loaded serves several sums. LLVM's vectoriser finds that form for none of the products here; so each tile
 is written in LLVM's own vectors, with its size known when it is compiled. The loops over tiles are in `kernels.py`.
 
-All arrays are contiguous float32, and every place in one is counted in numbers from its first.
+All arrays are contiguous float32. How many vectors a row has is told by the length of a tuple, `vectors`: it is part of
+the tuple's type, so that Numba compiles for it, and unlike compiled functions a step may hold it and still be found in
+Numba's cache. That cache looks at `kernels.py` for changes, not here: who changes this file empties it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 from llvmlite import binding, ir
@@ -30,14 +32,15 @@ _PLACE: Final = ir.IntType(64)
 
 @written
 def score_tile(
-    typing: Any, a: Any, at_a: Any, b: Any, at_b: Any, width: Any, into: Any, at: Any, stride: Any
+    typing: Any, a: Any, row_a: Any, b: Any, row_b: Any, into: Any, at: Any, stride: Any, vectors: Any
 ) -> tuple[Any, Any]:
-    """into = a b': 2 rows of a by 4 of b, which lie `width` apart, a multiple of LANES; those of `into`, `stride`."""
+    """into = a b': 2 rows of a from row_a on by 4 of b from row_b on; those of `into` lie `stride` apart, from `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, at_a, b, at_b, width, into, at, stride = _given(context, builder, signature, arguments)
-        rows_a = [_row(builder, a, at_a, width, i) for i in range(2)]
-        rows_b = [_row(builder, b, at_b, width, j) for j in range(4)]
+        a, row_a, b, row_b, into, at, stride, _ = _given(context, builder, signature, arguments)
+        width = ir.Constant(_PLACE, len(vectors) * LANES)
+        rows_a = [_row(builder, a, builder.mul(row_a, width), width, i) for i in range(2)]
+        rows_b = [_row(builder, b, builder.mul(row_b, width), width, j) for j in range(4)]
         sums = [_variable(builder, ir.Constant(_VECTOR, None)) for _ in range(8)]
         with _every(builder, width, LANES) as k:
             vectors_b = [_load(builder, row, k) for row in rows_b]
@@ -51,59 +54,68 @@ def score_tile(
             _store(builder, four, _row(builder, into, at, stride, i), _HALF)
         return context.get_dummy_value()
 
-    return types.void(a, at_a, b, at_b, width, into, at, stride), generate
+    return types.void(a, row_a, b, row_b, into, at, stride, vectors), generate
 
 
-@cache
-def sum_tile(n_rows: int, n_vectors: int, *, adds: bool) -> Any:
-    """The code of a tile of n_rows by n_vectors * LANES numbers: into = weights b, or with `adds` into += weights b.
+def _sums_of_rows(n_rows: int, *, adds: bool) -> Any:
+    """The code for n_rows rows of into = weights b, or with `adds` of into += weights b, in tiles of some vectors.
 
-    weights (n_rows, count) may be transposed: its rows lie row_stride apart, its columns column_stride. The rows of b
-    and of `into` lie `width` apart.
+    weights (n_rows, count), from number `at` on, may be transposed: its rows lie row_stride apart, its columns
+    column_stride. b and `into` are taken from the rows row_b and row_into on.
     """
+    most = (12 if n_rows == 4 else 13) // n_rows  # of 16 registers: what is multiplied needs three or four
 
     @written
-    def tile(
+    def sums_of_rows(
         typing: Any,
         weights: Any,
-        at_weights: Any,
+        at: Any,
         row_stride: Any,
         column_stride: Any,
         b: Any,
-        at_b: Any,
+        row_b: Any,
         count: Any,
         into: Any,
-        at: Any,
-        width: Any,
+        row_into: Any,
+        vectors: Any,
     ) -> tuple[Any, Any]:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            weights, at_weights, row_stride, column_stride, b, at_b, count, into, at, width = _given(
+            weights, at, row_stride, column_stride, b, row_b, count, into, row_into, _ = _given(
                 context, builder, signature, arguments
             )
-            places = [ir.Constant(_PLACE, v * LANES) for v in range(n_vectors)]
-            sums = [[_variable(builder, ir.Constant(_VECTOR, None)) for _ in places] for _ in range(n_rows)]
-            weight_rows = [_row(builder, weights, at_weights, row_stride, i) for i in range(n_rows)]
-            with _every(builder, count, 1) as j:
-                row_b = builder.gep(b, [builder.add(at_b, builder.mul(j, width))])
-                vectors_b = [_load(builder, row_b, place) for place in places]
-                for weight_row, sums_of_row in zip(weight_rows, sums, strict=True):
-                    weight = builder.load(builder.gep(weight_row, [builder.mul(j, column_stride)]))
-                    in_all_lanes = _spread(builder, weight)
-                    for one, vector_b in zip(sums_of_row, vectors_b, strict=True):
-                        _add_product(builder, one, in_all_lanes, vector_b)
-            for i, sums_of_row in enumerate(sums):
-                row = _row(builder, into, at, width, i)
-                for one, place in zip(sums_of_row, places, strict=True):
-                    total = builder.load(one)
-                    if adds:
-                        total = builder.fadd(total, _load(builder, row, place), flags=_FLAGS)
-                    _store(builder, total, builder.gep(row, [place]), _VECTOR)
+            n_vectors = len(vectors)
+            width = ir.Constant(_PLACE, n_vectors * LANES)
+            weight_rows = [_row(builder, weights, at, row_stride, i) for i in range(n_rows)]
+            rows_into = [_row(builder, into, builder.mul(row_into, width), width, i) for i in range(n_rows)]
+            n_tiles = -(-n_vectors // most)
+            borders = [tile * n_vectors // n_tiles for tile in range(n_tiles + 1)]
+            for first, stop in pairwise(borders):
+                places = [ir.Constant(_PLACE, v * LANES) for v in range(first, stop)]
+                sums = [[_variable(builder, ir.Constant(_VECTOR, None)) for _ in places] for _ in range(n_rows)]
+                with _every(builder, count, 1) as j:
+                    line = builder.gep(b, [builder.mul(builder.add(row_b, j), width)])
+                    vectors_b = [_load(builder, line, place) for place in places]
+                    for weight_row, sums_of_row in zip(weight_rows, sums, strict=True):
+                        weight = builder.load(builder.gep(weight_row, [builder.mul(j, column_stride)]))
+                        in_all_lanes = _spread(builder, weight)
+                        for one, vector_b in zip(sums_of_row, vectors_b, strict=True):
+                            _add_product(builder, one, in_all_lanes, vector_b)
+                for row, sums_of_row in zip(rows_into, sums, strict=True):
+                    for one, place in zip(sums_of_row, places, strict=True):
+                        total = builder.load(one)
+                        if adds:
+                            total = builder.fadd(total, _load(builder, row, place), flags=_FLAGS)
+                        _store(builder, total, builder.gep(row, [place]), _VECTOR)
             return context.get_dummy_value()
 
-        signature = types.void(weights, at_weights, row_stride, column_stride, b, at_b, count, into, at, width)
+        signature = types.void(weights, at, row_stride, column_stride, b, row_b, count, into, row_into, vectors)
         return signature, generate
 
-    return tile
+    return sums_of_rows
+
+
+combine_2, combine_4 = _sums_of_rows(2, adds=False), _sums_of_rows(4, adds=False)
+add_2, add_4 = _sums_of_rows(2, adds=True), _sums_of_rows(4, adds=True)
 
 
 @written
@@ -123,13 +135,16 @@ def prefetch(typing: Any, array: Any, at: Any) -> tuple[Any, Any]:
 
 
 def _given(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
-    """The arguments: of an array the address of its first number, of an integer 64 bits."""
-    return [
-        context.make_array(kind)(context, builder, value).data
-        if isinstance(kind, types.Array)
-        else context.cast(builder, value, kind, types.int64)
-        for kind, value in zip(signature.args, arguments, strict=True)
-    ]
+    """The arguments: of an array the address of its first number, of an integer 64 bits, of a tuple nothing."""
+    given: list[Any] = []
+    for kind, value in zip(signature.args, arguments, strict=True):
+        if isinstance(kind, types.Array):
+            given.append(context.make_array(kind)(context, builder, value).data)
+        elif isinstance(kind, types.BaseTuple):
+            given.append(None)
+        else:
+            given.append(context.cast(builder, value, kind, types.int64))
+    return given
 
 
 def _variable(builder: Any, value: Any) -> Any:

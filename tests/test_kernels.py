@@ -1,11 +1,16 @@
 """The arithmetic inside the kernels; their steps are compared with the reference in families/test_word2vec.py."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
-from firth import kernels, objectives
+from firth import kernels, objectives, tiles
 from firth.tiles import LANES
 
 
@@ -30,34 +35,41 @@ def test_a_diverged_score_is_seen():
     assert not np.isfinite(total)
 
 
-WIDTHS = [LANES, 3 * LANES, 13 * LANES]
+ROWS_OF_VECTORS = [1, 3, 13, 14]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_scores_of_rows(width):
+@pytest.mark.parametrize("n_vectors", ROWS_OF_VECTORS)
+def test_scores_of_rows(n_vectors):
     rng = np.random.default_rng(0)
-    a, b = (rng.normal(size=(n, width)).astype(np.float32) for n in (10, 12))
+    a, b = (rng.normal(size=(n, n_vectors * LANES)).astype(np.float32) for n in (10, 12))
     into = np.zeros(100, np.float32)
-    kernels.scores_of_rows(width)(a, 2, 6, b, 1, 7, into, 4, 10)
+    kernels.score(a, 2, 6, b, 1, 7, into, 4, 10, (0,) * n_vectors)
     rows = into[4:64].reshape(6, 10)
     np.testing.assert_allclose(rows[:, :8], a[2:8] @ b[1:9].T, rtol=1e-4, atol=1e-4)  # 7 columns are 2 tiles of 4
     assert not into[:4].any()
     assert not rows[:, 8:].any()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("n_rows", [2, 4])
-@pytest.mark.parametrize("adds", [False, True])
-def test_sums_of_rows_also_transposed(width, n_rows, adds):
+SUMS = {"combine_2": tiles.combine_2, "combine_4": tiles.combine_4, "add_2": tiles.add_2, "add_4": tiles.add_4}
+
+
+@pytest.mark.parametrize("n_vectors", ROWS_OF_VECTORS)
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_of_rows_also_transposed(n_vectors, name):
+    sums, n_rows, adds = SUMS[name], int(name[-1]), name.startswith("add")
+
+    @njit
+    def run(weights, row_stride, column_stride, b, into, vectors):
+        sums(weights, 0, row_stride, column_stride, b, 3, 6, into, 4, vectors)
+
     rng = np.random.default_rng(1)
-    weights = rng.normal(size=(8, 6)).astype(np.float32)
-    b, into = (rng.normal(size=(n, width)).astype(np.float32) for n in (9, 12))
-    product = kernels.sums_of_rows(n_rows, width, adds=adds)
-    for row_stride, column_stride, laid in ((6, 1, weights), (1, 8, np.ascontiguousarray(weights.T))):
+    weights = rng.normal(size=(n_rows, 6)).astype(np.float32)
+    b, into = (rng.normal(size=(n, n_vectors * LANES)).astype(np.float32) for n in (9, 12))
+    for row_stride, column_stride, laid in ((6, 1, weights), (1, n_rows, np.ascontiguousarray(weights.T))):
         changed = into.copy()
-        product(laid.reshape(-1), 0, row_stride, column_stride, b, 3, 6, changed, 4, 8)
+        run(laid.reshape(-1), row_stride, column_stride, b, changed, (0,) * n_vectors)
         expected = into.copy()
-        expected[4:] = weights @ b[3:] + (into[4:] if adds else 0)
+        expected[4 : 4 + n_rows] = weights @ b[3:] + (into[4 : 4 + n_rows] if adds else 0)
         np.testing.assert_allclose(changed, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -96,6 +108,25 @@ def test_random_bits_are_splitmix64s():
 
 @pytest.mark.parametrize("dim", [1, 8, 16, 100, 300])
 def test_rows_fill_whole_vectors(dim):
-    width = kernels.whole_vectors(dim)
-    assert width % LANES == 0
+    width = len(kernels.vectors_of(dim)) * LANES
     assert dim <= width < dim + LANES
+
+
+def test_a_compiled_step_is_found_again_by_another_process(tmp_path):
+    """Numba looks for it by what the function holds: anything that differs from process to process would hide it."""
+    program = (
+        "import numpy as np\n"
+        "from firth import kernels\n"
+        "step = kernels.skipgram_negative_sampling(8)\n"
+        "rows, table = np.zeros(0, np.int32), np.zeros((0, 8), np.float32)\n"
+        "step(table, table, rows, rows, rows, 0, 0, np.zeros((0, 4), np.int32), 5, 0.1, 4, 2)\n"
+        "print(sum(step.stats.cache_hits.values()))\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    hits = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert [int(hit) for hit in hits] == [0, 1]

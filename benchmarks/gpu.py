@@ -405,6 +405,7 @@ def peer_part(
                 run = trainer_speed if program == "trainer" else plain_speed
                 try:
                     if device.type == "cuda":
+                        torch.cuda.init()
                         torch.cuda.empty_cache()
                         torch.cuda.reset_peak_memory_stats(device)
                     scores = run(model_name, family, sizes, rows, device)

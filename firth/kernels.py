@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from firth.tiles import LANES, add_2, add_4, combine_2, combine_4, prefetch, score_tile
+from firth.tiles import CODE, LANES, add_2, add_4, combine_2, combine_4, prefetch, score_tile
 
 # "reassoc" and its kin let sums be vectorised; NaN and infinity keep their meaning, so that a diverged run is seen.
 compiled: Callable[..., Any] = njit(
@@ -36,6 +36,11 @@ compiled: Callable[..., Any] = njit(
     boundscheck=False,
     error_model="numpy",
     fastmath={"reassoc", "contract", "nsz", "arcp", "afn"},
+)
+
+# Of functions that are made of tiles only the steps are kept: they hold CODE, and so are found while it is the same.
+compiled_anew: Callable[..., Any] = njit(
+    nogil=True, boundscheck=False, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp", "afn"}
 )
 
 float32 = np.float32
@@ -206,7 +211,7 @@ def scatter_add(table: Any, rows: Any, steps: Any, dim: int) -> None:
             table[row, k] += steps[i, k]
 
 
-@compiled
+@compiled_anew
 def fetch(table: Any, rows: Any, dim: int) -> None:
     """Has the rows on their way from memory: every 16th number, a cache line, and the last."""
     for i in range(len(rows)):
@@ -220,7 +225,7 @@ def vectors_of(dim: int) -> tuple[int, ...]:
     return (0,) * -(-dim // LANES)
 
 
-@compiled
+@compiled_anew
 def score(
     a: Any, row_a: int, n_a: int, b: Any, row_b: int, n_b: int, into: Any, at: int, stride: int, vectors: Any
 ) -> None:
@@ -306,7 +311,7 @@ def weigh_noise(block: Block, target_rows: Any, noise_rows: Any, weight: Any, nu
                             block.noise_weights[h * pool + m] -= weight
 
 
-@compiled
+@compiled_anew
 def descend(block: Block, vectors: Any) -> float:
     """What Skip-gram and CBOW share: fills the three steps of a block whose rows and weights stand in it.
 
@@ -379,12 +384,13 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     Knowing the length of its loops at compile time, and rounding it up to whole vectors, is worth a third of the time.
     The step changes both tables in place; it returns the loss in nats, summed over the pairs, and their number.
     """
-    vectors = vectors_of(dim)
+    vectors, code = vectors_of(dim), CODE
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
         table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window
     ):
+        _ = code
         pool = noise.shape[1]
         block = working_memory(size, size + 2 * window, pool, columns_for(window), len(vectors) * LANES)
         rate = float32(learning_rate)
@@ -424,12 +430,13 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     shares (2,) holds, for a window of n words, what n is raised to: its words count n^shares[0] each in the hidden
     vector (-1 the mean, 0 the sum), and each gets n^shares[1] of the hidden vector's gradient.
     """
-    vectors = vectors_of(dim)
+    vectors, code = vectors_of(dim), CODE
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
         table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window, shares
     ):
+        _ = code
         pool = noise.shape[1]
         columns, width = columns_for(window), len(vectors) * LANES
         block = working_memory(size, size, pool, 4, width)

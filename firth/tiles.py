@@ -6,12 +6,14 @@ is written in LLVM's own vectors, with its size known when it is compiled. The l
 
 All arrays are contiguous float32. How many vectors a row has is told by the length of a tuple, `vectors`: it is part of
 the tuple's type, so that Numba compiles for it, and unlike compiled functions a step may hold it and still be found in
-Numba's cache. That cache looks at `kernels.py` for changes, not here: who changes this file empties it.
+Numba's cache.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 from llvmlite import binding, ir
@@ -20,6 +22,9 @@ from numba.extending import intrinsic
 
 LANES: Final = 16 if binding.get_host_cpu_features().get("avx512f") else 8
 """Numbers in a vector. A processor with narrower registers takes two or four of them for one."""
+
+CODE: Final = f"{hashlib.blake2b(Path(__file__).read_bytes(), digest_size=8).hexdigest()} {LANES}"
+"""What the compiled steps hold, since Numba's cache looks at no other file than theirs for changes."""
 
 written: Callable[[Any], Any] = intrinsic  # whose own type wants `typing` given in every call
 _FLAGS: Final = ("reassoc", "contract", "nsz")  # a sum may be taken in any order, and by fused multiply-adds

@@ -138,6 +138,8 @@ def train(
         raise UsageError(f"threads is {threads}; it must be at least 1")
     if seed < 0:
         raise UsageError(f"seed is {seed}; it must not be negative")
+    if reproducible and minutes is not None:
+        raise UsageError("a run of so many minutes is not reproducible, since the clock decides; give epochs or tokens")
     if asked.place is not None and not resume:
         check_output(asked.place, overwrite=overwrite)
     if sizes[0].name in CONTEXTUAL:
@@ -204,7 +206,8 @@ def _train_words(asked: _Asked) -> Model:
         model.record["threads"] = asked.threads
         budget_and_threads = f"{run.budget} on {_plural(asked.threads, 'thread')}"
         progress.say(f"{len(model.vocabulary):,} words in the vocabulary; {budget_and_threads}")
-        model.record["reproducible"] = asked.reproducible
+        was = asked.reproducible if asked.resume is False else model.record.get("reproducible", False)
+        model.record["reproducible"] = asked.reproducible and was
         loop = Loop(run, encoded, asked.threads, progress, asked.on_report, place, reproducible=asked.reproducible)
         model.record["prepared"] = {"encode_seconds": encode_seconds, "compile_seconds": loop.compile()}
         loop.run()

@@ -214,6 +214,11 @@ def test_arguments_out_of_range(change):
         small(**change)
 
 
+def test_a_reproducible_run_has_no_clock():
+    with pytest.raises(firth.UsageError, match="clock"):
+        train(FAMILY, TEXT, minutes=1, reproducible=True)
+
+
 def test_cased_and_segment_are_settings_of_the_model():
     model = train(FAMILY, ["The cat sat", "the Cat sat"] * 5, epochs=1, preparation=Preparation(cased=True))
     assert {"The", "the", "Cat", "cat"} < set(model.vocabulary.words)

@@ -89,6 +89,31 @@ def test_the_compiled_step_equals_the_reference(family):
     np.testing.assert_allclose(network.output, reference.output, atol=2e-6)
 
 
+@pytest.mark.parametrize("name", ["skipgram", "cbow"])
+@pytest.mark.parametrize(
+    ("dim", "window", "block", "pool"),
+    [(1, 1, 4, 4), (9, 2, 4, 8), (16, 5, 32, 32), (100, 5, 32, 32), (24, 7, 16, 20), (300, 12, 8, 64)],
+)
+def test_the_step_equals_the_reference_at_other_sizes(name, dim, window, block, pool):
+    family = replace(FAMILIES[name], dim=dim, window=window, block=block, noise_pool=pool)
+    rng = np.random.default_rng(6)
+    n = 90
+    position, width = np.arange(n), rng.integers(1, window + 1, n)
+    line_start, line_end = position // 30 * 30, position // 30 * 30 + 30
+    left = np.maximum(position - width, line_start).astype(np.int32)
+    right = np.minimum(position + 1 + width, line_end).astype(np.int32)
+    n_blocks = -(-(n - 5) // block)
+    noise = rng.integers(0, V, (n_blocks, pool)).astype(np.int32)
+    batch = Batch(rng.integers(0, V, n).astype(np.int32), left, right, 2, n - 3, block, noise, n)
+    network = Tables(*((0.3 * rng.normal(size=(V, dim))).astype(np.float32) for _ in range(2)))
+    reference = Tables(*(table.astype(np.float64) for table in network))
+    step, expected = family.step(network, batch, 0.01), reference_step(family, reference, batch, 0.01)
+    assert step.n_pairs == expected.n_pairs
+    assert step.loss_nats == pytest.approx(expected.loss_nats, rel=1e-5)
+    np.testing.assert_allclose(network.input, reference.input, atol=5e-6)
+    np.testing.assert_allclose(network.output, reference.output, atol=5e-6)
+
+
 def test_the_references_gradient_is_the_derivative_of_its_loss(family):
     if getattr(family, "combine", "") == "mean":
         family = replace(family, context_gradient="divided")  # "whole" is no derivative, and says so

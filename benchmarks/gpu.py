@@ -351,7 +351,7 @@ def marked(device: torch.device) -> Any:
     """A moment of the device."""
     if device.type != "cuda":
         return time.perf_counter()
-    event = torch.cuda.Event(enable_timing=True)
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     event.record()
     return event
 
@@ -376,7 +376,7 @@ def profile(loop: Loop, path: Path, head: Record) -> None:
     events = sorted(profiler.key_averages(), key=lambda event: -getattr(event, key))
     if loop.device.type == "cuda":  # kernels themselves: an operator's row repeats the time of its kernels
         spans = ("Optimizer.", "##", "Torch-Compiled")
-        events = [event for event in events if event.device_type == torch.autograd.DeviceType.CUDA]
+        events = [event for event in events if event.device_type == torch.autograd.DeviceType.CUDA]  # type: ignore[attr-defined]
         events = [event for event in events if not event.key.startswith(spans)]
     total = sum(getattr(event, key) for event in events)
     lines = [json.dumps(head), "", f"{total / 3e3:.2f} ms a step; microseconds a step, calls a step, share, kernel", ""]
@@ -405,7 +405,7 @@ def peer_part(
                 run = trainer_speed if program == "trainer" else plain_speed
                 try:
                     if device.type == "cuda":
-                        torch.cuda.init()
+                        torch.cuda.init()  # type: ignore[no-untyped-call]
                         torch.cuda.empty_cache()
                         torch.cuda.reset_peak_memory_stats(device)
                     scores = run(model_name, family, sizes, rows, device)

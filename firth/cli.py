@@ -521,7 +521,8 @@ def list_cache(*, cache_dir: Path | None = None, as_json: AsJson = False) -> Non
     rows: list[Row] = [
         {
             "corpus": entry.sources,
-            "words": entry.n_tokens,
+            "what": entry.what,
+            "tokens": entry.n_tokens,
             "megabytes": round(entry.n_bytes / 1e6, 1),
             "days_unused": round(entry.seconds_unused / 86400, 1),
             "folder": str(entry.folder),

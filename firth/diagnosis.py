@@ -1,6 +1,7 @@
 """What encodings the files of a corpus seem to be in, where that is not what was asked for."""
 
 import codecs
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from firth.encodings import (
     LEAST_INVALID,
     LEAST_ORDINARY,
     is_another,
+    likeliest,
     most_ordinary,
     n_beyond_ascii,
     ordinariness,
@@ -26,6 +28,9 @@ from firth.sources import Sources, find
 UTF8: Final = ("utf-8", "utf-8-sig")
 """Names of UTF-8, as `codecs.lookup` gives them."""
 
+STANDARD_INPUT: Final = "standard input"
+"""What messages call it."""
+
 _MOST_BROKEN: Final = 0.01  # of the text: with more, replacing what is invalid leaves garbage
 _READ_ANYTHING: Final = ("iso8859-1", "iso8859-15", "cp1252")
 _PROBED_CHARACTERS: Final = 1 << 20  # in all files together, and at most so many in each and so few:
@@ -34,6 +39,7 @@ _SEARCHED_CHARACTERS: Final = 1 << 26
 _LEAST_SEARCHED: Final = 1 << 20
 _PROBED_FILES: Final = 64  # with invalid bytes
 _PROBED_OTHER_FILES: Final = 1000
+_PEEKED_BYTES: Final = 1 << 13  # as many as Python's buffer of a stream holds at least
 
 
 def texts_of(path: Path, preparation: Preparation) -> Iterator[str]:
@@ -46,6 +52,14 @@ def texts_of(path: Path, preparation: Preparation) -> Iterator[str]:
     if isinstance(found, Sources):
         for unit in found.units():
             yield from unit.texts
+
+
+def beginning_of_standard_input() -> bytes:
+    """Its first bytes, which stay there to be read; none where they cannot be looked at."""
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    with suppress(OSError, ValueError):  # whoever reads it says so
+        return bytes(peek(_PEEKED_BYTES)) if peek is not None else b""
+    return b""
 
 
 class Guess(NamedTuple):
@@ -63,7 +77,9 @@ class Guess(NamedTuple):
     undecodable: dict[str, float]
 
 
-def guess(corpus: Corpus, names: list[str], invalid: Mapping[str, int], preparation: Preparation) -> Guess:
+def guess(
+    corpus: Corpus, names: list[str], invalid: Mapping[str, int], preparation: Preparation, beginning: bytes = b""
+) -> Guess:
     """What the files of a corpus that was read seem to be in.
 
     Args:
@@ -71,6 +87,7 @@ def guess(corpus: Corpus, names: list[str], invalid: Mapping[str, int], preparat
         names: its paths as they were given.
         invalid: by file, how many stretches of bytes are not valid in the encoding.
         preparation: the encoding that was asked for.
+        beginning: the first bytes of standard input, if that is among the paths.
     """
     undecodable = {
         name: n_invalid / max(1, corpus.done_bytes)  # of standard input, which cannot be looked at again
@@ -78,6 +95,11 @@ def guess(corpus: Corpus, names: list[str], invalid: Mapping[str, int], preparat
         if not Path(name).is_file()
     }
     others: dict[str, str] = {}
+    if STANDARD_INPUT in undecodable:
+        encoding = likeliest(beginning, preparation.encoding)
+        if encoding is not None and not (encoding == "utf-8" and _is_utf8(preparation)):
+            others[STANDARD_INPUT] = encoding
+            del undecodable[STANDARD_INPUT]
     right: list[str] = []
     if invalid or not _is_utf8(preparation):
         shown, faulty = _files(corpus, names, invalid)

@@ -25,7 +25,7 @@ from firth import layout as layouts
 from firth.corpus import Corpus
 from firth.counting import HashedSequences, HashSet
 from firth.cutting import available_processors
-from firth.diagnosis import UTF8, guess, texts_of
+from firth.diagnosis import STANDARD_INPUT, UTF8, beginning_of_standard_input, guess, texts_of
 from firth.errors import EncodingError, FirthError
 from firth.families.family import Family
 from firth.faults import Faults
@@ -57,6 +57,7 @@ _ONCE: Final = 0.75
 _TYPES_FOR_ONCE: Final = 10_000
 _MOST_TYPES: Final = 10_000_000
 _LEAST_WORDS_A_LINE: Final = 3.0
+_LEAST_LINES_A_DOCUMENT: Final = 1.5  # for joining them to change much; a record is a document
 _PATIENCE_SECONDS: Final = 3600.0
 
 _MARKUP_PATTERNS: Final = {
@@ -224,6 +225,7 @@ def check(
     progress = progress or Silent()
     n_threads = threads or available_processors()
     names = _names(sources)
+    beginning = beginning_of_standard_input() if names is not None and "-" in names else b""
     with _encoded(sources, names, preparation, cache_dir, progress) as (corpus, encoded, first_fault):
         invalid = dict(encoded.faults.invalid)
         if not corpus.longest_line.n_characters:  # it was read before, and lies in the cache
@@ -237,7 +239,7 @@ def check(
         inspection = Inspection(
             **_counted(corpus, encoded),
             **_seen(corpus.samples(), encoded),
-            **guess(corpus, names or [], invalid, preparation)._asdict(),
+            **guess(corpus, names or [], invalid, preparation, beginning)._asdict(),
             invalid=invalid,
             first_invalid=tuple(_places(invalid, preparation, first_fault)),
             remarks=tuple(_remarks(encoded, preparation)),
@@ -290,9 +292,23 @@ def _encoded(
                 raise
             first_fault = str(error)
             corpus = corpora.read(sources, lenient)
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="firth-check-"))
+            folder = stack.enter_context(_passing_folder(cache_dir))
             encoded = stack.enter_context(cache.encoded(corpus, None, lenient, cache_dir=folder, progress=progress))
         yield corpus, encoded, first_fault
+
+
+def _passing_folder(cache_dir: str | os.PathLike[str] | None) -> tempfile.TemporaryDirectory[str]:
+    """A place for what is read with bytes replaced: in the cache's place if one is given."""
+    if cache_dir is None:
+        return tempfile.TemporaryDirectory(prefix="firth-check-")
+    folder = cache.place(cache_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # By this name `firth cache clear` knows what a process left that was killed.
+        return tempfile.TemporaryDirectory(prefix=".unfinished-check-", dir=folder)
+    except OSError as error:
+        shown = printable(str(folder))
+        raise FirthError(f"cannot write to the cache {shown}: {error.strerror}; --cache-dir names another") from error
 
 
 # --- what was read ----------------------------------------------------------------------------------------
@@ -484,7 +500,7 @@ def _paces(families: Sequence[Family], encoded: EncodedCorpus, threads: int) -> 
 def _findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
     """What to mend in how the text is read."""
     yield from _encoding_findings(found, preparation)
-    if found.recognised_layout == "wrapped" and found.layout == "lines":
+    if found.recognised_layout == "wrapped" and found.layout != "wrapped":
         yield Finding("the lines look hard-wrapped: read as lines, windows end in mid-sentence", "--layout wrapped")
     if found.recognised_layout == "lines" and found.layout == "wrapped" and preparation.layout == "wrapped":
         yield Finding("the lines do not look hard-wrapped, and would be joined all the same", "--layout lines")
@@ -520,7 +536,7 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
     if found.undecodable:
         yield Finding(
             f"{max(found.undecodable.values()):.0%} of the characters are not valid {asked} in "
-            f"{_few(found.undecodable)}, and no encoding known here fits: replacing them would leave garbage; name the "
+            f"{_few(found.undecodable)}, and {_untold(found)}: replacing what is invalid would leave garbage; name the "
             "encoding of these files, convert them, or leave them out",
             "",
         )
@@ -531,6 +547,13 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
         )
 
 
+def _untold(found: Inspection) -> str:
+    """Why nothing is advised for what cannot be decoded."""
+    if set(found.undecodable) == {STANDARD_INPUT}:
+        return "no encoding can be told from its first bytes"
+    return "no encoding known here fits"
+
+
 def _warnings(found: Inspection, warnings: Iterable[str]) -> Iterator[Finding]:
     """The warnings of a segmentation; what they name is advised where the text is in a script that it is for."""
     unspaced = sum(found.scripts.get(script, 0.0) for script in WITHOUT_SPACES)
@@ -539,9 +562,11 @@ def _warnings(found: Inspection, warnings: Iterable[str]) -> Iterator[Finding]:
 
 
 def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
-    if found.layout == "lines" and found.words_per_line < _LEAST_WORDS_A_LINE:
+    if found.layout != "wrapped" and found.words_per_line < _LEAST_WORDS_A_LINE:
+        can_be_joined = found.n_lines >= _LEAST_LINES_A_DOCUMENT * found.n_documents  # no document is joined to another
         yield Finding(
-            f"a line has {found.words_per_line:.1f} words on average, and windows end where it ends", "--layout wrapped"
+            f"a line has {found.words_per_line:.1f} words on average, and windows end where it ends",
+            "--layout wrapped" if can_be_joined else "",
         )
     if found.long >= _LONG_WORDS:
         yield Finding(
@@ -567,13 +592,14 @@ def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Find
 def _duplicate_findings(found: Inspection) -> Iterator[Finding]:
     if found.n_duplicate_lines is None or found.duplicate_line_words is None:
         return
-    if found.n_duplicate_documents and (found.duplicate_document_words or 0.0) >= _DUPLICATE_DOCUMENTS:
+    line_words, document_words = found.duplicate_line_words, found.duplicate_document_words or 0.0
+    if found.n_duplicate_documents and document_words >= _DUPLICATE_DOCUMENTS:
         yield Finding(
-            f"{_n(found.n_duplicate_documents, 'document')} ({found.duplicate_document_words:.1%} of the words) "
-            "came before",
+            f"{_n(found.n_duplicate_documents, 'document')} ({document_words:.1%} of the words) came before",
             "--drop-duplicates documents",
         )
-    elif found.duplicate_line_words >= _DUPLICATE_LINES:
+        line_words -= document_words  # whose lines go with them
+    if line_words >= _DUPLICATE_LINES:
         yield Finding(
             f"{_n(found.n_duplicate_lines, 'line')} ({found.duplicate_line_words:.1%} of the words) came before",
             "--drop-duplicates lines",
@@ -589,8 +615,8 @@ def _markup_finding(kind: str, share: float) -> Finding:
 
 
 def _option_in(message: str) -> str:
-    """The first option that a message names, with its value."""
-    found = re.search(r"--[a-z][a-z-]*(?: [a-z0-9.]+)?", message)
+    """The first option that a message names with a value; empty where there is none."""
+    found = re.search(r"--[a-z][a-z-]* [a-z0-9.]+", message)
     return found[0] if found else ""
 
 

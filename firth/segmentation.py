@@ -1,7 +1,8 @@
 """Lines of text cut into words: Unicode words, white space, Chinese, or characters.
 
-Text is normalised first, then everything is decided character by character from one table of classes, a block of
-lines at a time, so that a corpus and a query are cut by the same code.
+Text is normalised first, and rid of what nobody sees in it (soft hyphens, word joiners, byte-order marks); then
+everything is decided character by character from one table of classes, a block of lines at a time, so that a corpus and
+a query are cut by the same code.
 """
 
 import functools
@@ -50,6 +51,7 @@ _IRREGULAR_RANGES: Final = (  # all but ideographs, Hangul, surrogates, private 
 )
 _END_OF_CASE: Final = 0x20000
 _JOINERS: Final = "\u200c\u200d"
+_INVISIBLE: Final = "\u00ad\u2060\ufeff"  # soft hyphens, word joiners, byte-order marks: inside words, no part of them
 _NEWLINE: Final = 0x0A
 _ZERO: Final = 0x30
 _SAME_INNER: Final = (("\u2019", "'"), ("\u2010", "-"), ("\u2011", "-"))  # how inner characters are written too
@@ -137,7 +139,7 @@ class Segmentation:
             object.__setattr__(self, "segmenter", _installed_segmenter())
 
     def normalize(self, text: str) -> str:
-        """`text` as the words in it are written: composed, lower-cased if words are, and so on.
+        """`text` as the words in it are written: composed, lower-cased if words are, without soft hyphens, and so on.
 
         Raises:
             FirthError: `text` holds surrogates, or is to be simplified and opencc is not installed.
@@ -161,6 +163,7 @@ class Segmentation:
         """
         codes, classes = self._normalized(text)
         newlines = np.flatnonzero(codes == _NEWLINE)
+        n_dropped = _n_invisible(text, len(newlines) + 1)  # a line of these alone is not empty: it ends no document
         in_space = (classes & _SPACE) != 0
         spaces = np.flatnonzero(in_space)
         if self.method == "space":
@@ -177,14 +180,14 @@ class Segmentation:
             starts=starts,
             ends=ends,
             line_ends=np.searchsorted(starts, newlines),
-            visible_ends=newlines - np.searchsorted(spaces, newlines),
-            n_visible=len(codes) - len(spaces),
+            visible_ends=newlines - np.searchsorted(spaces, newlines) + n_dropped[:-1],
+            n_visible=len(codes) - len(spaces) + int(n_dropped[-1]),
         )
 
     def _normalized(self, text: str) -> tuple[Codes, Classes]:
         """The code points of `text` when normalised, and their classes; it has as many newlines as before."""
         form = self.unicode_form
-        codes, classes = _composed(*_classified(text, form), form)
+        codes, classes = _composed(*_classified(_without_invisible(text), form), form)
         if self.simplified:
             codes, classes = _composed(*_classified(_simplifier()(_text(codes)), form), form)
         if self.lower:
@@ -425,6 +428,20 @@ def _characters(form: UnicodeForm) -> _Characters:
         classes[first : last + 1] |= _UNSPACED
     classes[(classes & _DIGIT) != 0] &= ~np.uint8(_UNSPACED)
     return _Characters(classes, lower)
+
+
+def _without_invisible(text: str) -> str:
+    for character in _INVISIBLE:
+        if character in text:  # told sooner than how often
+            text = text.replace(character, "")
+    return text
+
+
+def _n_invisible(text: str, n_lines: int) -> Positions:
+    """(n_lines,) how many invisible characters stand in `text` before the end of each line."""
+    if not any(character in text for character in _INVISIBLE):
+        return np.zeros(n_lines, dtype=np.int64)
+    return np.cumsum([sum(map(line.count, _INVISIBLE)) for line in text.split("\n")], dtype=np.int64)
 
 
 def _classified(text: str, form: UnicodeForm) -> tuple[Codes, Classes]:

@@ -230,18 +230,24 @@ def _by_falling_count(words: Sequence[str], counts: npt.NDArray[np.int64], min_c
 
 
 def _too_few_words(words: Sequence[str], counts: npt.NDArray[np.int64], kept: list[int], min_count: int) -> str:
+    """Why fewer than two words are left, and the least that would leave two: the second word's count."""
     counts = counts * np.fromiter(map(bool, words), dtype=np.bool_, count=len(words))
-    if not counts.any():
+    n_types = int(np.count_nonzero(counts))
+    if not n_types:
         return "the corpus has no words"
     top = int(counts.argmax())
+    shown = f"'{printable(words[top])}'"
+    if n_types == 1:
+        return f"{shown} is the only word of the corpus, so there is nothing to predict: give more text"
+    second = int(np.partition(counts, -2)[-2])
     if kept:
         return (
-            f"'{printable(words[top])}' is the only word that occurs {min_count} times or more, so there is "
-            f"nothing to predict; the corpus has {len(words):,} words: lower --min-count, or give more text"
+            f"{shown} is the only word that occurs {min_count} times or more, so there is nothing to predict; the "
+            f"corpus has {n_types:,} words: --min-count {second} or less, or more text"
         )
     return (
-        f"no word occurs {min_count} times or more; the most frequent, '{printable(words[top])}', occurs "
-        f"{counts[top]:,} times: --min-count {counts[top]} or less, or more text"
+        f"no word occurs {min_count} times or more; the most frequent, {shown}, occurs {counts[top]:,} times, the next "
+        f"one {second:,}: --min-count {second} or less, or more text"
     )
 
 

@@ -668,7 +668,16 @@ def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path) -> None:
     assert run("train", "skipgram", "a.txt", "-o", "out", "--sample", "0", "--cache-dir", "kept")[0] == 0
     status, out, _ = run("cache", "--cache-dir", "kept", "--json")
     (entry,) = json.loads(out)
-    assert (status, entry["corpus"], entry["words"]) == (0, "a.txt", 60)
+    assert (status, entry["corpus"], entry["what"], entry["tokens"]) == (0, "a.txt", "words", 60)
+    tokenizer = tmp_path / "kept" / ("0" * 32)
+    (tokenizer / "tokenizer").mkdir(parents=True)
+    (tokenizer / "about.json").write_text('{"sources": "b.txt", "n_tokens": 7}', encoding="utf-8")
+    listed = run("cache", "--cache-dir", "kept")[1].splitlines()
+    assert sorted(line.split("\t")[:3] for line in listed) == [
+        ["a.txt", "words", "60"],
+        ["b.txt", "tokenizer", "7"],
+        ["corpus", "what", "tokens"],
+    ]
     assert Path(entry["folder"]).is_dir()
     assert run("cache", "clear", "--cache-dir", "kept")[0] == 0
     assert not Path(entry["folder"]).exists()

@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import io
 import json
 import random
@@ -192,10 +193,25 @@ class TestFindings:
 
     def test_standard_input_in_another_encoding(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         contents = "\n".join(chinese(60)).encode("gb18030")
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(contents)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(contents))))
         found = inspected(Path("-"))
-        assert set(found.undecodable) == {"standard input"}
-        assert "encoding" not in found.command
+        assert (found.encoding, found.encodings, found.undecodable) == ("gb18030", {}, {})
+        assert options(found)[0] == "--encoding gb18030"
+        assert "--encoding gb18030" in found.command
+        assert "--encoding-errors" not in found.command
+
+    def test_standard_input_whose_first_bytes_are_in_the_encoding_asked_for(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        others = "\n".join(chinese(60)).encode("gb18030")
+        for first in ("\n".join(english(60)), "\n".join(chinese(60))):
+            monkeypatch.setattr(
+                sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(first.encode() + b"\n" + others), 64))
+            )
+            found = inspected(Path("-"))
+            assert (found.encoding, set(found.undecodable)) == (None, {"standard input"})
+            assert "--encoding" not in found.command
+            assert any("can be told from its first bytes" in finding.message for finding in found.findings)
 
     @pytest.mark.parametrize("asked", ["utf-8", "gb18030", "latin-1"])
     @pytest.mark.parametrize("errors", ["strict", "replace"])
@@ -360,12 +376,19 @@ class TestFindings:
         found = inspected(path)
         assert (found.layout, options(found)) == ("wrapped", [])
         assert "end in mid-sentence" in found.layout_reason
+        found = inspected(path, layout="file")
+        assert (found.n_documents, options(found)) == (1, ["--layout wrapped"])
         path = write("\n".join(english()))
         assert options(inspected(path, layout="wrapped")) == ["--layout lines"]
 
     def test_a_word_a_line(self, write: Write) -> None:
-        path = write("\n".join(" ".join(english(40)).split()))
+        words = " ".join(english(40)).split()
+        path = write("\n".join(words))
         assert "--layout wrapped" in options(inspected(path))
+        assert "--layout wrapped" in options(inspected(path, layout="file"))
+        found = inspected(write("\n".join(json.dumps({"text": word}) for word in words), "words.jsonl"))
+        assert any("windows end where it ends" in finding.message for finding in found.findings)
+        assert "--layout wrapped" not in options(found)  # records are not joined
 
     def test_duplicates(self, write: Write, tmp_path: Path) -> None:
         lines = english(40)
@@ -379,6 +402,11 @@ class TestFindings:
         assert options(found) == []
         assert "--drop-duplicates lines" in found.command
         assert options(inspected(tmp_path / "documents.txt")) == ["--drop-duplicates documents"]
+        both = "\n\n".join([*lines, *lines[:2], "\n".join(["another one", *lines[2:10]])])
+        found = inspected(write(both, "both.txt"))
+        assert (found.n_duplicate_lines, found.n_duplicate_documents) == (10, 2)
+        assert options(found) == ["--drop-duplicates documents", "--drop-duplicates lines"]
+        assert found.command.count("--drop-duplicates") == found.command.count("--drop-duplicates lines") == 1
 
     def test_unsegmented_chinese(self, write: Write) -> None:
         rng = random.Random(1)
@@ -423,6 +451,40 @@ class TestFindings:
         assert found.paces == {}
         assert [finding.option for finding in found.findings] == ["--min-count 1"]
         assert "--min-count 1" in found.command
+
+    @pytest.mark.parametrize(
+        ("text", "advised"), [("a a a a a b c", 1), ("a a a a b b", 2), ("a a a a", None), ("a a a a a", None)]
+    )
+    def test_the_count_that_is_advised_can_be_trained_with(self, write: Write, text: str, advised: int | None) -> None:
+        path = write(text)
+        found = inspected(path)
+        assert options(found) == ["" if advised is None else f"--min-count {advised}"]
+        if advised is None:
+            assert "--min-count" not in found.command
+        else:
+            family = Skipgram(dim=4, min_count=advised, sample=0.0)
+            assert len(train(family, path, tokens=20, threads=1).vocabulary) >= 2
+
+    def test_what_is_read_with_bytes_replaced_lies_where_the_cache_does(
+        self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folders = []
+        encoded = cache.encoded
+        monkeypatch.setattr(
+            cache, "encoded", lambda *given, **named: folders.append(named["cache_dir"]) or encoded(*given, **named)
+        )
+        path = write(gzip.compress("\n".join(english(40)).encode() + b"\xff"), "corpus.txt.gz")
+        place = tmp_path / "deep" / "kept"
+        check(path, threads=1, cache_dir=place)
+        assert Path(folders[-1]).parent == place
+        assert list(place.iterdir()) == []
+        check(path, threads=1)
+        assert tmp_path not in Path(folders[-1]).parents
+
+    def test_a_cache_that_cannot_be_written_to(self, write: Write) -> None:
+        path = write(gzip.compress("\n".join(english(40)).encode() + b"\xff"), "corpus.txt.gz")
+        with pytest.raises(FirthError, match=r"cannot write to the cache .*--cache-dir names another"):
+            check(path, threads=1, cache_dir=path / "kept")
 
 
 class TestParts:

@@ -29,11 +29,16 @@ METHODS = [WORDS, SPACE, CHINESE, CHARACTERS, CASED, MENDED, MENDED_CHINESE]
 ANY_TEXT = st.text(st.characters(codec="utf-8"))
 RESTLESS_TEXT = st.text(  # what normalising and cutting act on, much of it on its neighbours
     "ab ΑΣσ\u0130I\u0307\u0301\u0323\u0345\u0327Åé½…ﬁ＋ｶﾞ각ᄀ\u1161\u11a8我髮۳7１𐒰𝐀'’-‐‑_\u200d"
-    "葛\U000e0100ไทยบ้านはかな\n\u2028",
+    "葛\U000e0100ไทยบ้านはかな\n\u2028\u00ad\u2060\ufeff",
     max_size=40,
 )
 EVERY_CHARACTER = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
 CHINESE_TEXT = st.text("我今天好开心北京大学々〇𠮷 　,。aé\u0301\u200d1_\n", max_size=60)
+INVISIBLE = "\u00ad\u2060\ufeff"
+
+
+def visible(text: str) -> str:
+    return "".join(char for char in text if char not in INVISIBLE)
 
 
 class TestWords:
@@ -159,7 +164,7 @@ class TestNormalisation:
     @pytest.mark.parametrize("lower", [True, False])
     @given(text=st.one_of(ANY_TEXT, RESTLESS_TEXT))
     def test_it_is_what_python_makes_of_the_whole_text(self, form: Any, lower: bool, text: str) -> None:
-        composed = unicodedata.normalize(form, text)
+        composed = unicodedata.normalize(form, visible(text))
         lowered = unicodedata.normalize(form, composed.lower() if lower else composed)
         assert Segmentation(method="words", unicode_form=form, lower=lower).normalize(text) == lowered
 
@@ -167,7 +172,7 @@ class TestNormalisation:
     @pytest.mark.parametrize("around", ["\n", "a\n", "\u0301\n"])
     def test_every_character(self, form: Any, around: str) -> None:
         text = around.join(EVERY_CHARACTER)
-        composed = unicodedata.normalize(form, text)
+        composed = unicodedata.normalize(form, visible(text))
         segmentation = Segmentation(method="words", unicode_form=form)
         normalized = segmentation.normalize(text)
         assert normalized == unicodedata.normalize(form, composed.lower())
@@ -187,6 +192,28 @@ class TestNormalisation:
     def test_what_is_normal_stays(self, segmentation: Segmentation, text: str) -> None:
         normalized = segmentation.normalize(text)
         assert segmentation.normalize(normalized) == normalized
+
+    @pytest.mark.parametrize("segmentation", METHODS)
+    def test_soft_hyphens_and_their_like_are_no_part_of_a_word(self, segmentation: Segmentation) -> None:
+        for char in INVISIBLE:
+            assert segmentation.words(f"donau{char}dampf{char}schiff {char} {char}e{char}\u0301") == (
+                ["donaudampfschiff", "\u00e9"]
+            )
+            assert segmentation.words(f"北京{char}大学") == segmentation.words("北京大学")
+            assert segmentation.normalize(f"a{char}\n{char}b") == "a\nb"
+
+    @pytest.mark.parametrize("segmentation", METHODS)
+    @given(
+        lines=st.lists(st.text("aé好 \t\u0301\u3000" + INVISIBLE, max_size=8), max_size=6),
+        rest=st.text("a" + INVISIBLE, max_size=4),
+    )
+    def test_a_line_is_empty_where_there_is_white_space_alone(
+        self, segmentation: Segmentation, lines: list[str], rest: str
+    ) -> None:
+        split = segmentation.split("".join(line + "\n" for line in lines) + rest)
+        n_visible = np.diff(split.visible_ends, prepend=0).tolist()
+        assert [n == 0 for n in n_visible] == [not line.strip() for line in lines]
+        assert (split.n_visible == sum(n_visible)) == (not rest)
 
     def test_compatibility_forms(self) -> None:
         nfkc = Segmentation(method="words", unicode_form="NFKC")

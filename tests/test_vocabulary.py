@@ -1,4 +1,5 @@
 import heapq
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -58,19 +59,38 @@ class TestRows:
 
 class TestBadInput:
     def test_no_word_is_frequent_enough(self) -> None:
-        with pytest.raises(FirthError, match=r"most frequent, 'b', occurs 3 times: --min-count 3 or less"):
+        with pytest.raises(FirthError, match=r"most frequent, 'b', occurs 3 times, the next one 1: --min-count 1 or"):
             Vocabulary.from_counts(["a", "b"], [1, 3])
 
     def test_one_word_predicts_nothing(self) -> None:
-        with pytest.raises(FirthError, match=r"'b' is the only word .* nothing to predict"):
+        with pytest.raises(FirthError, match=r"'b' is the only word .* nothing to predict.* 2 words: --min-count 1 or"):
             Vocabulary.from_counts(["a", "b"], [1, 30])
+
+    @given(counts=st.lists(st.integers(1, 9), min_size=2), min_count=st.integers(1, 9))
+    def test_the_count_that_is_advised_is_the_greatest_that_works(self, counts: list[int], min_count: int) -> None:
+        words = list(map(str, range(len(counts))))
+        try:
+            Vocabulary.from_counts(words, counts, min_count=min_count)
+        except FirthError as error:
+            found = re.search("--min-count ([0-9]+) or less", str(error))
+            assert found is not None
+            advised = int(found[1])
+            assert len(Vocabulary.from_counts(words, counts, min_count=advised)) >= 2
+            with pytest.raises(FirthError):
+                Vocabulary.from_counts(words, counts, min_count=advised + 1)
+
+    def test_no_count_is_advised_where_there_is_but_one_word(self) -> None:
+        for words, counts in ((["a"], [9]), (["a", ""], [3, 9])):
+            with pytest.raises(FirthError, match="'a' is the only word of the corpus") as caught:
+                Vocabulary.from_counts(words, counts)
+            assert "--min-count" not in str(caught.value)
 
     def test_no_words(self) -> None:
         with pytest.raises(FirthError, match="no words"):
             Vocabulary.from_counts([], [])
 
     def test_pruned_types_are_not_named(self) -> None:
-        with pytest.raises(FirthError, match=r"most frequent, 'b', occurs 3 times: --min-count 3 or less"):
+        with pytest.raises(FirthError, match=r"most frequent, 'b', occurs 3 times, the next one 1: --min-count 1 or"):
             Vocabulary.from_counts(["a", "b", ""], [1, 3, 4])
         with pytest.raises(FirthError, match="no words"):
             Vocabulary.from_counts([""], [9])

@@ -31,7 +31,7 @@ from firth.segmentation import Segmentation, Split, choose, unsegmented
 Progress = Callable[[int, int | None, int], None]
 """Called after each block with the bytes done, the bytes in all (None: not known), and the words so far."""
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _DESCRIPTION: Final = "corpus.json"
 _TYPES: Final = "types.utf8"
 _TYPE_ENDS: Final = "type_ends.i64"

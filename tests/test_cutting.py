@@ -257,6 +257,8 @@ import os, signal, sys
 from pathlib import Path
 from firth import corpus, cutting, tokens
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background takes away
+
 class Seen(cutting.Cutters):
     def __init__(self, *arguments):
         super().__init__(*arguments)

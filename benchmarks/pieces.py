@@ -31,7 +31,6 @@ from typing import Any, Final, NamedTuple
 
 from recording import RESULTS, Record, machine, recorded, run_measured
 
-REPEATS: Final = 3
 PROCESSES: Final = 2
 SIZE: Final = 16384
 
@@ -149,8 +148,10 @@ def plain_text(corpus: Path, folder: Path, n_bytes: int | None) -> Path:
     return plain
 
 
-def measured_case(case: Case, plain: Path, folder: Path, python: Path, commit: bool) -> dict[str, list[Record]]:
-    """REPEATS runs of each program, alternately, behind one that learns the vocabulary."""
+def measured_case(
+    case: Case, plain: Path, folder: Path, python: Path, repeats: int, commit: bool
+) -> dict[str, list[Record]]:
+    """So many runs of each program, alternately, behind one that learns the vocabulary."""
     n_bytes = plain.stat().st_size
     pieces = str(folder / case.name.replace(" ", "_"))
     ours = Path(sys.executable)
@@ -161,7 +162,7 @@ def measured_case(case: Case, plain: Path, folder: Path, python: Path, commit: b
         learning = partial(dict, learnt)
     runs = {"learning": [recorded("pieces", settings | {"program": "learning"}, 1, learning, commit=commit)]}
     method = "chinese" if case.language == "chinese" else "words"
-    for repeat in range(1, REPEATS + 1):
+    for repeat in range(1, repeats + 1):
         for program in PROGRAMS:
             if program == "firth, with words" and case.kind != "wordpiece":
                 continue
@@ -208,6 +209,7 @@ def main() -> None:
     parser.add_argument("--chinese", type=Path)
     parser.add_argument("--environment", type=Path, help="of datasets; made if it is not there")
     parser.add_argument("--bytes", type=int, help="only so much of each text, to try the script")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each program")
     parser.add_argument("--commit", action="store_true", help="commit results/pieces.jsonl after each run")
     parser.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     parser.add_argument("--arguments", default="[]", help=argparse.SUPPRESS)
@@ -225,7 +227,7 @@ def main() -> None:
         texts = {language: plain_text(path, folder, asked.bytes) for language, path in corpora.items() if path}
         for case in CASES:
             if case.language in texts:
-                runs = measured_case(case, texts[case.language], folder, python, asked.commit)
+                runs = measured_case(case, texts[case.language], folder, python, asked.repeats, asked.commit)
                 tables.append(table(case, runs))
     report = "\n".join(["# From text to the ids of pieces on disk", "", machine(), "", *tables])
     (RESULTS / "pieces.md").write_text(report, encoding="utf-8")

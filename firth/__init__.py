@@ -11,7 +11,7 @@ _HOMES = {
     "CBOW": "families.cbow",
     "FirthError": "errors",
     "GPT": "families.gpt",
-    "Inspection": "inspection",
+    "Inspection": "findings",
     "Model": "model",
     "Preparation": "preparation",
     "Report": "budget",

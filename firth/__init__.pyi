@@ -9,7 +9,7 @@ from firth.families.bert import BERT as BERT
 from firth.families.cbow import CBOW as CBOW
 from firth.families.gpt import GPT as GPT
 from firth.families.skipgram import Skipgram as Skipgram
-from firth.inspection import Inspection as Inspection
+from firth.findings import Inspection as Inspection
 from firth.inspection import check as check
 from firth.model import Model as Model
 from firth.model import load as load

@@ -3,6 +3,8 @@
 B batch, T tokens, D dim, H heads, I inner dim, L layers, V rows of the table; S stretches, K chosen positions
 """
 
+import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
@@ -12,20 +14,34 @@ from torch.nn import functional as F
 
 from firth.errors import UsageError
 
-try:  # since torch 2.10; it runs on CUDA alone
+try:  # with a window since torch 2.11; it runs on CUDA alone
     from torch.nn.attention.varlen import varlen_attn
+
+    if "window_size" not in inspect.signature(varlen_attn).parameters:
+        varlen_attn = None  # type: ignore[assignment]
 except ImportError:
     varlen_attn = None  # type: ignore[assignment]
 
 Activation = Literal["gelu", "gelu_tanh", "relu"]
 Norm = Literal["post", "pre"]
 
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    """x / 2 (1 + tanh(sqrt(2 / pi) (x + .044715 x^3))): Hendrycks & Gimpel 2016 (arXiv 1606.08415), section 2.
+
+    Compiled for a processor it is written by (1 + tanh(a)) / 2 = sigmoid(2 a), a third of the time of its tanh.
+    """
+    if x.device.type == "cpu" and torch.compiler.is_compiling():
+        return x * torch.sigmoid(math.sqrt(8 / math.pi) * x * (1 + 0.044715 * x * x))
+    return F.gelu(x, approximate="tanh")
+
+
 ACTIVATIONS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
     "gelu": F.gelu,
-    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_tanh": gelu_tanh,
     "relu": F.relu,
 }
-"""Hendrycks & Gimpel 2016 (arXiv 1606.08415): `gelu` by the error function, `gelu_tanh` their approximation."""
+"""`gelu` is Hendrycks & Gimpel's by the error function, `gelu_tanh` their approximation."""
 
 ROWS_MULTIPLE: Final = 64
 """Tables are padded to a multiple of so many rows: CUDA's fast products ask for it."""

@@ -1,10 +1,14 @@
 """How long a run is, how it stands, and what is reported of it: the same for every loop."""
 
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from firth.errors import UsageError
+from firth.files import appearing, replacing
 
 SECONDS_BETWEEN_REPORTS: Final = 1.0
 SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
@@ -34,7 +38,11 @@ class Budget:
     def __str__(self) -> str:
         """The budget in words."""
         name, value = next((name, value) for name, value in asdict(self).items() if value is not None)
-        return f"{value:,g} {name}"
+        return f"{value:,g} {name if value != 1 else name[:-1]}"
+
+    def settings(self) -> dict[str, float]:
+        """The one that is given, by its name, from which `Budget(**...)` is made again."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def tokens_in(self, n_tokens: int) -> float:
         """Raw tokens of the run over a corpus of n_tokens; infinite where the clock decides."""
@@ -83,6 +91,47 @@ class State(NamedTuple):
     n_pairs: int = 0
     late_loss_nats: float = 0.0  # the same over the last tenth of the budget
     late_pairs: int = 0
+
+
+def account(state: State, tokens: int, n_corpus: int, *, finished: bool) -> dict[str, Any]:
+    """What a model's record says of its run: what was spent, and the mean loss of the last tenth and of all.
+
+    Args:
+        state: Where the run stands.
+        tokens: Raw tokens read so far.
+        n_corpus: Tokens of the corpus.
+        finished: Whether the budget is spent.
+    """
+    mean_loss_nats = state.loss_nats / max(1, state.n_pairs)
+    return {
+        "finished": finished,
+        "spent": {
+            "seconds": round(state.seconds, 3),
+            "tokens": tokens,
+            "epochs": tokens / n_corpus,
+            "n_pairs": state.n_pairs,
+        },
+        "loss_nats": state.late_loss_nats / state.late_pairs if state.late_pairs else mean_loss_nats,
+        "mean_loss_nats": mean_loss_nats,
+    }
+
+
+@contextmanager
+def checkpoint(place: Path, state: State) -> Iterator[Path]:
+    """checkpoint/<batch>/ in a model's directory, empty: when the block ends, checkpoint/latest is switched to it.
+
+    Until then the one before stays what it was; afterwards it goes.
+    """
+    checkpoints = place / "checkpoint"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    name = str(state.next_batch)
+    with appearing(checkpoints / name) as folder:
+        yield folder
+    with replacing(checkpoints / "latest") as file:
+        file.write(name + "\n")
+    for other in checkpoints.iterdir():
+        if other.is_dir() and other.name != name:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def chosen_size(n_weights: Sequence[int], n_corpus: int, tokens_of: Callable[[int], float]) -> tuple[int, list[float]]:

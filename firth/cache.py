@@ -138,6 +138,7 @@ def encoded_pieces(
     *,
     words: Segmentation | None = None,
     add_words: int = 0,
+    added_words: Segmentation | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[EncodedPieces, Pieces]]:
@@ -152,6 +153,7 @@ def encoded_pieces(
         preparation: What the corpus was read with.
         words: Whose words are written down beside the pieces; see `firth.encoded.encode_pieces`.
         add_words: How many of the corpus' frequent words become pieces of their own; see `firth.pieces.with_words`.
+        added_words: Whose words these are in Chinese text.
         cache_dir: The cache's place.
         progress: Shows how far the work is, and where the entries lie.
 
@@ -163,13 +165,13 @@ def encoded_pieces(
         identity = corpus.identity()
         if identity is None and (isinstance(pieces, PieceSettings) or add_words):
             corpus = _Spooled(corpus, unfinished() / _SPOOLED, progress)
-        pieces = _learnt(corpus, identity, pieces, add_words, preparation, folder, unfinished, progress)
-        store = None
+        pieces = _learnt(corpus, identity, pieces, add_words, added_words, preparation, folder, unfinished, progress)
+        store = entry = None
         if identity is not None:
             told = {"pieces": pieces.digest, "words": None if words is None else words.settings()}
             entry = folder / _key(identity, None, preparation, corpus, told | {"pieces format": pieced.FORMAT})
             store = _opened(entry, _PIECES, EncodedPieces)
-        if store is not None:
+        if store is not None and entry is not None:
             progress.say(f"the corpus was encoded before: {_said(entry)}")
         else:
             with progress.stage("encoding") as advance:
@@ -179,9 +181,13 @@ def encoded_pieces(
                     unfinished() / _PIECES,
                     words=words,
                     drop_duplicates=preparation.drop_duplicates,
-                    progress=lambda done, total, n_tokens: advance(done / total if total else None, n_tokens),
+                    progress=lambda done, total, n_tokens: advance(
+                        done / total if total else None, 0, f"{n_tokens:,} pieces"
+                    ),
+                    parts=None if entry is None else entry.with_name(f"{_UNFINISHED}{entry.name}"),
+                    say=progress.say,
                 )
-            if identity is not None:
+            if entry is not None:
                 about = {"sources": corpus.name, "n_tokens": store.n_tokens}
                 store.close()  # some systems do not rename what is mapped
                 store = _kept(about, unfinished(), entry, _PIECES, EncodedPieces)
@@ -195,6 +201,7 @@ def _learnt(
     identity: list[Any] | None,
     pieces: Pieces | PieceSettings,
     add_words: int,
+    added_words: Segmentation | None,
     preparation: Preparation,
     folder: Path,
     unfinished: Callable[[], Path],
@@ -206,7 +213,7 @@ def _learnt(
     entry = None
     if identity is not None:
         told = asdict(pieces) if isinstance(pieces, PieceSettings) else {"pieces": pieces.digest}
-        entry = folder / _key(identity, None, preparation, corpus, told | {"add_words": add_words})
+        entry = folder / _key(identity, added_words, preparation, corpus, told | {"add_words": add_words})
         if (kept := _opened(entry, _TOKENIZER, Pieces.read)) is not None:
             progress.say(f"the vocabulary was learnt before: {_said(entry)}")
             return replace(kept, remarks=tuple(json.loads((entry / _ABOUT).read_bytes()).get("remarks", ())))
@@ -214,7 +221,7 @@ def _learnt(
         if isinstance(pieces, PieceSettings):
             pieces = train_pieces(_told(corpus, advance), **asdict(pieces))
         if add_words:
-            pieces = with_words(pieces, _told(corpus, advance), add_words)
+            pieces = with_words(pieces, _told(corpus, advance), add_words, segmentation=added_words)
     if entry is None:
         return pieces
     about = {"sources": corpus.name, "n_tokens": pieces.n_entries, "remarks": pieces.remarks}

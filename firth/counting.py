@@ -24,6 +24,7 @@ uint64 = np.uint64
 
 _FEWEST_SLOTS: Final = 1 << 14
 _FULLEST: Final = 0.7  # of the slots: beyond it, ways to a free one become long
+_HASHES_AT_ONCE: Final = 1 << 18
 _ALL_BITS: Final = uint64(0xFFFFFFFFFFFFFFFF)
 _EMPTY_SEQUENCE: Final = uint64(0x243F6A8885A308D3)  # the hash of no hashes: digits of pi
 
@@ -182,6 +183,67 @@ class HashSet:
         are_new: NDArray[np.bool_] = _insert(hashes, self._slots)
         self._n_hashes += int(np.count_nonzero(are_new))
         return are_new
+
+    def contains(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """(n,) whether each is in the set."""
+        return np.asarray(_are_met(hashes, self._slots))
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """All of them, in no order."""
+        return self._slots[self._slots != 0]
+
+
+class HashSample:
+    """Tells which 64-bit hashes were met before; from `most` different ones on, of a share of them.
+
+    Adaptive sampling (Wegman's, in Flajolet 1990, "On adaptive sampling"): remembered are hashes below a threshold,
+    which halves whenever there are too many. What stands for others by the share it is of has the right mean whatever
+    the hashes. Those that came again while all were remembered stay, and stand for themselves: a line that makes up
+    much of a corpus is not left to chance.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Nothing met yet.
+
+        Args:
+            most: How many hashes are remembered at most, but for a quarter as many that came again.
+        """
+        self._most = most
+        self._threshold_bits = 64
+        self._met = HashSet()
+        self._repeated = HashSet()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all hashes are remembered, so that all numbers are exact."""
+        return self._threshold_bits == 64
+
+    def add(self, hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """(n,) how many hashes that were met before, or stand to its left, each one stands for: 0 where it was not."""
+        at_once = max(1, min(_HASHES_AT_ONCE, self._most))
+        parts = [self._add(hashes[start : start + at_once]) for start in range(0, len(hashes), at_once)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _add(self, hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        if self.is_whole:
+            again = ~self._met.add(hashes)
+            room = max(0, self._most // 4 - len(self._repeated))
+            self._repeated.add(hashes[again][:room])
+            stands_for = again.astype(np.float64)
+        else:
+            are_sampled = self._are_sampled(hashes)
+            stands_for = self._repeated.contains(hashes).astype(np.float64)
+            are_sampled &= stands_for == 0
+            again = ~self._met.add(hashes[are_sampled])
+            stands_for[are_sampled] = again * 2.0 ** (64 - self._threshold_bits)
+        while len(self._met) > self._most:
+            self._threshold_bits -= 1
+            met, self._met = self._met.hashes(), HashSet()
+            self._met.add(met[self._are_sampled(met)])
+        return stands_for
+
+    def _are_sampled(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        return (hashes >> np.uint64(self._threshold_bits)) == 0
 
 
 class HashedSequences:
@@ -402,6 +464,20 @@ def _insert(hashes: Any, slots: Any) -> Any:
         are_new[number] = slots[place] == uint64(0)
         slots[place] = bits
     return are_new
+
+
+@compiled
+def _are_met(hashes: Any, slots: Any) -> Any:
+    """Which hashes are in slots, of which 0 is a free one."""
+    are_met = np.zeros(len(hashes), np.bool_)
+    mask = uint64(len(slots) - 1)
+    for number in range(len(hashes)):
+        bits = max(hashes[number], uint64(1))
+        place = bits & mask
+        while slots[place] != uint64(0) and slots[place] != bits:
+            place = (place + uint64(1)) & mask
+        are_met[number] = slots[place] == bits
+    return are_met
 
 
 @compiled

@@ -6,20 +6,24 @@ the tokenizer once, on all cores: most words have been met before, and cost no m
 
 import hashlib
 import json
+import os
 import re
+import shutil
+import sys
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import repeat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import islice, repeat
 from operator import ne
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, NamedTuple, Self
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, Self, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
-from firth.corpus import Block, Corpus
+from firth.corpus import Corpus
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, printable
 from firth.pieces import HAN, PLAIN_PATTERNS, Pieces
@@ -34,11 +38,14 @@ _IDS: Final = "ids"
 _SENTENCE_ENDS: Final = "sentence_ends.i64"
 _DOCUMENT_ENDS: Final = "document_ends.i64"
 _WORD_STARTS: Final = "word_starts.u1"
+_MET: Final = "met.u8"  # digests of what duplicates are told by, while the encoding is unfinished
+_MANIFEST: Final = "parts.jsonl"
 _OF_PIECES: Final = ("n_entries", "pad", "unk", "cls", "sep", "mask", "end", "special_ids")
 _MOST_TYPES: Final = 1 << 20
 _MOST_TYPE_CHARACTERS: Final = 1 << 25
 _LONGEST_LINE: Final = 1 << 20
 _READ_BYTES: Final = 1 << 20
+_PART_TOKENS: Final = 1 << 22  # after so many more, what is there is written down as a part
 _HAN_APART: Final = re.compile(f"[{HAN}]|[^ {HAN}]+")
 _HAN_RUN: Final = re.compile(f"[{HAN}]+")
 
@@ -151,6 +158,8 @@ def encode_pieces(
     words: Segmentation | None = None,
     drop_duplicates: Literal["no", "lines", "documents"] = "no",
     progress: Progress | None = None,
+    parts: Path | None = None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> EncodedPieces:
     """`corpus`, read to its end, as pieces in `folder`; a line is a sentence.
 
@@ -165,6 +174,11 @@ def encode_pieces(
             sets punctuation apart, and of Han characters those of this segmentation; None: none are.
         drop_duplicates: leave out lines or documents that have been met before.
         progress: called after each block.
+        parts: a directory beside `folder` for what is unfinished, the same for every encoding of this corpus alike.
+            What a process that was killed or interrupted left there is gone on with: it reads the text again, which
+            must be the same, but encodes only what is new. Where another process is at it, or for None, the encoding
+            begins at the beginning, and nothing stays of one that fails.
+        say: called with a line that tells of such a resumption.
 
     Raises:
         FirthError: the corpus has no text or cannot be read, or the folder cannot be written (disk full).
@@ -173,14 +187,36 @@ def encode_pieces(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{printable(str(folder))} exists already; the encoded pieces need a new place")
-    with _appearing(folder) as temporary:
-        store = _Store(temporary, pieces, has_word_starts=words is not None)
+    with _working(folder, parts) as (place, manifest):
+        kept = None
+        if manifest is not None:
+            kept = manifest.last({"pieces": pieces.digest, "words": words is not None, "drops": drop_duplicates})
+        text = hashlib.blake2b(digest_size=16)
+        blocks = _texts(corpus)
+        if kept is not None:
+            for block in islice(blocks, kept["n_blocks"]):
+                text.update(block.encode("utf-8", "surrogatepass"))
+                if progress is not None:
+                    progress(corpus.done_bytes, corpus.total_bytes, kept["store"][0])
+            if text.hexdigest() == kept["text"]:
+                say(f"an encoding that was broken off is gone on with: {kept['store'][0]:,} pieces are there")
+            else:
+                kept, text, blocks = None, hashlib.blake2b(digest_size=16), _texts(corpus)
+        store = _Store(place, pieces, has_word_starts=words is not None, kept=kept)
         try:
-            encoder = _Encoder(store, _Lookup(pieces, words), _separator(corpus, pieces), drop_duplicates)
-            for block in _blocks(corpus):
-                encoder.add(block if isinstance(block, str) else "".join(" ".join(line) + "\n" for line in block))
+            store.go_on()
+            met = None if manifest is None else place / _MET
+            encoder = _Encoder(store, _Lookup(pieces, words), _separator(corpus, pieces), drop_duplicates, met, kept)
+            next_part = store.n_tokens + _PART_TOKENS
+            for number, block in enumerate(blocks, 1 if kept is None else kept["n_blocks"] + 1):
+                encoder.add(block)
                 if progress is not None:
                     progress(corpus.done_bytes, corpus.total_bytes, store.n_tokens)
+                if manifest is not None:
+                    text.update(block.encode("utf-8", "surrogatepass"))
+                    if store.n_tokens >= next_part:
+                        manifest.add({"n_blocks": number, "text": text.hexdigest()}, encoder.state(), store.state())
+                        next_part = store.n_tokens + _PART_TOKENS
             encoder.end()
         finally:
             store.close()
@@ -190,11 +226,127 @@ def encode_pieces(
     return EncodedPieces(folder)
 
 
-def _blocks(corpus: Corpus) -> Iterator[Block]:
+def _texts(corpus: Corpus) -> Iterator[str]:
+    """The blocks of the corpus, ready words joined by spaces."""
     try:
-        yield from corpus.blocks()
+        for block in corpus.blocks():
+            yield block if isinstance(block, str) else "".join(" ".join(line) + "\n" for line in block)
     except OSError as error:
         raise FirthError(f"cannot read {corpus.name}: {error}") from error
+
+
+class _Manifest:
+    """What is whole of an unfinished encoding, a line of JSON for each part, locked while a process is at it.
+
+    A part's line tells where the encoder stood behind it, how long each file was, and a hash of what the part added to
+    it, so that nothing is gone on with but what was written as it was meant.
+    """
+
+    def __init__(self, folder: Path, file: TextIO) -> None:
+        self._folder = folder
+        self._file = file
+        self._sizes: dict[str, int] = {}
+
+    @classmethod
+    def claimed(cls, folder: Path) -> "_Manifest | None":
+        """That of a folder, which is made if it is not there; None where another process is at it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _MANIFEST).open("a+", encoding="utf-8", newline="\n")
+        with suppress(OSError):
+            _lock(file)
+            if (folder / _MANIFEST).stat().st_ino == os.fstat(file.fileno()).st_ino:  # not deleted meanwhile
+                return cls(folder, file)
+        file.close()
+        return None
+
+    def last(self, about: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The state behind the last part up to which all are whole; what comes after it is forgotten."""
+        about = {"format": FORMAT, **about}
+        good: list[str] = []
+        state = None
+        with suppress(ValueError, KeyError, OSError):
+            self._file.seek(0)
+            lines = self._file.read().split("\n")
+            if json.loads(lines[0]) == about:
+                for line in lines[1:-1]:
+                    told = json.loads(line)
+                    if told["digests"] != self._digests(told["sizes"]):
+                        break
+                    self._sizes, state = told["sizes"], told
+                    good.append(line)
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write("\n".join([json.dumps(about), *good, ""]))
+        self._file.flush()
+        return state
+
+    def add(self, text: Mapping[str, Any], encoder: Mapping[str, Any], store: Mapping[str, Any]) -> None:
+        """Writes a part down: how much of the text was read, and where encoder and store stand behind it."""
+        sizes = {**encoder["sizes"], **store["sizes"]}
+        told = {**text, **encoder, **store, "sizes": sizes, "digests": self._digests(sizes)}
+        self._file.write(json.dumps(told) + "\n")
+        self._file.flush()
+        self._sizes = sizes
+
+    def _digests(self, sizes: Mapping[str, int]) -> dict[str, str]:
+        """A hash of what each file has from the end of the part before on."""
+        found = {}
+        for name, size in sizes.items():
+            digest = hashlib.blake2b(digest_size=16)
+            with (self._folder / name).open("rb") as file:
+                file.seek(self._sizes.get(name, 0))
+                left = size - file.tell()
+                while left > 0 and (piece := file.read(min(left, _READ_BYTES))):
+                    digest.update(piece)
+                    left -= len(piece)
+            found[name] = digest.hexdigest() if not left else "too short"
+        return found
+
+    def close(self) -> None:
+        """Lets another process go on."""
+        self._file.close()
+
+
+def _lock(file: TextIO) -> None:
+    """Holds the file until it is closed or the process ends; OSError where another one holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def _working(folder: Path, parts: Path | None) -> Iterator[tuple[Path, _Manifest | None]]:
+    """A directory that becomes `folder` when the block ends without an error: `parts`, or a new one."""
+    place = f"cannot write the encoded pieces to {printable(str(folder))}"
+    try:
+        manifest = None if parts is None else _Manifest.claimed(parts)
+        if parts is None or manifest is None:
+            with appearing(folder) as new:
+                yield new, None
+            return
+        try:
+            yield parts, manifest
+            manifest.close()
+            for name in (_MANIFEST, _MET):
+                (parts / name).unlink(missing_ok=True)
+            if folder.is_dir():
+                folder.rmdir()
+            os.replace(parts, folder)
+        except KeyboardInterrupt:
+            manifest.close()
+            raise
+        except BaseException:
+            manifest.close()
+            shutil.rmtree(parts, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise FirthError(f"{place}: {error.strerror}") from error
 
 
 def _separator(corpus: Corpus, pieces: Pieces) -> str:
@@ -243,9 +395,11 @@ class _Lookup:
         if self._needs_words and len(places):
             are_starts = np.frombuffer(self._are_starts, np.bool_)[places]
         if self._segmentation is not None:
-            are_han = np.frombuffer(self._are_han, np.bool_)[numbers]
+            n_han = np.frombuffer(self._n_han, np.uint32)[numbers].astype(np.int64)
+            are_han = n_han > 0
             if (lengths[are_han] == 1).all():
-                are_starts[behind[are_han] - 1] = _han_starts("\n".join(lines), self._segmentation)
+                of_letters = _han_starts("\n".join(lines), self._segmentation)
+                are_starts[behind[are_han] - 1] = of_letters[(np.cumsum(n_han) - n_han)[are_han]]
         return _Found(ids, are_starts, lengths)
 
     def _clear(self) -> None:
@@ -253,7 +407,7 @@ class _Lookup:
         self._n_characters = 0
         self._ids = array("I")
         self._are_starts = bytearray()
-        self._are_han = bytearray()  # of each stretch: whether it is a Han character
+        self._n_han = array("I")  # of each stretch: the Han characters that it is, or 0
         self._ends = array("q", [0])
 
     def _learn(self, stretches: list[str]) -> None:
@@ -283,7 +437,7 @@ class _Lookup:
             if self._needs_words:
                 self._are_starts.extend(map(ne, word_ids, [-1, *word_ids[:-1]]))
         if self._segmentation is not None:
-            self._are_han.extend(_HAN_RUN.match(stretch) is not None for stretch in stretches)
+            self._n_han.extend(len(stretch) if _HAN_RUN.fullmatch(stretch) else 0 for stretch in stretches)
 
 
 def _han_starts(text: str, segmentation: Segmentation) -> npt.NDArray[np.bool_]:
@@ -322,9 +476,12 @@ def _cut_for(pieces: Pieces) -> _Cut:
     whole = _Cut(lambda line: [line], lambda stretch: None, False)
     if any(map(_looks_around, told["added_tokens"])) or not all(map(_is_harmless, steps)):
         return whole
+    has_words = any(not entry.isascii() for entry in added)
     if cut["type"] == "ByteLevel" and not cut["add_prefix_space"] and cut.get("use_regex", True):
         return _cut_bytes(added, lower=any(step["type"] == "Lowercase" for step in steps))
     if cut["type"] == "BertPreTokenizer" and steps[-1]["type"] == "BertNormalizer" and steps[-1]["clean_text"]:
+        if has_words and not steps[-1]["handle_chinese_chars"]:
+            return whole
         return _cut_words(added, lower=steps[-1]["lowercase"], sets_han_apart=steps[-1]["handle_chinese_chars"])
     return whole
 
@@ -333,6 +490,8 @@ def _looks_around(added: dict[str, Any]) -> bool:
     """Whether an added entry is found by more than its letters, or stands where a word is taken for plain."""
     content = added["content"]
     is_plain = not (added["lstrip"] or added["rstrip"] or added["single_word"])
+    if is_plain and not added["normalized"] and _HAN_RUN.fullmatch(content):
+        return False  # a word that was added, of characters that stand apart from all others
     return not is_plain or not content.isascii() or content[:1].isalnum() or " " in content or not content
 
 
@@ -392,16 +551,48 @@ class _Encoder:
     """Finds the lines and documents of blocks, and writes their pieces to a store."""
 
     def __init__(
-        self, store: "_Store", lookup: _Lookup, separator: str, drop_duplicates: Literal["no", "lines", "documents"]
+        self,
+        store: "_Store",
+        lookup: _Lookup,
+        separator: str,
+        drop_duplicates: Literal["no", "lines", "documents"],
+        met: Path | None,
+        kept: Mapping[str, Any] | None,
     ) -> None:
+        """At the beginning of the text, or where `kept` says; `met` is a file for what it must not forget, if any."""
         self._store = store
         self._lookup = lookup
         self._separator = separator
         self._drops = drop_duplicates
         self._met: set[bytes] = set()
-        self._document = hashlib.blake2b(digest_size=8)  # of the document that is open
+        self._met_file = met
+        self._met_since: list[bytes] = []  # since the last part
+        self._document = b""  # a hash of the lines of the document that is open
         self._open = ""
         self.n_duplicates = 0
+        if kept is not None:
+            self._document = bytes.fromhex(kept["document"])
+            self._open = kept["open"]
+            self.n_duplicates = kept["n_duplicates"]
+        if met is not None:
+            with met.open("a+b") as file:
+                file.truncate(0 if kept is None else kept["sizes"][_MET])
+                file.seek(0)
+                self._met.update(iter(partial(file.read, 8), b""))
+
+    def state(self) -> dict[str, Any]:
+        """Where the encoder stands, for a later process to go on from."""
+        assert self._met_file is not None
+        with self._met_file.open("ab") as file:
+            file.write(b"".join(self._met_since))
+            size = file.tell()
+        self._met_since.clear()
+        return {
+            "document": self._document.hex(),
+            "open": self._open,
+            "n_duplicates": self.n_duplicates,
+            "sizes": {_MET: size},
+        }
 
     def add(self, text: str) -> None:
         """Adds a block; a line that it leaves open goes on in the next one."""
@@ -444,12 +635,18 @@ class _Encoder:
         """Whether a line is left out; where documents are to be compared, none is."""
         digest = hashlib.blake2b(line.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         if self._drops == "documents":
-            self._document.update(digest)
+            self._document = hashlib.blake2b(self._document + digest, digest_size=8).digest()
             return False
+        return self._meet(digest)
+
+    def _meet(self, digest: bytes) -> bool:
+        """Whether it was met before; counts it then."""
         if digest in self._met:
             self.n_duplicates += 1
             return True
         self._met.add(digest)
+        if self._met_file is not None:
+            self._met_since.append(digest)
         return False
 
     def _closes(self, texts: list[str], stretches: list[str], sentences: list[int], documents: list[int]) -> bool:
@@ -459,12 +656,9 @@ class _Encoder:
             return False
         if self._drops != "documents":
             return True
-        digest = self._document.digest()
-        self._document = hashlib.blake2b(digest_size=8)
-        if digest not in self._met:
-            self._met.add(digest)
+        digest, self._document = self._document, b""
+        if not self._meet(digest):
             return True
-        self.n_duplicates += 1
         del stretches[sentences[first - 1] if first else 0 :]
         del texts[first:], sentences[first:]
         if not documents:
@@ -490,17 +684,51 @@ class _Encoder:
 class _Store:
     """The files of encoded pieces, as they grow."""
 
-    def __init__(self, folder: Path, pieces: Pieces, *, has_word_starts: bool) -> None:
+    def __init__(
+        self, folder: Path, pieces: Pieces, *, has_word_starts: bool, kept: Mapping[str, Any] | None = None
+    ) -> None:
+        """Empty files, or what `kept` says of those that are there."""
         self._folder = folder
         self._pieces = pieces
         self._dtype = "<u2" if pieces.size <= 1 << 16 else "<u4"
         self._has_word_starts = has_word_starts
-        self._files: dict[str, BinaryIO] = {name: (folder / name).open("w+b") for name in self._names()}
+        self._files: dict[str, BinaryIO] = {
+            name: (folder / name).open("w+b") if kept is None else (folder / name).open("r+b") for name in self._names()
+        }
         self.n_tokens = 0
         self.n_unknown = 0
         self._n_sentences = 0
         self._n_documents = 0
         self._document_start = (0, 0, 0)  # tokens, sentences, unknown pieces where the open document begins
+        if kept is not None:
+            self.n_tokens, self.n_unknown, self._n_sentences, self._n_documents = kept["store"]
+            start = kept["document_start"]
+            self._document_start = (start[0], start[1], start[2])
+            for name, file in self._files.items():
+                file.seek(kept["sizes"][name])
+                file.truncate()
+
+    def go_on(self) -> None:
+        """Writes what a part leaves out: where its last sentence ends."""
+        if self._n_sentences:
+            self._append(_SENTENCE_ENDS, np.asarray([self.n_tokens]), "<i8")
+
+    def state(self) -> dict[str, Any]:
+        """Where the files stand, for a later process to go on from.
+
+        The end of the last sentence does not count as written: it is where the pieces end, and grows where its document
+        is closed by a piece.
+        """
+        sizes = {}
+        for name, file in self._files.items():
+            file.flush()
+            sizes[name] = file.seek(0, os.SEEK_END)
+        sizes[_SENTENCE_ENDS] = 8 * max(0, self._n_sentences - 1)
+        return {
+            "store": [self.n_tokens, self.n_unknown, self._n_sentences, self._n_documents],
+            "document_start": list(self._document_start),
+            "sizes": sizes,
+        }
 
     def _names(self) -> list[str]:
         names = [_IDS, _SENTENCE_ENDS, _DOCUMENT_ENDS]
@@ -613,14 +841,3 @@ def _mapped(path: Path, dtype: str, length: int) -> npt.NDArray[Any]:
     if path.stat().st_size != n_bytes:
         raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes instead of {n_bytes:,}")
     return np.memmap(path, dtype=dtype, mode="r", shape=(length,)) if length else np.empty(0, dtype)
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """`files.appearing`, whose failure to write says what it was about."""
-    place = f"cannot write the encoded pieces to {printable(str(folder))}"
-    try:
-        with appearing(folder) as new:
-            yield new
-    except OSError as error:
-        raise FirthError(f"{place}: {error.strerror}") from error

@@ -2,7 +2,16 @@
 
 
 class FirthError(Exception):
-    """A fault of input or use. The command line prints its message alone and exits with 1."""
+    """A fault of input or use. The command line prints its message alone and exits with 1.
+
+    Attributes:
+        option: The option that mends it, as "--min-count 2", where the message names one that does so for certain.
+    """
+
+    def __init__(self, *message: object, option: str = "") -> None:
+        """A fault, told by its message."""
+        super().__init__(*message)
+        self.option = option
 
 
 class EncodingError(FirthError):

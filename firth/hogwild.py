@@ -4,21 +4,29 @@ Batches by number -> step -> log -> checkpoint, until the budget is spent.
 """
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from firth.budget import LATE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_BETWEEN_REPORTS, Budget, Report, State
+from firth.budget import (
+    LATE,
+    SECONDS_BETWEEN_CHECKPOINTS,
+    SECONDS_BETWEEN_REPORTS,
+    Budget,
+    Report,
+    State,
+    account,
+    checkpoint,
+)
 from firth.errors import FirthError, UsageError
 from firth.families.family import Family, Step
-from firth.files import appearing, printable, replacing, uninterrupted
+from firth.files import printable, replacing, uninterrupted
 from firth.model import CONTEXTUAL, Model, Words, load, versions
 from firth.progress import Progress
 from firth.tokens import EncodedCorpus
@@ -65,7 +73,7 @@ class Run:
                 "remarks": encoded.remarks,
             },
             "preparation": encoded.preparation.settings(),
-            "budget": {name: value for name, value in asdict(budget).items() if value is not None},
+            "budget": budget.settings(),
             "seed": seed,
             "threads": threads,
             "versions": versions(),
@@ -91,18 +99,10 @@ class Run:
 
     def write(self, place: Path) -> None:
         """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
-        checkpoints = place / "checkpoint"
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        name = str(self.state.next_batch)
-        with appearing(checkpoints / name) as folder:
+        with checkpoint(place, self.state) as folder:
             self.model.write(folder)
             with replacing(folder / "state.json") as file:
                 json.dump(self.state._asdict(), file)
-        with replacing(checkpoints / "latest") as file:
-            file.write(name + "\n")
-        for other in checkpoints.iterdir():
-            if other.is_dir() and other.name != name:
-                shutil.rmtree(other, ignore_errors=True)
 
 
 class Loop:
@@ -210,7 +210,7 @@ class Loop:
                 number, fraction = taken
                 batch = model.family.batch(self.text, number, seed)
                 with self.in_turn(number):
-                    step = model.family.step(model.network, batch, self.learning_rate(fraction), self.text.tree)
+                    step = model.family.step(model.network, batch, model.family.rate(fraction), self.text.tree)
                     self.add(step, fraction)
         except BaseException as error:
             self.failure = error
@@ -275,18 +275,13 @@ class Loop:
         """Whether the budget is spent."""
         return self.fraction() >= 1.0
 
-    def learning_rate(self, fraction: float) -> float:
-        """Linear from the first to the final learning rate over the budget."""
-        family = self.job.model.family
-        return float(family.learning_rate + fraction * (family.final_learning_rate - family.learning_rate))
-
     def report(self, advance: Callable[..., None]) -> None:
         """Tells bar, log and callback how the run stands."""
         with self.lock:
             state = self.state._replace(seconds=self.seconds())
             since, self.reported = self.reported, state
             fraction = self.fraction()
-        learning_rate = self.learning_rate(fraction)
+        learning_rate = self.job.model.family.rate(fraction)
         tokens = self.text.tokens_before(state.next_batch)
         n_pairs = state.n_pairs - since.n_pairs
         report = Report(
@@ -303,7 +298,8 @@ class Loop:
         if state.n_pairs == 0 and fraction >= 1:
             raise FirthError(
                 "nothing was there to predict: no line of the corpus has two words of the vocabulary, or sub-sampling "
-                "dropped them; a line should be a sentence or a paragraph, and --sample 0 keeps all words"
+                "dropped them; a line should be a sentence or a paragraph, and --sample 0 keeps all words",
+                option="--sample 0",
             )
         if not n_pairs:
             return
@@ -322,18 +318,7 @@ class Loop:
         """Writes where the run stands into the run's state and the model's record."""
         state = self.state._replace(seconds=self.seconds())
         self.state = self.job.state = state
-        mean_loss_nats = state.loss_nats / max(1, state.n_pairs)
-        self.job.model.record |= {
-            "finished": finished,
-            "spent": {
-                "seconds": round(state.seconds, 3),
-                "tokens": self.tokens(),
-                "epochs": self.tokens() / self.text.n_tokens,
-                "n_pairs": state.n_pairs,
-            },
-            "loss_nats": state.late_loss_nats / state.late_pairs if state.late_pairs else mean_loss_nats,
-            "mean_loss_nats": mean_loss_nats,
-        }
+        self.job.model.record |= account(state, self.tokens(), self.text.n_tokens, finished=finished)
 
     def checkpoint(self) -> None:
         """Keeps where the run stands, if there is a place for it; the clock of the budget stands still meanwhile."""

@@ -158,12 +158,10 @@ class Model:
             )
         pieces = self.tokens
         names = [pieces.piece(piece_id) or f"[{piece_id}]" for piece_id in range(pieces.n_entries)]
-        normalizer = pieces.backend.normalizer
-        lower = normalizer is not None and normalizer.normalize_str("A") == "a"
         return Vectors(
             names,
             self.table()[: pieces.n_entries],
-            segmentation=Segmentation(method="space", lower=lower),
+            segmentation=Segmentation(method="space", lower=pieces.folds_case),
             provenance={"family": self.family.name, "rows": "pieces", **self.record},
         )
 

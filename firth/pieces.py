@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from firth.errors import FirthError, UsageError
 from firth.files import printable, replacing
 from firth.merges import Marks, learn
+from firth.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -57,6 +58,14 @@ _UNSPACED: Final = re.compile(  # Han, kana, Thai, Lao, Burmese, Khmer
     "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uaa60-\uaa7f\ua9e0-\ua9ff]"
 )
+_HAN_WORD: Final = re.compile(f"[{HAN}]+")
+_FOUND_ANYWHERE: Final = {
+    "single_word": False,
+    "lstrip": False,
+    "rstrip": False,
+    "normalized": False,
+    "special": False,
+}
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LEAST_UNSPACED: Final = 0.05  # of the letters
 
@@ -103,6 +112,12 @@ class Pieces:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of pieces, as near to what was encoded as they tell; special ones are left out."""
         return self.backend.decode([piece for piece in ids if piece < self.n_entries], skip_special_tokens=True)
+
+    @property
+    def folds_case(self) -> bool:
+        """Whether capital letters are made small."""
+        normalizer = self.backend.normalizer
+        return normalizer is not None and bool(normalizer.normalize_str("A") == "a")
 
     def piece(self, piece_id: int) -> str:
         """The entry of an id as it is written in the vocabulary, as ##ing; of padding, the empty string."""
@@ -269,32 +284,76 @@ def train_pieces(
     return _finished(pipeline, tuple(remarks))
 
 
-def with_words(pieces: Pieces, lines: Iterable[str], n_words: int, *, max_characters: int = MAX_CHARACTERS) -> Pieces:
+def with_words(
+    pieces: Pieces,
+    lines: Iterable[str],
+    n_words: int,
+    *,
+    segmentation: Segmentation | None = None,
+    max_characters: int = MAX_CHARACTERS,
+) -> Pieces:
     """The pieces, and at the end the most frequent words of the text that they cut into several or do not know.
 
-    Words are those of the tokenizer: runs between white space and punctuation. One Han character is a word for it, so
-    that it gains none of several.
+    Words are those of the tokenizer: runs between white space and punctuation. Han characters it sets apart, or takes
+    whole clauses of; there, words are those of the segmentation. Such a word is found wherever its characters stand in
+    a text, the longest from the left, since a tokenizer cannot segment.
 
     Args:
-        pieces: WordPiece, which looks for the longest entry: the words are found wherever they begin a word.
+        pieces: WordPiece, which looks for the longest entry, or byte-level BPE.
         lines: The text.
         n_words: How many are added; fewer where there are not so many that occur twice.
+        segmentation: Whose words Chinese text is made of; None adds none of two characters or more.
         max_characters: The most that is counted; of more, a sample.
 
     Raises:
-        UsageError: pieces of another kind, whose merges no word can be added to.
+        UsageError: BPE as GPT-1's, which finds whole words by merges alone.
     """
-    if pieces.kind != "wordpiece":
-        raise UsageError(f"words can be added to word pieces, and these are {pieces.kind}")
-    counts = _counted(_sampled(lines, 0, max_characters).texts, pieces.kind, pieces.backend)
-    frequent = [word for word, count in counts.items() if count >= _LEAST_COUNT]
-    frequent.sort(key=lambda word: (-counts[word], word))
+    if pieces.kind == "bpe":
+        raise UsageError(
+            "no words can be added to byte-pair encoding as GPT-1's: it makes a word by merging its parts, and new "
+            "merges would change how other words are cut; go on without --add-words, or train with --pieces byte_bpe"
+        )
+    texts = _sampled(lines, 0, max_characters).texts
+    counts = {_text_of(word, pieces): count for word, count in _counted(texts, pieces.kind, pieces.backend).items()}
+    if pieces.kind == "byte_bpe":  # numbers, signs and clauses are no words
+        counts = {word: n for word, n in counts.items() if word.strip().isalpha() and not _UNSPACED.search(word)}
+    han: Counter[str] = Counter()
+    if segmentation is not None:
+        counts = {word: n for word, n in counts.items() if not _HAN_WORD.fullmatch(word)}
+        for text in texts:
+            han.update(word for word in segmentation.words(text) if _HAN_WORD.fullmatch(word))
+    frequent = [word for word, count in (*counts.items(), *han.items()) if count >= _LEAST_COUNT]
+    frequent.sort(key=lambda word: (-(han[word] or counts[word]), word))
     encoded = zip(frequent, pieces.encode(frequent), strict=True)
     added = [word for word, ids in encoded if len(ids) > 1 or pieces.unk in ids][:n_words]
+    if not added:
+        return pieces
     told = _told(pieces.backend)
-    told["model"]["vocab"] |= {word: pieces.n_entries + number for number, word in enumerate(added)}
-    remark = f"{len(added):,} words were added to the vocabulary, as {', '.join(map(printable, added[:5]))}"
-    return _finished(_backend_of(json.dumps(told)), (*pieces.remarks, remark) if added else pieces.remarks)
+    for number, word in enumerate(added, pieces.n_entries):
+        if word in han and (len(word) > 1 or pieces.kind == "byte_bpe"):
+            told["model"]["vocab"][word] = number
+            told["added_tokens"].append({"id": number, "content": word, **_FOUND_ANYWHERE})
+        else:
+            told["model"]["vocab"][_entry_of(word, pieces)] = number
+    if pieces.kind == "byte_bpe":
+        told["model"]["ignore_merges"] = True  # a word that is an entry is not made of parts
+    shown = ", ".join(printable(word.strip()) for word in added[:5])
+    remark = f"{len(added):,} words were added to the vocabulary, as {shown}"
+    return _finished(_backend_of(json.dumps(told)), (*pieces.remarks, remark))
+
+
+def _text_of(word: str, pieces: Pieces) -> str:
+    """A word as it stands in a text, from how the model of the pieces spells it."""
+    return str(pieces.backend.decoder.decode([word])) if pieces.kind == "byte_bpe" else word
+
+
+def _entry_of(word: str, pieces: Pieces) -> str:
+    """The contrary."""
+    if pieces.kind != "byte_bpe":
+        return word
+    cut = pieces.backend.pre_tokenizer
+    assert cut is not None
+    return str(cut.pre_tokenize_str(word)[0][0])
 
 
 class _Sample(NamedTuple):
@@ -508,6 +567,8 @@ def _pair(merge: Any) -> list[str]:
 
 def _tokenizer_class(kind: Kind, told: dict[str, Any]) -> str:
     """The class of transformers' that makes the same of the vocabulary; else the one that takes the file as it is."""
+    if not all(entry["special"] for entry in told["added_tokens"]) or told["model"].get("ignore_merges"):
+        return "PreTrainedTokenizerFast"  # words were added
     normalizer = told["normalizer"]
     usual: dict[str, Any] = {"type": "BertNormalizer", "clean_text": True}
     if kind == "byte_bpe":

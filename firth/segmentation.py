@@ -64,6 +64,18 @@ _STRETCHES: Final = 32  # of a sample, by which a method is chosen
 _STRETCH_CHARACTERS: Final = 1 << 12
 
 
+class Caution(NamedTuple):
+    """What the user should know of a segmentation.
+
+    Attributes:
+        message: A sentence.
+        option: The option that mends it, as "--segment chinese"; empty where none does.
+    """
+
+    message: str
+    option: str
+
+
 class Split(NamedTuple):
     """The words of some lines, and where its lines end; no word is a string before it is asked for.
 
@@ -294,8 +306,8 @@ class Segmentation:
 _DEFAULT_PREPARATION: Final = Preparation()
 
 
-def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tuple[Segmentation, str, list[str]]:
-    """The segmentation that was asked for or suits `sample`, a sentence that says why, and warnings.
+def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tuple[Segmentation, str, list[Caution]]:
+    """The segmentation that was asked for or suits `sample`, a sentence that says why, and cautions.
 
     Args:
         sample: some of the text, as from `Corpus.sample`.
@@ -308,12 +320,15 @@ def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tupl
     """
     sample = _thinned(sample)
     method, reason = _suited(sample) if preparation.segment == "auto" else (preparation.segment, "")
-    warnings = []
+    cautions: list[Caution] = []
     user_words = None if preparation.user_words is None else read_user_words(preparation.user_words)
     if user_words is not None and method != "chinese" and preparation.segment == "auto":
-        warnings.append(
-            f"the user words serve Chinese alone, and the text was not taken for it ({reason}): they change nothing; "
-            "--segment chinese cuts it as Chinese"
+        cautions.append(
+            Caution(
+                f"the user words serve Chinese alone, and the text was not taken for it ({reason}): they change "
+                "nothing; --segment chinese cuts it as Chinese",
+                "--segment chinese",
+            )
         )
         user_words = None
     segmentation = Segmentation(
@@ -327,15 +342,18 @@ def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tupl
     )
     if user_words is not None and (unused := _never_found(segmentation)):
         shown = ", ".join(printable(word) for word in unused[:5]) + (", ..." if len(unused) > 5 else "")
-        warnings.append(
-            f"{len(unused):,} of {len(user_words.entries):,} user words change nothing, since they have no Han "
-            f"character, or something that is no letter: {shown}"
+        cautions.append(
+            Caution(
+                f"{len(unused):,} of {len(user_words.entries):,} user words change nothing, since they have no Han "
+                f"character, or something that is no letter: {shown}",
+                "",
+            )
         )
-    return segmentation, reason, warnings
+    return segmentation, reason, cautions
 
 
-def unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
-    """A warning for each script without spaces of which `segmentation` makes phrases instead of words.
+def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
+    """A caution for each script without spaces of which `segmentation` makes phrases instead of words.
 
     Args:
         sample: some of the text, or words of it with spaces between.
@@ -349,23 +367,26 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[str]:
     han = _in_ranges(split.codes, LETTERS["Han"])
     kana = _in_ranges(split.codes, LETTERS["kana"])
     is_japanese = _share(kana, han | kana) >= 0.1
-    warnings = []
+    cautions: list[Caution] = []
     for script in WITHOUT_SEGMENTER:
         written = _in_ranges(split.codes, LETTERS[script])
         share, length = _share(written & letters, letters), _mean_length(split, written)
         if share >= _LEAST_SHARE_TO_WARN and length > _MOST_LETTERS_PER_WORD:
-            warnings.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
+            cautions.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
     share, length = _share((han | kana) & letters, letters), _mean_length(split, han | kana)
     if share >= _LEAST_SHARE_TO_WARN and is_japanese and (is_chinese or length > _MOST_KANA_PER_WORD):
         pieces = "pieces that rjieba guesses" if is_chinese else f"{length:.0f} of them on average"
-        warnings.append(_no_segmenter("Japanese kana and Han characters", share, pieces))
+        cautions.append(_no_segmenter("Japanese kana and Han characters", share, pieces))
     elif share >= _LEAST_SHARE_TO_WARN and not is_japanese and not is_chinese and length > _MOST_HAN_PER_WORD:
-        warnings.append(
-            f"{share:.0%} of the letters are Han characters without spaces between words, so that whole phrases, "
-            f"{length:.0f} of them on average, would be words: --segment chinese cuts them, --segment characters "
-            "takes each alone"
+        cautions.append(
+            Caution(
+                f"{share:.0%} of the letters are Han characters without spaces between words, so that whole phrases, "
+                f"{length:.0f} of them on average, would be words: --segment chinese cuts them, --segment characters "
+                "takes each alone",
+                "--segment chinese",
+            )
         )
-    return warnings
+    return cautions
 
 
 def is_written_without_spaces(word: str) -> bool:
@@ -668,11 +689,12 @@ def _suited(sample: str) -> tuple[Method, str]:
     return "words", "Unicode words: runs of letters, marks and digits"
 
 
-def _no_segmenter(script: str, share: float, words: str) -> str:
-    return (
+def _no_segmenter(script: str, share: float, words: str) -> Caution:
+    return Caution(
         f"{share:.0%} of the letters are {script}, written without spaces between words, and nothing here finds the "
         f"words: those trained on would be whole phrases ({words}). --segment characters takes each letter as a "
-        "word; or split the text by a program of its own and use --segment space"
+        "word; or split the text by a program of its own and use --segment space",
+        "--segment characters",
     )
 
 

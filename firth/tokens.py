@@ -26,12 +26,12 @@ from firth.errors import FirthError, UsageError
 from firth.faults import Faults
 from firth.files import appearing, printable
 from firth.preparation import Preparation
-from firth.segmentation import Segmentation, Split, choose, unsegmented
+from firth.segmentation import Caution, Segmentation, Split, choose, unsegmented
 
 Progress = Callable[[int, int | None, int], None]
 """Called after each block with the bytes done, the bytes in all (None: not known), and the words so far."""
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 _DESCRIPTION: Final = "corpus.json"
 _TYPES: Final = "types.utf8"
 _TYPE_ENDS: Final = "type_ends.i64"
@@ -107,7 +107,7 @@ class EncodedCorpus:
         layout_reason: why, in a sentence; empty where there is nothing to say.
         lang: the language whose rules ended sentences, as en; empty where lines stayed as they were.
         faults: what was not as it should be in the sources.
-        warnings: what the user should know of the choice of a segmentation, in sentences.
+        cautions: what the user should know of the segmentation.
         n_duplicates: how many lines or documents were left out because their words had been met before.
         n_pruned_types: how many types were dropped because there were too many at a time.
         n_pruned_tokens: how many words of the corpus became the empty string for that.
@@ -139,7 +139,7 @@ class EncodedCorpus:
             self.layout_reason: str = told["layout_reason"]
             self.lang: str = told["lang"]
             self.faults = Faults(**{**told["faults"], "invalid": Counter(told["faults"]["invalid"])})
-            self.warnings: list[str] = told["warnings"]
+            self.cautions = [Caution(*caution) for caution in told["cautions"]]
             self.n_duplicates: int = told["n_duplicates"]
             self.n_pruned_types: int = told["n_pruned_types"]
             self.n_pruned_tokens: int = told["n_pruned_tokens"]
@@ -166,7 +166,7 @@ class EncodedCorpus:
     def remarks(self) -> list[str]:
         """What the user should hear of how the corpus was read, a sentence each."""
         said = [self.layout_reason] if self.layout_reason else []
-        said += self.faults.sentences() + self.warnings
+        said += self.faults.sentences() + [caution.message for caution in self.cautions]
         if self.n_duplicates:
             what = self.preparation.drop_duplicates.removesuffix("" if self.n_duplicates > 1 else "s")
             said.append(f"{self.n_duplicates:,} {what} left out: their words had been met before")
@@ -247,12 +247,12 @@ def encode(
         raise UsageError(f"{printable(str(folder))} exists already; the encoded corpus needs a new place")
     preparation = preparation or Preparation()
     with _reading(corpus):
-        segmentation, reason, warnings = _settled(segmentation, corpus, preparation)
+        segmentation, reason, cautions = _settled(segmentation, corpus, preparation)
         description = {  # made before the reading: of a stream, the beginning can be looked at now alone
             "preparation": preparation.settings(),
             "segmentation": segmentation.settings(),
             "segmentation_reason": reason,
-            "warnings": warnings,
+            "cautions": cautions,
             "kept_names": corpus.kept_names,
             "layout": corpus.layout,
             "layout_reason": corpus.layout_reason,
@@ -272,7 +272,7 @@ def encode(
         if not encoder.n_tokens:
             raise FirthError(f"{corpus.name}: no words in it (words are found by method {segmentation.method!r})")
         if not corpus.has_ready_words:  # of all of the text, where a sample was of its beginning perhaps
-            description["warnings"] = warnings + unsegmented(" ".join(encoder.some_words()), segmentation)
+            description["cautions"] = cautions + unsegmented(" ".join(encoder.some_words()), segmentation)
         encoder.finish(description | {"faults": vars(corpus.faults)})
     _trim()
     return EncodedCorpus(folder)
@@ -318,7 +318,7 @@ def _reading(corpus: Corpus) -> Iterator[None]:
 
 def _settled(
     segmentation: Segmentation | None, corpus: Corpus, preparation: Preparation
-) -> tuple[Segmentation, str, list[str]]:
+) -> tuple[Segmentation, str, list[Caution]]:
     """The segmentation to use, why, and what to warn of."""
     if not corpus.has_ready_words:
         return (segmentation, "", []) if segmentation is not None else choose(corpus.sample(), preparation)

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -26,7 +26,7 @@ from firth.userwords import read_user_words
 
 if TYPE_CHECKING:
     from firth.encoded import EncodedPieces
-    from firth.pieces import Pieces
+    from firth.pieces import Kind, Pieces
 
 Compile = Literal["auto", "always", "never"]
 PieceKind = Literal["auto", "wordpiece", "bpe", "byte_bpe"]
@@ -88,8 +88,9 @@ def train(
             `default_epochs`; for GPT and BERT `DEFAULT_MINUTES`.
         threads: Trained on; by default all processors that the process may use.
         seed: Of all that is random.
-        reproducible: Of a static family: the same seed gives the same bits, whatever the number of threads. One of
-            them trains at a time, while the others prepare; on two cores that takes about twice the time.
+        reproducible: The same seed gives the same bits. Of a static family, whatever the number of threads: one of
+            them trains at a time, while the others prepare; on two cores that takes about twice the time. GPT and BERT
+            repeat anyway on a processor, with one number of threads, and nowhere else.
         preparation: How text becomes words; by default plain UTF-8 text, the rest chosen by looking at it.
         output: A directory for the model, and for checkpoints while the run is unfinished.
         overwrite: Whether a model in `output` may be replaced (when the run has ended well).
@@ -235,10 +236,16 @@ def _train_pieces(
         asked = replace(asked, progress=Silent())
     progress = asked.progress
     run = None
+    told = {"pieces": kind, "cleaning": cleaning, "add_words": add_words}
+    base, sizes = None, asked.sizes
     if asked.resume:
         run = descent.Run.read(_unfinished(asked.place))
+        if "base" in run.model.record:
+            asked = replace(asked, sizes=[_like_base(asked.sizes, run.model, Silent())])
         _check_begun(run, asked)
-    base, sizes = None, asked.sizes
+        if changed := _differing(told, run.model.record.get("asked", told)):
+            raise UsageError(f"a resumed run keeps its settings; asked for were {', '.join(changed)}")
+        sizes = [run.model.family]
     if run is None and asked.base is not None:
         base = asked.base if isinstance(asked.base, Model) else load(asked.base)
         sizes = [_like_base(asked.sizes, base, progress)]
@@ -250,7 +257,19 @@ def _train_pieces(
         given = read
     if add_words and base is None and run is None:
         raise UsageError("words are added to the tokenizer of a model to go on from; give one, or leave add_words out")
+    if processes.size > 1 and _is_standard_input(asked.corpus):
+        raise UsageError(
+            f"{processes.size} processes cannot share standard input; write it to a file first, and name that"
+        )
+    check_prepared_for_pieces(asked.preparation, sizes[0], add_words)
+    if given is not None and run is None:
+        _check_learnt_alike(given, kind, cleaning, asked.preparation)
     chosen = devices.chosen_device(device)
+    if asked.reproducible and chosen.type != "cpu":
+        raise UsageError(
+            f"on {devices.said(chosen)} sums are added up in no fixed order, so that no run repeats to the bit; on the "
+            "processor every one does: --device cpu, or leave reproducible out"
+        )
     with ExitStack() as stack:
         stack.enter_context(devices.joined(processes, chosen))
         stack.enter_context(devices.on_threads(max(1, asked.threads // processes.size)))
@@ -270,8 +289,9 @@ def _train_pieces(
                 "finished": False,
                 "corpus": _described(encoded),
                 "preparation": asked.preparation.settings(),
-                "budget": {name: value for name, value in asdict(budget).items() if value is not None},
+                "budget": budget.settings(),
                 "seed": asked.seed,
+                "asked": told,
             }
             if base is not None:
                 model.record["base"] = base.record
@@ -308,7 +328,7 @@ def _encoded_pieces(
     asked: _Asked, family: Any, given: "Pieces | None", kind: PieceKind, cleaning: Cleaning, add_words: int
 ) -> "Iterator[tuple[EncodedPieces, Pieces]]":
     """The corpus as pieces, those given or learnt from it, for as long as the block lasts; says what was found."""
-    from firth.pieces import PieceSettings, suited_kind
+    from firth.pieces import PieceSettings
 
     preparation, progress = asked.preparation, asked.progress
     corpus = corpora.read(asked.corpus, preparation, splits_sentences=family.needs_sentences)
@@ -316,11 +336,10 @@ def _encoded_pieces(
     if given is not None:
         pieces = given
     else:
-        if kind == "auto" and family.name == "bert":
-            kind = "wordpiece"
-        elif kind == "auto":
-            kind, reason = suited_kind(corpus.sample())
-            progress.say(f"pieces: {reason}")
+        if kind == "auto":
+            kind, reason = suited_pieces(family, corpus.sample())
+            if reason:
+                progress.say(f"pieces: {reason}")
         pieces = PieceSettings(
             kind=kind,
             size=family.vocabulary_size,
@@ -338,6 +357,7 @@ def _encoded_pieces(
         preparation,
         words=words,
         add_words=add_words,
+        added_words=choose(corpus.sample(), preparation)[0] if add_words and words is None else words,
         cache_dir=asked.cache_dir,
         progress=progress,
     ) as (encoded, pieces):
@@ -348,6 +368,52 @@ def _encoded_pieces(
         for remark in (*pieces.remarks, *encoded.remarks):
             progress.say(remark)
         yield encoded, pieces
+
+
+def suited_pieces(family: Any, sample: str) -> "tuple[Kind, str]":
+    """The kind of pieces that a family learns of text like `sample`, and why, where that depends on it."""
+    from firth.pieces import suited_kind
+
+    return ("wordpiece", "") if family.name == "bert" else suited_kind(sample)
+
+
+def _is_standard_input(corpus: Any) -> bool:
+    several = isinstance(corpus, Sequence) and not isinstance(corpus, str)
+    return any(isinstance(path, str | os.PathLike) and str(path) == "-" for path in (corpus if several else [corpus]))
+
+
+def check_prepared_for_pieces(preparation: Preparation, family: Any, add_words: int = 0) -> None:
+    """Raises UsageError where the preparation asks for what a family that reads pieces makes nothing of."""
+    finds_words = add_words or getattr(family, "masking_units", "pieces") == "words"
+    ignored = {
+        "keep": "what documents are kept with is for families of whole words",
+        "keep_from_name": "what documents are kept with is for families of whole words",
+        "unicode_form": "a tokenizer brings its own; bring the text into that form before",
+        "digits": "pieces keep digits; write zeros into the text before",
+        "simplified": "pieces keep characters as they are; convert the text before",
+        "inner": "the tokenizer parts words at punctuation",
+        "max_types": "a vocabulary of pieces is learnt from a sample of bounded size",
+    }
+    if not finds_words:
+        only = "words are looked for with bert's --masking-units words, and with --add-words"
+        ignored |= {"segment": f"pieces know no words; {only}", "user_words": f"pieces know no dictionary; {only}"}
+    default = Preparation()
+    asked = [name for name in ignored if getattr(preparation, name) != getattr(default, name)]
+    if asked:
+        reasons = "; ".join(f"{name} changes nothing: {ignored[name]}" for name in asked)
+        raise UsageError(f"{family.name} reads pieces of words, and leaves aside how words are found: {reasons}")
+
+
+def _check_learnt_alike(given: "Pieces", kind: PieceKind, cleaning: Cleaning, preparation: Preparation) -> None:
+    """Raises UsageError where pieces are given, and others were to be learnt."""
+    asked = [f"pieces {kind}"] if kind not in ("auto", given.kind) else []
+    asked += [f"cleaning {cleaning}"] if cleaning != "none" else []
+    asked += ["cased"] if preparation.cased and given.folds_case else []
+    if asked:
+        raise UsageError(
+            f"the tokenizer is given, which is {given.kind}{' and folds case' if given.folds_case else ''}; "
+            f"{', '.join(asked)} would only change one that is learnt: leave it out"
+        )
 
 
 def _described(encoded: "EncodedPieces") -> dict[str, Any]:
@@ -376,19 +442,24 @@ def _suited(sizes: Sequence[Any], text: Any, pieces: "Pieces", budget: Budget, d
         speeds[size] = descent.measured_speed(sizes[size], text, pieces, device, SECONDS_MEASURED) * processes.size
         return speeds[size] * 60 * budget.minutes
 
-    chosen, tokens = chosen_size([12 * size.n_layers * size.dim**2 for size in sizes], text.n_tokens, tokens_of)
+    chosen, tokens = chosen_size([block_weights(size) for size in sizes], text.n_tokens, tokens_of)
     if processes.size > 1:
         chosen = devices.told_by_first(chosen, device)
     family = sizes[chosen]
-    seen = [f"{_size_name(sizes[size])} would see {_rounded(n)}" for size, n in enumerate(tokens) if size > chosen]
+    seen = [f"{size_name(sizes[size])} would see {_rounded(n)}" for size, n in enumerate(tokens) if size > chosen]
     progress.say(
-        f"size {_size_name(family)}: {_rounded(tokens[chosen])} tokens fit in {budget} here, of a corpus of "
+        f"size {size_name(family)}: {_rounded(tokens[chosen])} tokens fit in {budget} here, of a corpus of "
         f"{_rounded(text.n_tokens)}{'; ' if seen else ''}{', '.join(seen)} (--preset chooses another)"
     )
     return family
 
 
-def _size_name(family: Any) -> str:
+def block_weights(family: Any) -> int:
+    """The weights of a network's blocks, by which a size is chosen: 4 matrices of attention, 2 four times as wide."""
+    return int(12 * family.n_layers * family.dim**2)
+
+
+def size_name(family: Any) -> str:
     """The preset that a family is of, or its layers."""
     for name in ("tiny", "mini", "small", "medium", "base"):
         preset = getattr(type(family), name)()
@@ -398,7 +469,7 @@ def _size_name(family: Any) -> str:
 
 
 def _rounded(n_tokens: float) -> str:
-    return f"{n_tokens / 1e6:,.1f} M"
+    return f"{n_tokens / 1e6:,.1f} M" if n_tokens >= 1e5 else f"{n_tokens:,.0f}"
 
 
 def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:
@@ -436,7 +507,7 @@ def _beginner(family: Any, pieces: "Pieces", base: Model | None, seed: int) -> M
             n_old = old.n_entries if name in ("table", "output_bias") else len(weight)
             weight.data[:n_old] = weights[name].detach()[:n_old]
     for piece_id in range(base.pieces.n_entries, pieces.n_entries):  # words that were added
-        parts = base.pieces.encode([pieces.piece(piece_id)])[0]
+        parts = base.pieces.encode([pieces.decode([piece_id])])[0]
         network.table.data[piece_id] = old.table.detach()[parts].mean(0)
     return Model(family, pieces, network, {})
 

@@ -102,7 +102,7 @@ class Vocabulary:
         given = np.asarray(counts, dtype=np.int64)
         kept = _by_falling_count(words, given, min_count)[:max_size]
         if len(kept) < 2:
-            raise FirthError(_too_few_words(words, given, kept, min_count))
+            raise _too_few_words(words, given, kept, min_count)
         return cls([words[type_id] for type_id in kept], given[kept])
 
     def extended(
@@ -229,25 +229,28 @@ def _by_falling_count(words: Sequence[str], counts: npt.NDArray[np.int64], min_c
     return sorted(named, key=lambda type_id: (-int(counts[type_id]), words[type_id]))
 
 
-def _too_few_words(words: Sequence[str], counts: npt.NDArray[np.int64], kept: list[int], min_count: int) -> str:
+def _too_few_words(words: Sequence[str], counts: npt.NDArray[np.int64], kept: list[int], min_count: int) -> FirthError:
     """Why fewer than two words are left, and the least that would leave two: the second word's count."""
     counts = counts * np.fromiter(map(bool, words), dtype=np.bool_, count=len(words))
     n_types = int(np.count_nonzero(counts))
     if not n_types:
-        return "the corpus has no words"
+        return FirthError("the corpus has no words")
     top = int(counts.argmax())
     shown = f"'{printable(words[top])}'"
     if n_types == 1:
-        return f"{shown} is the only word of the corpus, so there is nothing to predict: give more text"
+        return FirthError(f"{shown} is the only word of the corpus, so there is nothing to predict: give more text")
     second = int(np.partition(counts, -2)[-2])
+    option = f"--min-count {second}"
     if kept:
-        return (
+        return FirthError(
             f"{shown} is the only word that occurs {min_count} times or more, so there is nothing to predict; the "
-            f"corpus has {n_types:,} words: --min-count {second} or less, or more text"
+            f"corpus has {n_types:,} words: {option} or less, or more text",
+            option=option,
         )
-    return (
+    return FirthError(
         f"no word occurs {min_count} times or more; the most frequent, {shown}, occurs {counts[top]:,} times, the next "
-        f"one {second:,}: --min-count {second} or less, or more text"
+        f"one {second:,}: {option} or less, or more text",
+        option=option,
     )
 
 

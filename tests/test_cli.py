@@ -3,6 +3,8 @@ import gzip
 import io
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import numpy as np
 import pytest
 
 from firth import cli, model, training
+from firth.cli.__main__ import reference
+from firth.cli.settings import FAMILIES, Preset
 from firth.families.cbow import CBOW
 from firth.families.family import GENSIM_NAMES
 from firth.families.skipgram import Skipgram
@@ -134,13 +138,13 @@ def test_version(run: Run) -> None:
 
 
 def test_the_reference_is_that_of_the_code() -> None:
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == cli.reference(), (
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), (
         "python -m firth.cli > docs/cli.md writes it anew"
     )
 
 
 def test_the_reference_explains_every_argument() -> None:
-    rows = [line for line in cli.reference().splitlines() if line.startswith("| `")]
+    rows = [line for line in reference().splitlines() if line.startswith("| `")]
     assert len(rows) > 80
     assert all(row.rsplit("|", 2)[1].strip() for row in rows)
 
@@ -428,6 +432,7 @@ def test_every_hyperparameter_of_a_network_is_a_flag_and_a_key_of_the_file(
     other |= {"masking_share": 0.25, "masking_units": "words", "short_share": 0.5, "context_length": 64}
     other |= {"batch_size": 7, "learning_rate": 0.5, "final_learning_rate": 0.0005, "warmup": 0.5, "schedule": "hold"}
     other |= {"adam": "uncorrected", "beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "weight_decay": 0.5, "clip": 0.5}
+    other |= {"block_optimizer": "muon", "muon_rate": 0.5}
     for field in dataclasses.fields(family):  # type: ignore[arg-type]
         value = other[field.name]
         assert value != field.default
@@ -525,7 +530,7 @@ def test_a_flag_wins_over_the_file_the_file_over_presets_those_over_defaults(
 
 
 @pytest.mark.parametrize("family", [Skipgram, CBOW])
-@pytest.mark.parametrize("preset", get_args(cli.Preset))
+@pytest.mark.parametrize("preset", get_args(Preset))
 def test_a_preset_is_the_size_and_a_recipe_the_rest(trained: Callable[..., Any], family: Any, preset: str) -> None:
     dim = getattr(family, preset)().dim
     assert trained("--preset", preset, family=family.name)[0] == getattr(family, preset)()
@@ -685,7 +690,7 @@ def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_families_of_the_command_line_are_those_that_a_model_may_be_of() -> None:
-    assert cli.FAMILIES.keys() == model.FAMILIES.keys()
+    assert FAMILIES.keys() == model.FAMILIES.keys()
 
 
 def test_an_interrupted_run_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -822,3 +827,119 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
     if "--resume" in said:  # else Ctrl-C came while the kernels were being compiled
         assert process(*arguments, "--resume", "--quiet").returncode == 0
         assert Vectors.load(tmp_path / "out").words[0] == "the"
+
+
+# --- GPT and BERT: bad input
+
+
+SMALL = {
+    "--n-layers": "1",
+    "--dim": "16",
+    "--n-heads": "2",
+    "--n-positions": "32",
+    "--context-length": "16",
+    "--batch-size": "4",
+    "--vocabulary-size": "128",
+    "--tokens": "200",
+    "--device": "cpu",
+    "--threads": "1",
+}
+
+
+def small(**changes: str) -> list[str]:
+    """The flags of a small network, some of them changed."""
+    flags = SMALL | {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+    return [*(part for flag in flags.items() for part in flag), "--quiet"]
+
+
+PAIRS = ["--objective", "masked_token_and_next_sentence"]
+FROM = ["--tokens", "200", "--context-length", "16", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a BERT, what became of copies of it, and texts."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("networks")
+    documents = ["the cat sat on a mat. the dog sat on a log.", "", "a bird saw the cat. the cat saw it.", ""] * 20
+    texts = {
+        "corpus.txt": documents,
+        "one.txt": [line for line in documents if line],
+        "short.txt": [line for document in documents[::2] for line in (document.split(".")[0], "")],
+        "empty.txt": [],
+        "blank.txt": ["", " ", ""],
+    }
+    for name, lines_ in texts.items():
+        (folder / name).write_text("\n".join(lines_), encoding="utf-8")
+    (folder / "nul.txt").write_bytes(b"a\0b")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for family in ("bert", "gpt"):
+            assert cli.main(["train", family, "corpus.txt", "-o", family, *small()]) == 0
+        shutil.copytree("bert", "cut")
+        weights = Path("cut", "model.safetensors").read_bytes()
+        Path("cut", "model.safetensors").write_bytes(weights[:9000])
+        shutil.copytree("bert", "foreign")
+        shutil.copy("gpt/model.safetensors", "foreign")
+        shutil.copytree("bert", "pickle")
+        Path("pickle", "model.safetensors").rename("pickle/pytorch_model.bin")
+        shutil.copytree("bert", "other-size")
+        config = json.loads(Path("bert", "config.json").read_text(encoding="utf-8")) | {"hidden_size": 32}
+        Path("other-size", "config.json").write_text(json.dumps(config), encoding="utf-8")
+        for name in ("foreign", "pickle", "other-size"):
+            Path(name, "firth.json").unlink()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["bert", "one.txt", *small(), *PAIRS], 1, "the corpus has one document; train with masked tokens alone"),
+        (["bert", "short.txt", *small(), *PAIRS], 1, "two sentences or more"),
+        (["bert", "empty.txt", *small()], 1, "no words|no text"),
+        (["gpt", "blank.txt", *small()], 1, "no words|no text"),
+        (["gpt", "nul.txt", *small()], 1, "NUL"),
+        (["bert", "missing.txt", *small()], 1, "missing.txt"),
+        (["bert", "corpus.txt", *small(), "--segment", "space"], 2, "segment changes nothing"),
+        (["gpt", "corpus.txt", *small(), "--digits", "zero"], 2, "digits changes nothing"),
+        (["bert", "corpus.txt", *small(n_heads="3")], 2, "3 heads cannot share"),
+        (["bert", "corpus.txt", *small(vocabulary_size="10")], 2, "needs 128 or more"),
+        (["bert", "corpus.txt", *small(), "--tokenizer", "missing.json"], 1, "missing.json"),
+        (["bert", "corpus.txt", *small(), "--tokenizer", "gpt"], 1, "no entry for .* mask, which BERT needs"),
+        (["bert", "corpus.txt", *small(device="tpu")], 2, "here there is"),
+        (["bert", "corpus.txt", *small(), "--add-words", "5"], 2, "give one, or leave add_words out"),
+        (["bert", "corpus.txt", "--tokens", "200", "--context-length", "64", "--from", "bert"], 2, "32 positions"),
+        (["bert", "corpus.txt", *FROM, "--from", "gpt"], 2, "cannot go on from a model of gpt"),
+        (["gpt", "corpus.txt", *FROM, "--from", "gpt", "--add-words", "5"], 2, "no words can be added"),
+        (["bert", "corpus.txt", *FROM, "--from", "missing"], 1, "no such directory"),
+        (["bert", "corpus.txt", *FROM, "--from", "cut"], 1, "it ends within .*, which should be"),
+        (["bert", "corpus.txt", *FROM, "--from", "foreign"], 1, "should be .*, and there is no such tensor"),
+        (["bert", "corpus.txt", *FROM, "--from", "other-size"], 1, r"should be \(\d+, 32\), and there is \(\d+, 16\)"),
+        (["bert", "corpus.txt", *FROM, "--from", "pickle"], 1, "reading a pickle runs what its author put in it"),
+        (["bert", "corpus.txt", *small(), "--resume"], 2, "no unfinished run"),
+    ],
+)
+def test_networks_refuse_bad_input(
+    networks: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.chdir(networks)
+    before = set(networks.rglob("*"))
+    assert cli.main(["train", *arguments, "-o", "out"]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(said, err), err
+    assert "Traceback" not in err
+    assert set(networks.rglob("*")) == before
+
+
+def test_a_model_that_is_there_is_not_lost(networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(networks)
+    before = {path: path.read_bytes() for path in Path("bert").iterdir()}
+    assert cli.main(["train", "bert", "corpus.txt", "-o", "bert", *small()]) == 2
+    assert cli.main(["train", "bert", "one.txt", "-o", "bert", "--overwrite", *small(), *PAIRS]) == 1
+    assert {path: path.read_bytes() for path in Path("bert").iterdir()} == before

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_containers import COMPRESSIONS
+from test_layout import chinese
 
 from firth import corpus as corpora
 from firth.errors import FirthError, UsageError
@@ -382,6 +383,16 @@ class TestAnyText:
         self.check_cuts(
             tmp_path_factory, text, block_characters, chunk_bytes, Segmentation(method="words", lower=False)
         )
+
+    @pytest.mark.parametrize("between", ["", " "])
+    def test_a_chinese_line_longer_than_a_block_is_cut_into_the_same_words(self, between: str) -> None:
+        line = between.join(chinese(2000))
+        assert len(line) > 2 * corpora.BLOCK_CHARACTERS
+        segmentation = Segmentation(method="chinese")
+        words = segmentation.words(line)
+        assert words_by_block(corpora.read([line]), segmentation) == [words]
+        spaced = " ".join(words)  # its words stand apart already
+        assert words_by_block(corpora.read([spaced]), segmentation) == [segmentation.words(spaced)]
 
     @given(text=CHINESE, block_characters=st.integers(24, 60), chunk_bytes=CHUNK_BYTES)
     def test_nor_do_those_that_rjieba_finds(

@@ -353,11 +353,20 @@ def test_what_is_compiled_is_used(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "fraction", "pays"), [("cuda", 0.01, True), ("cuda", 0.5, False), ("cpu", 0.01, False)]
+    ("device", "budget", "fraction", "pays"),
+    [
+        ("cuda", Budget(tokens=4000), 0.01, True),
+        ("cuda", Budget(tokens=4000), 0.5, False),
+        ("cpu", Budget(minutes=10), 0.01, True),
+        ("cpu", Budget(minutes=10), 0.5, False),
+        ("cpu", Budget(tokens=4000), 0.01, False),  # whose runs are equal to the bit
+        ("mps", Budget(minutes=10), 0.01, False),
+    ],
 )
-def test_compiling_pays_on_a_gpu_with_minutes_to_go(monkeypatch, device, fraction, pays):
+def test_compiling_pays_with_minutes_to_go(monkeypatch, device, budget, fraction, pays):
     loop = loop_of(run_of())
     loop.device = torch.device(device)
+    loop.job.budget = budget
     monkeypatch.setattr(loop, "seconds", lambda: 10.0)
     monkeypatch.setattr(loop, "fraction", lambda: fraction)
     assert loop.compiling_pays() is pays

@@ -235,6 +235,19 @@ def test_the_page_of_a_family_states_its_hyperparameters(family: type) -> None:
     assert stated == {name: "" if default is None else str(default) for name, default in expected.items()}
 
 
+@pytest.mark.parametrize("name", ["GPT", "BERT"])
+def test_the_page_of_a_network_states_both_recipes(name: str) -> None:
+    pytest.importorskip("torch")
+    family = getattr(firth, name)
+    default, paper = family(), family.paper()
+    rows = [row for row in table(f"docs/families/{family.name}.md") if row[0].startswith("`") and row[0][1] != "-"]
+    stated = {row[0].strip("`"): (row[1].strip("`"), row[2].strip("`")) for row in rows}
+    assert list(stated) == [field.name for field in fields(family)]
+    for field, (fast, published) in stated.items():
+        assert fast == ("" if getattr(default, field) is None else str(getattr(default, field)))
+        assert published == ("" if getattr(paper, field) == getattr(default, field) else str(getattr(paper, field)))
+
+
 @pytest.mark.parametrize("name", [*GENSIM_ATTRIBUTES, *GENSIM_ARGUMENTS])
 def test_every_name_that_vectors_answer_stands_on_the_page_for_gensims_users(name: str) -> None:
     assert re.search(rf"\b{name}\b", (ROOT / "docs" / "from-gensim.md").read_text(encoding="utf-8"))

@@ -2,6 +2,9 @@
 
 import errno
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -323,3 +326,216 @@ def test_other_tokenizers_get_whole_lines(tmp_path, changes):
     pieces = Pieces.read(path)
     with encode(TRICKY, pieces, tmp_path / "one") as store:
         assert documents_of(store) == encoded_plainly(TRICKY, pieces)
+
+
+# --- an encoding that is broken off
+
+BROKEN_OFF = """
+import json, os, sys
+from pathlib import Path
+from firth import Preparation, corpus, encoded
+from firth.pieces import Pieces
+from firth.segmentation import Segmentation
+encoded._PART_TOKENS = 100
+text, pieces, folder, drops, words, n_parts = json.loads(sys.argv[1])
+add = encoded._Manifest.add
+def counted(*arguments):
+    add(*arguments)
+    counted.n += 1
+counted.n = 0
+encoded._Manifest.add = counted
+append = encoded._Store._append
+def killed(*arguments):
+    append(*arguments)
+    if counted.n == n_parts:
+        os.kill(os.getpid(), 9)
+encoded._Store._append = killed
+encoded.encode_pieces(
+    corpus.read(Path(text), block_characters=300), Pieces.read(pieces), folder, drop_duplicates=drops,
+    words=Segmentation(method=words) if words else None, parts=Path(folder + ".parts"),
+)
+"""
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def long_text(tmp_path):
+    lines = [line.replace("cats", f"cats {number % 7}") for number in range(15) for line in [*LINES[:12], ""]]
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join([*TRICKY, *lines, "我今天很开心，cats猫", *TRICKY]), encoding="utf-8")
+    return path
+
+
+def encode_in_parts(text, pieces, folder, **arguments):
+    said = []
+    read = corpus.read(text, block_characters=300)
+    return encode_pieces(read, pieces, folder, parts=folder.with_name("one.parts"), say=said.append, **arguments), said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no kill there")
+@pytest.mark.parametrize(
+    ("kind", "drops", "words"),
+    [
+        ("wordpiece", "no", "chinese"), ("byte_bpe", "no", None), ("bpe", "lines", None),
+        ("byte_bpe", "documents", None), ("wordpiece", "documents", "words"),
+    ],
+)  # fmt: skip
+def test_what_a_killed_process_encoded_is_gone_on_with(tmp_path, long_text, kind, drops, words, monkeypatch):
+    monkeypatch.setattr(encoded, "_PART_TOKENS", 100)
+    pieces_of(kind).write(tmp_path / "pieces")
+    pieces = Pieces.read(tmp_path / "pieces")
+    rest = {"drop_duplicates": drops, "words": Segmentation(method=words) if words else None}
+    unbroken = encode_pieces(corpus.read(long_text, block_characters=300), pieces, tmp_path / "unbroken", **rest)
+    folder = tmp_path / "one"
+    for n_parts in (1, 2, 1):  # killed three times, each time further on
+        told = json.dumps([str(long_text), str(tmp_path / "pieces"), str(folder), drops, words, n_parts])
+        assert subprocess.run([sys.executable, "-c", BROKEN_OFF, told], check=False).returncode == -9
+        assert not folder.exists()
+    store, said = encode_in_parts(long_text, pieces, folder, **rest)
+    assert len(said) == 1
+    assert int(said[0].split(": ")[1].split()[0].replace(",", "")) >= 300
+    assert store.fingerprint == unbroken.fingerprint
+    assert contents(folder) == contents(tmp_path / "unbroken")
+    assert not (tmp_path / "one.parts").exists()
+
+
+def broken_off(text, pieces, folder, monkeypatch, after=3):
+    """An encoding that Ctrl-C ends some parts in."""
+    add, calls = encoded._Manifest.add, []
+
+    def stop(*arguments):
+        add(*arguments)
+        calls.append(arguments)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encoded._Manifest, "add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            encode_in_parts(text, pieces, folder)
+    return folder.with_name("one.parts")
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch):
+    monkeypatch.setattr(encoded, "_PART_TOKENS", 100)
+
+
+@pytest.mark.usefixtures("in_small_parts")
+@pytest.mark.parametrize(
+    "damage", ["none", "ids", "sentence_ends.i64", "parts.jsonl", "a line", "another text", "other"]
+)
+def test_parts_that_are_not_as_they_were_written_are_encoded_again(tmp_path, long_text, monkeypatch, damage):
+    pieces = pieces_of("byte_bpe")
+    parts = broken_off(long_text, pieces, tmp_path / "one", monkeypatch)
+    if damage == "another text":
+        long_text.write_text("mat " + long_text.read_text(encoding="utf-8"), encoding="utf-8")
+    elif damage == "a line":
+        lines = (parts / "parts.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        (parts / "parts.jsonl").write_text("".join([*lines[:-1], lines[-1][:20]]), encoding="utf-8")
+    elif damage == "other":
+        pieces = pieces_of("byte_bpe", False)
+    elif damage != "none":
+        content = bytearray((parts / damage).read_bytes())
+        content[10] ^= 0xFF
+        (parts / damage).write_bytes(content)
+    store, said = encode_in_parts(long_text, pieces, tmp_path / "one")
+    assert len(said) == (damage in ("none", "a line"))
+    unbroken = encode_pieces(corpus.read(long_text, block_characters=300), pieces, tmp_path / "unbroken")
+    assert store.fingerprint == unbroken.fingerprint
+    assert contents(tmp_path / "one") == contents(tmp_path / "unbroken")
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_two_processes_do_not_write_to_the_same_parts(tmp_path, long_text):
+    pieces = pieces_of("bpe")
+    held = encoded._Manifest.claimed(tmp_path / "one.parts")
+    store, said = encode_in_parts(long_text, pieces, tmp_path / "one")
+    assert store.n_tokens > 0
+    assert said == []
+    assert [path.name for path in (tmp_path / "one.parts").iterdir()] == ["parts.jsonl"]
+    held.close()
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_no_parts_stay_of_an_encoding_that_fails(tmp_path, long_text, monkeypatch):
+    broken_off(long_text, pieces_of("bpe"), tmp_path / "one", monkeypatch)
+
+    def full(self, *_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(encoded._Store, "_append", full)
+    with pytest.raises(FirthError, match="No space left on device"):
+        encode_in_parts(long_text, pieces_of("bpe"), tmp_path / "one")
+    assert {path.name for path in tmp_path.iterdir()} == {"text.txt"}
+
+
+def test_the_cache_goes_on_with_what_was_broken_off(tmp_path, long_text, monkeypatch):
+    """As a user meets it: Ctrl-C while a corpus is encoded, and the same command once more."""
+    from firth import cache
+
+    monkeypatch.setattr(encoded, "_PART_TOKENS", 2000)
+    long_text.write_text(long_text.read_text(encoding="utf-8") * 40, encoding="utf-8")
+    said = []
+
+    class Said:
+        def say(self, line):
+            said.append(line)
+
+        def stage(self, name, **_):
+            from firth.progress import Silent
+
+            return Silent().stage(name)
+
+    def encode_it(folder):
+        read = corpus.read(long_text)
+        with cache.encoded_pieces(read, pieces_of("bpe"), Preparation(), cache_dir=folder, progress=Said()) as (
+            store,
+            _,
+        ):
+            return store.fingerprint
+
+    unbroken = encode_it(tmp_path / "unbroken")
+    add = encoded._Manifest.add
+
+    def stop(*arguments):
+        add(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encoded._Manifest, "add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            encode_it(tmp_path / "cache")
+    said.clear()
+    assert encode_it(tmp_path / "cache") == unbroken
+    assert said[0].startswith("an encoding that was broken off is gone on with")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_added_chinese_words_are_pieces_and_do_not_hide_the_segmenters_words(tmp_path):
+    from firth.pieces import with_words
+
+    chinese = Segmentation(method="chinese")
+    lines = ["我今天很开心，cats今天 天气很好", "今天开心的天气", "他们今天很开心"]
+    pieces = with_words(pieces_of("wordpiece"), lines, 2, segmentation=chinese)
+    with encode([*lines, *TRICKY], pieces, tmp_path, words=chinese) as store:
+        assert documents_of(store) == encoded_plainly([*lines, *TRICKY], pieces)
+        first = [pieces.piece(piece_id) for piece_id in sentences_of(store)[0]]
+        assert "今天" in first
+        assert "开心" in first
+        words = words_of(store, pieces)
+    assert words[:10] == ["我", "今天", "很", "开心", "，", "cats", "今天", "天气", "很", "好"]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+def test_tricky_lines_with_added_words_are_encoded_as_the_tokenizer_does_it(tmp_path, kind):
+    from firth.pieces import with_words
+
+    lines = ["银行电影银行电影 zebra zebra Zürich Zürich"] * 3
+    pieces = with_words(pieces_of(kind), lines, 5, segmentation=Segmentation(method="chinese"))
+    assert pieces.n_entries > pieces_of(kind).n_entries
+    with encode([*lines, *TRICKY], pieces, tmp_path) as store:
+        assert documents_of(store) == encoded_plainly([*lines, *TRICKY], pieces)

@@ -37,7 +37,7 @@ def test_a_budget_of_minutes_is_kept_and_annealed(monkeypatch):
     assert 0.5 <= model.record["spent"]["seconds"] < 1.5
     assert model.record["spent"]["epochs"] > 1
     assert rates == sorted(rates, reverse=True)
-    assert rates[-1] == pytest.approx(FAMILY.final_learning_rate)
+    assert rates[-1] == pytest.approx(FAMILY.learning_rate / 10)
 
 
 def test_reports_add_up(monkeypatch, tmp_path):

@@ -7,23 +7,21 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from test_layout import chinese, chinese_sentence, english, english_sentence
+from test_layout import chinese, chinese_sentence, english
 
-from firth import cache, inspection
+from firth import cache, inspection, paces
 from firth.errors import FirthError
 from firth.families.skipgram import Skipgram
-from firth.inspection import Finding, Inspection, Pace, check
+from firth.findings import Inspection
+from firth.inspection import check
 from firth.preparation import Preparation
 from firth.progress import Silent
+from firth.reports import report
 from firth.training import train
 
 Write = Callable[..., Path]
@@ -31,8 +29,9 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """A function that writes a file; training is measured on few words."""
-    monkeypatch.setattr(inspection, "MEASURED_WORDS", 500)
+    """A function that writes a file; training is measured on few words, and not in pieces of them."""
+    monkeypatch.setattr(paces, "MEASURED_WORDS", 500)
+    monkeypatch.setattr(inspection, "pieces_paces", lambda *given: ({}, {}))
 
     def writing(text: str | bytes, name: str = "corpus.txt") -> Path:
         path = tmp_path / name
@@ -312,7 +311,7 @@ class TestFindings:
         assert "a.jsonl" in unmatched
         assert empty == "1 records without text left out"
         assert found.settings()["remarks"] == found.remarks
-        assert {f"- {remark}" for remark in found.remarks} <= set(inspection.report(found))
+        assert {f"- {remark}" for remark in found.remarks} <= set(report(found))
 
         progress = Said()
         train(Skipgram(dim=4), corpus, tokens=100, threads=1, preparation=preparation, progress=progress)
@@ -326,9 +325,9 @@ class TestFindings:
         assert (found.n_duplicate_documents, found.duplicate_document_words) == (None, None)
         assert found.n_pruned_types > 0
         assert found.n_pruned_tokens > 0
-        report = "\n".join(inspection.report(found))
-        assert "cannot be told" in report
-        assert f"{found.n_pruned_tokens:,} words" in report
+        shown = "\n".join(report(found))
+        assert "cannot be told" in shown
+        assert f"{found.n_pruned_tokens:,} words" in shown
         assert any("--max-types" in remark for remark in json.loads(json.dumps(found.settings()))["remarks"])
 
     def test_user_words_for_english(self, write: Write, tmp_path: Path) -> None:
@@ -345,7 +344,7 @@ class TestFindings:
             assert found.longest_line == 10_000
             assert found.longest_line_place == f"{paths[1]}, line 3"
             assert found.longest_line_begins == "=-" * 20
-        assert any(f"10,000 characters, in {paths[1]}, line 3: =-" in line for line in inspection.report(found))
+        assert any(f"10,000 characters, in {paths[1]}, line 3: =-" in line for line in report(found))
 
     def test_nul_characters_do_not_stop_it(self, write: Write) -> None:
         path = write("\n".join(english(20)).encode() + b"\nand \0 more")
@@ -498,6 +497,9 @@ class TestParts:
         [
             ("plain text, 1 < 2 & 3 > 2, [a] * b", set()),
             ("a <b>bold</b> word", {"HTML tags"}),
+            ("status installed tzdata:all <none> <module> <x y>", set()),
+            ("one<br/>two", {"HTML tags"}),
+            ('<img src="a.png">', {"HTML tags"}),
             ("fish &amp; chips &#8212; &#x27;", {"HTML entities"}),
             ("see [[Main Page|this]]", {"wiki markup"}),
             ("{{cite web}}", {"wiki markup"}),
@@ -513,60 +515,3 @@ class TestParts:
     def test_shares_of_markup_are_of_lines_with_something_in_them(self) -> None:
         assert inspection.markup(["<p>", "", "a", "b", "</p> http://a"]) == {"HTML tags": 0.5, "URLs": 0.25}
         assert inspection.markup([]) == {}
-
-    @given(
-        documents=st.lists(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=3), min_size=1), max_size=12),
-        at_once=st.integers(1, 9),
-    )
-    def test_duplicates_are_those_that_a_set_finds(self, documents: list[list[list[int]]], at_once: int) -> None:
-        lines = [line for document in documents for line in document]
-        encoded: Any = SimpleNamespace(
-            type_ids=np.array([type_id for line in lines for type_id in line], dtype=np.int32),
-            line_ends=np.cumsum([len(line) for line in lines], dtype=np.int64),
-            document_ends=np.cumsum([len(document) for document in documents], dtype=np.int64),
-            n_tokens=sum(map(len, lines)),
-        )
-        again_lines = [line for number, line in enumerate(lines) if line in lines[:number]]
-        again = [document for number, document in enumerate(documents) if document in documents[:number]]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(inspection, "_TOKENS_AT_ONCE", at_once)
-            assert inspection.count_duplicates(encoded) == (
-                len(again_lines),
-                sum(map(len, again_lines)),
-                len(again),
-                sum(len(line) for document in again for line in document),
-            )
-
-    def test_a_family_for_the_patient_and_one_for_the_others(self) -> None:
-        assert inspection.advised_family({}) == "skipgram"
-        assert inspection.advised_family({"skipgram": Pace(1e6, 5, 3000), "cbow": Pace(1e6, 5, 100)}) == "skipgram"
-        assert inspection.advised_family({"skipgram": Pace(1e6, 5, 4000), "cbow": Pace(1e6, 5, 3000)}) == "cbow"
-
-    @pytest.mark.parametrize(
-        ("seconds", "shown"), [(0.1, "1 s"), (59, "59 s"), (90, "2 min"), (3599, "60 min"), (5400, "1.5 h")]
-    )
-    def test_durations(self, seconds: float, shown: str) -> None:
-        assert inspection.duration(seconds) == shown
-
-    def test_a_report_tells_all_and_ends_with_the_command(self, write: Write) -> None:
-        lines = english(40)
-        rng = random.Random(3)
-        found = inspected(write("\n".join([*lines, lines[0], english_sentence(rng)]).encode() + b"\xff"))
-        report = inspection.report(found)
-        text = "\n".join(report)
-        for value in (f"{found.n_tokens:,}", f"{found.n_types:,}", "Latin 100.0%", "1 line ", "cbow", "1 thread"):
-            assert value in text
-        assert found.first_invalid[0] in text
-        assert "--encoding-errors replace" in text
-        assert report[-1] == found.command
-
-    def test_a_report_shows_no_control_characters(self, write: Write) -> None:
-        found = inspected(write("\n".join(["\x1b[31m \x1b x" * 3, *english(40)])), segment="space")
-        assert "\x1b" not in "\n".join(inspection.report(found))
-
-    def test_what_a_finding_names_is_said_once(self, write: Write) -> None:
-        found = dataclasses.replace(
-            inspected(write("\n".join(english(40)))),
-            findings=(Finding("--a b mends it", "--a b"), Finding("it is broken", "--c d")),
-        )
-        assert {"- --a b mends it", "- it is broken: --c d"} <= set(inspection.report(found))

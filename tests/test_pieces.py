@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from firth import FirthError, UsageError
 from firth.pieces import Pieces, PieceSettings, suited_kind, train_pieces, with_words
+from firth.segmentation import Segmentation
 
 LINES = [
     "The cats sat on the mat, and the dogs didn't.",
@@ -254,8 +255,48 @@ def test_frequent_words_are_added_behind_the_others():
     assert "2 words were added to the vocabulary, as cab, dab" in more.remarks
 
 
-def test_words_are_added_to_word_pieces_alone():
-    with pytest.raises(UsageError, match="these are bpe"):
+def test_frequent_words_are_added_to_byte_level_pieces():
+    pieces = trained("byte_bpe", ["the cat sat on the mat"] * 9)
+    more = with_words(pieces, ["the zebra saw a zebra 2003 2003", "zebra zebra"], 5)
+    assert [more.piece(piece_id) for piece_id in range(pieces.n_entries, more.n_entries)] == ["Ġzebra"]
+    assert more.encode(["a zebra"])[0][-1] == pieces.n_entries
+    assert more.decode(more.encode(["the zebra sat"])[0]) == "the zebra sat"
+    for text in (*LINES[:9], "zebras", "the cat sat on the mat"):
+        assert more.encode([text]) == pieces.encode([text])
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "words"),
+    [
+        ("wordpiece", ["我今天很开心。今天天气很好", "今天开心"], ["今天", "开心"]),
+        ("byte_bpe", ["他去银行看电影。", "银行旁边有电影"], ["电影", "银行"]),
+    ],
+)
+def test_chinese_words_are_the_segmenters(kind, lines, words):
+    pieces = trained(kind)
+    assert with_words(pieces, lines, 2) == pieces  # nobody says what a word is
+    more = with_words(pieces, lines, 2, segmentation=Segmentation(method="chinese"))
+    assert [more.piece(piece_id) for piece_id in range(pieces.n_entries, more.n_entries)] == words
+    assert more.encode([words[1]]) == [[pieces.n_entries + 1]]
+    assert more.decode(more.encode(["".join(words)])[0]).replace(" ", "") == "".join(words)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+def test_added_words_are_read_and_opened_as_they_were_written(kind, tmp_path):
+    lines = ["他去银行看电影 zebra 银行旁边有电影 zebra", "今天开心 zebra zebra"]
+    pieces = with_words(trained(kind), lines, 4, segmentation=Segmentation(method="chinese"))
+    pieces.write(tmp_path)
+    assert Pieces.read(tmp_path) == pieces
+    transformers = pytest.importorskip("transformers")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}), encoding="utf-8")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert len(theirs) == pieces.n_entries
+    for text in (*lines, *ANY_TEXT, "好开心果", "zebras Zebra"):
+        assert theirs(text, add_special_tokens=False)["input_ids"] == pieces.encode([text])[0]
+
+
+def test_words_are_not_added_where_merges_alone_make_them():
+    with pytest.raises(UsageError, match=r"no words can be added to byte-pair encoding as GPT-1's"):
         with_words(trained("bpe"), ["a"], 1)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from firth.errors import FirthError, UsageError
 from firth.preparation import Preparation
-from firth.segmentation import Segmentation, choose, unsegmented
+from firth.segmentation import Caution, Segmentation, choose, unsegmented
 from firth.userwords import UserWord, UserWords
 
 WORDS = Segmentation(method="words")
@@ -473,10 +473,10 @@ class TestSettings:
             Segmentation(method="words", **{name: asked})  # type: ignore[arg-type]
 
 
-def chosen(sample: str, preparation: Preparation | None = None) -> tuple[Segmentation, str, list[str]]:
+def chosen(sample: str, preparation: Preparation | None = None) -> tuple[Segmentation, str, list[Caution]]:
     """What `choose` says of a text, and what is said of its words when it has been cut."""
-    segmentation, reason, warnings = choose(sample, preparation or Preparation())
-    return segmentation, reason, warnings + unsegmented(sample, segmentation)
+    segmentation, reason, cautions = choose(sample, preparation or Preparation())
+    return segmentation, reason, cautions + unsegmented(sample, segmentation)
 
 
 class TestChoose:
@@ -495,10 +495,10 @@ class TestChoose:
         ],
     )
     def test_a_method_that_suits(self, sample: str, method: str, reason: str) -> None:
-        segmentation, why, warnings = chosen(sample)
+        segmentation, why, cautions = chosen(sample)
         assert segmentation.method == method
         assert reason in why
-        assert bool(warnings) == ("今日" in sample)
+        assert bool(cautions) == ("今日" in sample)
 
     def test_a_long_sample_is_looked_at_all_over(self) -> None:
         english, chinese = "The quick, brown fox.\n" * 30_000, "今天我很开心，去购物吧。\n" * 30_000
@@ -535,18 +535,19 @@ class TestChoose:
 
     def test_user_words_for_text_that_is_not_chinese(self, tmp_path: Path) -> None:
         (tmp_path / "words.txt").write_text("创新办\n", encoding="utf-8")
-        segmentation, _, warnings = chosen("A text.", Preparation(user_words=tmp_path / "words.txt"))
+        segmentation, _, cautions = chosen("A text.", Preparation(user_words=tmp_path / "words.txt"))
         assert segmentation == WORDS
-        assert "the user words serve Chinese alone" in warnings[0]
+        assert "the user words serve Chinese alone" in cautions[0].message
+        assert cautions[0].option == "--segment chinese"
         with pytest.raises(UsageError, match="but space was asked for"):
             chosen("A text.", Preparation(user_words=tmp_path / "words.txt", segment="space"))
 
     def test_user_words_that_change_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "words.txt").write_text("c++\n创新办\n让·雅克 3 nr\niPhone\nT恤\n", encoding="utf-8")
-        _, _, warnings = chosen("今天好", Preparation(user_words=tmp_path / "words.txt"))
-        assert len(warnings) == 1
-        assert warnings[0].startswith("3 of 5 user words change nothing")
-        assert warnings[0].endswith("c++, 让·雅克, iPhone")
+        _, _, cautions = chosen("今天好", Preparation(user_words=tmp_path / "words.txt"))
+        assert len(cautions) == 1
+        assert cautions[0].message.startswith("3 of 5 user words change nothing")
+        assert cautions[0].message.endswith("c++, 让·雅克, iPhone")
 
 
 class TestWarnings:
@@ -570,10 +571,10 @@ class TestWarnings:
     )
     @pytest.mark.parametrize("segment", ["auto", "words", "space"])
     def test_a_script_without_segmenter(self, sample: str, script: str, segment: Any) -> None:
-        _, _, (warning,) = chosen(sample, Preparation(segment=segment))
-        assert warning.startswith(f"100% of the letters are {script}")
-        assert "--segment characters" in warning
-        assert "--segment space" in warning
+        _, _, (caution,) = chosen(sample, Preparation(segment=segment))
+        assert caution.message.startswith(f"100% of the letters are {script}")
+        assert caution.option == "--segment characters"
+        assert "--segment space" in caution.message
 
     @pytest.mark.parametrize("sample", [THAI, KHMER, LAO, BURMESE, JAPANESE, CHINESE_LINES])
     def test_characters_are_the_remedy(self, sample: str) -> None:
@@ -589,8 +590,8 @@ class TestWarnings:
         assert chosen("ភាសា\u200bខ្មែរ\u200bគឺជា\u200bភាសា\n" * 9)[2] == []
 
     def test_the_share_is_named(self) -> None:
-        _, _, (warning,) = chosen(self.THAI + self.ENGLISH * 12)
-        share = int(warning.split("%")[0])
+        _, _, (caution,) = chosen(self.THAI + self.ENGLISH * 12)
+        share = int(caution.message.split("%")[0])
         assert 40 < share < 60
 
     def test_a_little_of_a_script_is_no_matter(self) -> None:
@@ -598,20 +599,20 @@ class TestWarnings:
 
     @pytest.mark.parametrize("segment", ["words", "space"])
     def test_chinese_that_is_not_segmented(self, segment: Any) -> None:
-        _, _, (warning,) = chosen(self.CHINESE_LINES, Preparation(segment=segment))
-        assert warning.startswith("100% of the letters are Han characters without spaces")
-        assert "--segment chinese" in warning
+        _, _, (caution,) = chosen(self.CHINESE_LINES, Preparation(segment=segment))
+        assert caution.message.startswith("100% of the letters are Han characters without spaces")
+        assert caution.option == "--segment chinese"
 
     def test_some_chinese_in_english(self) -> None:
-        segmentation, _, warnings = chosen(self.CHINESE_LINES + self.ENGLISH * 50)
+        segmentation, _, cautions = chosen(self.CHINESE_LINES + self.ENGLISH * 50)
         assert segmentation.method == "words"
-        assert len(warnings) == 1
-        assert "--segment chinese" in warnings[0]
+        assert len(cautions) == 1
+        assert "--segment chinese" in cautions[0].message
 
     def test_japanese_as_chinese(self) -> None:
-        _, _, (warning,) = chosen(self.JAPANESE, Preparation(segment="chinese"))
-        assert "pieces that rjieba guesses" in warning
+        _, _, (caution,) = chosen(self.JAPANESE, Preparation(segment="chinese"))
+        assert "pieces that rjieba guesses" in caution.message
 
     def test_chinese_with_thai(self) -> None:
-        _, _, (warning,) = chosen(self.CHINESE_LINES + self.THAI)
-        assert "Thai" in warning
+        _, _, (caution,) = chosen(self.CHINESE_LINES + self.THAI)
+        assert "Thai" in caution.message

@@ -394,7 +394,7 @@ class TestStore:
         with EncodedCorpus(tmp_path / "e") as encoded:
             assert encoded.preparation == preparation
             assert not encoded.segmentation.lower
-            assert (encoded.layout, encoded.lang, encoded.warnings) == ("lines", "de", [])
+            assert (encoded.layout, encoded.lang, encoded.cautions) == ("lines", "de", [])
             assert sum(encoded.faults.invalid.values()) == 1
             assert encoded.remarks == encoded.faults.sentences()
 
@@ -537,5 +537,5 @@ def test_a_script_that_appears_late_is_warned_of(tmp_path: Path, pack: Callable[
     preparation = Preparation(segment="words")
     corpus = corpora.read(tmp_path / "text", preparation)
     with encode(corpus, None, tmp_path / "store", preparation=preparation) as store:
-        (warning,) = store.warnings
-    assert "--segment chinese" in warning
+        (caution,) = store.cautions
+    assert caution.option == "--segment chinese"

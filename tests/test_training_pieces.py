@@ -213,9 +213,12 @@ def test_going_on_takes_no_batch_that_was_read_before(tmp_path, monkeypatch):
         ({"family": replace(BERT, learning_rate=0.5)}, r"learning_rate 0.5 \(begun with 0.001\)"),
         ({"family": GPT}, "name 'gpt'"),
         ({"family": firth.CBOW()}, "is one of bert"),
+        ({"cleaning": "plain"}, r"cleaning 'plain' \(begun with 'none'\)"),
+        ({"pieces": "bpe"}, r"pieces 'bpe' \(begun with 'auto'\)"),
+        ({"add_words": 7}, r"add_words 7 \(begun with 0\)"),
         ({"corpus": [*TEXT, "more text."]}, "not the one that the run began with"),
     ],
-    ids=["budget", "seed", "rate", "family", "kind", "corpus"],
+    ids=["budget", "seed", "rate", "family", "kind", "cleaning", "pieces", "words", "corpus"],
 )
 def test_a_resumed_run_keeps_its_settings(tmp_path, monkeypatch, change, message):
     broken_off(BERT, tmp_path / "model", monkeypatch)
@@ -316,6 +319,36 @@ def test_a_base_of_another_kind_is_refused(tmp_path, changes, message):
         trained(changes["family"], base=tmp_path / "base")
 
 
+def test_a_run_from_a_base_is_resumed_by_the_same_command(tmp_path, monkeypatch):
+    trained(BERT, output=tmp_path / "base")
+    sizes = [replace(size, context_length=16, batch_size=4) for size in (firth.BERT.tiny(), firth.BERT.mini())]
+    arguments = {"base": tmp_path / "base", "add_words": 2}
+    unbroken = trained(sizes, **arguments)
+    broken_off(sizes, tmp_path / "model", monkeypatch, **arguments)
+    assert_equal(trained(sizes, output=tmp_path / "model", resume=True, **arguments), unbroken)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
+def test_the_rows_of_added_words_begin_as_the_mean_of_their_pieces(tmp_path, kind):
+    family = BERT if kind == "wordpiece" else replace(GPT, vocabulary_size=384)
+    text = ["我今天很开心。", "zebra today zebra.", "", "今天开心 zebra!", "they say zebra.", ""] * 20
+    base = trained(family, pieces=kind, output=tmp_path / "base")
+    still = replace(family, learning_rate=1e-12)
+    model = trained(still, text, tokens=1, base=tmp_path / "base", add_words=3)
+    words = [model.pieces.decode([row]) for row in range(base.pieces.n_entries, model.pieces.n_entries)]
+    assert {"今天", "开心"} < {word.strip() for word in words}
+    assert any(word.strip() == "zebra" for word in words)
+    for row, word in enumerate(words, base.pieces.n_entries):
+        parts = base.pieces.encode([word])[0]
+        assert len(parts) > 1 or parts == [base.pieces.unk]
+        np.testing.assert_allclose(model.table()[row], base.table()[parts].mean(0), atol=1e-6)
+    model.save(tmp_path / "more")
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "more")
+    assert tokenizer(text[0], add_special_tokens=False)["input_ids"] == model.pieces.encode([text[0]])[0]
+    assert transformers.AutoModel.from_pretrained(tmp_path / "more").config.vocab_size == model.pieces.n_entries
+
+
 # --- which size
 
 
@@ -333,7 +366,7 @@ def test_the_size_follows_from_the_budget(monkeypatch, capsys):
     assert model.family == sizes[1]
     assert asked == [1, 2, 4]
     said = capsys.readouterr().err
-    assert "size 2 layers of 16: 0.0 M tokens fit in 0.01 minutes here" in said
+    assert "size 2 layers of 16: 3,750 tokens fit in 0.01 minutes here" in said
     assert "4 layers of 32 would see" in said
 
 
@@ -397,6 +430,62 @@ def test_text_that_the_tokenizer_does_not_know_is_reported(tmp_path, capsys):
 def test_arguments_that_make_no_sense(changes, message):
     with pytest.raises(firth.FirthError, match=message):
         trained(BERT, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"segment": "space"}, "segment changes nothing: pieces know no words"),
+        ({"user_words": Path("words.txt")}, "user_words changes nothing"),
+        ({"digits": "zero"}, "digits changes nothing"),
+        ({"simplified": True}, "simplified changes nothing"),
+        ({"unicode_form": "NFKC"}, "unicode_form changes nothing"),
+        ({"inner": "'-"}, "inner changes nothing"),
+        ({"keep_from_name": "(?P<year>[0-9]+)"}, "keep_from_name changes nothing"),
+        ({"max_types": 100, "keep": ("year",)}, "keep changes nothing.*; max_types changes nothing"),
+    ],
+    ids=str,
+)
+def test_a_preparation_that_pieces_make_nothing_of_is_refused(family, changes, message):
+    with pytest.raises(firth.UsageError, match=message):
+        trained(family, preparation=firth.Preparation(**changes))
+
+
+def test_words_are_prepared_where_they_are_masked_whole():
+    preparation = firth.Preparation(segment="characters")
+    model = trained(replace(BERT, masking_units="words"), preparation=preparation)
+    assert model.record["preparation"]["segment"] == "characters"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pieces": "bpe"}, "the tokenizer is given, which is wordpiece and folds case; pieces bpe would only change"),
+        ({"cleaning": "plain"}, "cleaning plain would only change one that is learnt"),
+        ({"preparation": firth.Preparation(cased=True)}, "cased would only change one that is learnt"),
+    ],
+    ids=["kind", "cleaning", "case"],
+)
+def test_what_a_given_tokenizer_cannot_follow_is_refused(changes, message):
+    model = trained(BERT)
+    with pytest.raises(firth.UsageError, match=message):
+        trained(BERT, tokenizer=model.pieces, **changes)
+
+
+def test_reproducible_is_promised_where_it_holds(monkeypatch):
+    assert_equal(trained(BERT, reproducible=True), trained(BERT, reproducible=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(devices, "chosen_device", lambda asked=None: torch.device("mps"))
+        with pytest.raises(firth.UsageError, match=r"no run repeats to the bit; .* --device cpu"):
+            trained(BERT, reproducible=True)
+
+
+def test_processes_do_not_share_standard_input(monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    for corpus in ("-", [Path("-")], [Path("a.txt"), Path("-")]):
+        with pytest.raises(firth.UsageError, match="2 processes cannot share standard input; write it to a file"):
+            trained(BERT, corpus)
 
 
 @pytest.mark.parametrize("changes", [{"device": "cpu"}, {"tokenizer": "x"}, {"add_words": 3}], ids=str)

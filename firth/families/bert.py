@@ -41,6 +41,7 @@ from firth.blocks import (
 from firth.encoded import EncodedPieces
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, family, scheduled_rate
+from firth.optimizers import Muon, muon_groups
 from firth.sequences import Masking, Text
 
 Objective = Literal["masked_token", "masked_token_and_next_sentence"]
@@ -196,6 +197,8 @@ class BERT:
         epsilon: Added to its root.
         weight_decay: Decoupled, of matrices alone.
         clip: Longest gradient; 0 is any.
+        block_optimizer: What takes the steps of the blocks' matrices: `adam` as of the others, or `muon`.
+        muon_rate: The length of Muon's updates, as a multiple of `learning_rate`.
     """
 
     name: ClassVar[str] = "bert"
@@ -229,6 +232,8 @@ class BERT:
     epsilon: float = 1e-6
     weight_decay: float = 0.01
     clip: float = 1.0
+    block_optimizer: Literal["adam", "muon"] = "adam"
+    muon_rate: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a hyperparameter's range (UsageError)."""
@@ -237,9 +242,12 @@ class BERT:
             ("objective", ("masked_token", "masked_token_and_next_sentence")),
             ("masking_units", ("pieces", "words")),
             ("adam", ("corrected", "uncorrected")),
+            ("block_optimizer", ("adam", "muon")),
         ):
             if getattr(self, name) not in known:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; there are {' and '.join(map(repr, known))}")
+        if self.block_optimizer == "muon" and self.adam == "uncorrected":
+            raise UsageError("block_optimizer 'muon' goes with adam='corrected'")
         if not 0 < self.masking_share < 1 or not 0 <= self.short_share <= 1:
             raise UsageError(
                 f"masking_share {self.masking_share}, short_share {self.short_share}: both are shares between 0 and 1"
@@ -316,6 +324,7 @@ class BERT:
             epsilon=1e-6,
             weight_decay=0.01,
             clip=1.0,
+            block_optimizer="adam",
         )
 
     def network(self, n_entries: int, seed: int) -> BERTNetwork:
@@ -370,7 +379,7 @@ class BERT:
             lengths=batch.lengths,
             positions=batch.positions,
             documents=batch.documents,
-            begins=batch.begins,
+            begins=batch.begins if batch.ids.is_cuda else None,  # whose shape varies: a step would be compiled anew
             chosen=chosen,
         )
         n_masked = len(batch.masked)
@@ -383,9 +392,12 @@ class BERT:
         return Loss(sum(parts.values(), torch.zeros_like(masked)), parts, batch.weights.sum())
 
     def optimizer(self, network: BERTNetwork) -> torch.optim.Optimizer:
-        """Adam with decoupled decay of matrices alone, with or without correction of its first steps."""
-        groups = decayed_and_not(network, self.weight_decay)
+        """Adam with decoupled decay of matrices alone, with or without correction of its first steps; or with Muon."""
         betas = (self.beta1, self.beta2)
+        if self.block_optimizer == "muon":
+            groups = muon_groups(network, self.weight_decay)
+            return Muon(groups, lr=self.learning_rate, betas=betas, eps=self.epsilon, muon_rate=self.muon_rate)
+        groups = decayed_and_not(network, self.weight_decay)
         if self.adam == "uncorrected":
             return UncorrectedAdam(groups, lr=self.learning_rate, betas=betas, eps=self.epsilon)
         fused = network.table.device.type in ("cpu", "cuda")
@@ -483,4 +495,6 @@ _RECIPE = (
     "epsilon",
     "weight_decay",
     "clip",
+    "block_optimizer",
+    "muon_rate",
 )

@@ -17,7 +17,7 @@ import numpy as np
 from firth import objectives
 from firth.errors import UsageError
 from firth.families.family import Step, family
-from firth.families.word2vec import TableLoss, Tables, check_word2vec, initial_tables, table_shapes
+from firth.families.word2vec import TableLoss, Tables, check_word2vec, falling_rate, initial_tables, table_shapes
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch, Stream, cut, stream
@@ -109,6 +109,10 @@ class CBOW:
     def shapes(self, vocabulary: Vocabulary) -> dict[str, tuple[int, int]]:
         """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""
         return table_shapes(vocabulary, self.dim, self.objective)
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate when `fraction` of the budget is spent."""
+        return falling_rate(self.learning_rate, self.final_learning_rate, fraction)
 
     def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
         """The two tables at their beginning."""

@@ -102,16 +102,11 @@ class Family(Protocol):
     def max_size(self) -> int | None:
         """The most words that get one."""
 
-    @property
-    def learning_rate(self) -> float:
-        """At the beginning of the budget."""
-
-    @property
-    def final_learning_rate(self) -> float:
-        """At its end."""
-
     def shapes(self, vocabulary: Vocabulary) -> Mapping[str, tuple[int, int]]:
         """The tensors of the network by name, as a model's directory holds them, with their shapes."""
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate when `fraction` of the budget is spent."""
 
     def network(self, vocabulary: Vocabulary, seed: int) -> Any:
         """A network at its beginning: a NamedTuple of the tensors in `shapes`."""

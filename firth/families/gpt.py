@@ -36,6 +36,7 @@ from firth.blocks import (
 from firth.encoded import EncodedPieces
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, family, scheduled_rate
+from firth.optimizers import Muon, muon_groups
 from firth.sequences import Text, TokenBatch
 
 
@@ -135,6 +136,8 @@ class GPT:
         epsilon: Added to its root.
         weight_decay: Decoupled, of matrices alone.
         clip: Longest gradient; 0 is any.
+        block_optimizer: What takes the steps of the blocks' matrices: `adam` as of the others, or `muon`.
+        muon_rate: The length of Muon's updates, as a multiple of `learning_rate`.
     """
 
     name: ClassVar[str] = "gpt"
@@ -163,10 +166,14 @@ class GPT:
     epsilon: float = 1e-8
     weight_decay: float = 0.1
     clip: float = 1.0
+    block_optimizer: Literal["adam", "muon"] = "adam"
+    muon_rate: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a hyperparameter's range (UsageError)."""
         check_sizes(self)
+        if self.block_optimizer not in ("adam", "muon"):
+            raise UsageError(f"block_optimizer is {self.block_optimizer!r}; there are 'adam' and 'muon'")
         if self.norm == "post" and (self.activation == "gelu" or self.inner_dim not in (None, 4 * self.dim)):
             raise UsageError(
                 f"activation {self.activation!r}, inner_dim {self.inner_dim}: the files of GPT-1 have a place for "
@@ -232,6 +239,7 @@ class GPT:
             epsilon=1e-8,
             weight_decay=0.01,
             clip=1.0,
+            block_optimizer="adam",
         )
 
     def network(self, n_entries: int, seed: int) -> GPTNetwork:
@@ -276,7 +284,15 @@ class GPT:
         return Loss(mean, {"next_token": mean}, torch.as_tensor(n_predictions))
 
     def optimizer(self, network: GPTNetwork) -> torch.optim.Optimizer:
-        """AdamW: Adam with decoupled decay, of matrices alone."""
+        """AdamW: Adam with decoupled decay, of matrices alone; or with Muon."""
+        if self.block_optimizer == "muon":
+            return Muon(
+                muon_groups(network, self.weight_decay),
+                lr=self.learning_rate,
+                betas=(self.beta1, self.beta2),
+                eps=self.epsilon,
+                muon_rate=self.muon_rate,
+            )
         return torch.optim.AdamW(
             decayed_and_not(network, self.weight_decay),
             lr=self.learning_rate,
@@ -306,4 +322,6 @@ _TRAINING = (
     "epsilon",
     "weight_decay",
     "clip",
+    "block_optimizer",
+    "muon_rate",
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from firth import objectives
 from firth.families.family import Step, family
-from firth.families.word2vec import TableLoss, Tables, check_word2vec, initial_tables, table_shapes
+from firth.families.word2vec import TableLoss, Tables, check_word2vec, falling_rate, initial_tables, table_shapes
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch, Stream, cut, stream
@@ -37,7 +37,7 @@ class Skipgram:
         min_count: Rarer words get no vector.
         max_size: At most so many words, the most frequent ones, get a vector.
         learning_rate: At the beginning; it falls linearly with the budget.
-        final_learning_rate: At the end.
+        final_learning_rate: At the end; None is a tenth of the first, where it is best (docs/log.md).
     """
 
     name: ClassVar[str] = "skipgram"
@@ -55,7 +55,7 @@ class Skipgram:
     min_count: int = 5
     max_size: int | None = None
     learning_rate: float = 0.04
-    final_learning_rate: float = 0.004
+    final_learning_rate: float | None = None
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a hyperparameter's range (UsageError)."""
@@ -97,6 +97,11 @@ class Skipgram:
     def shapes(self, vocabulary: Vocabulary) -> dict[str, tuple[int, int]]:
         """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""
         return table_shapes(vocabulary, self.dim, self.objective)
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate when `fraction` of the budget is spent."""
+        last = self.learning_rate / 10 if self.final_learning_rate is None else self.final_learning_rate
+        return falling_rate(self.learning_rate, last, fraction)
 
     def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
         """The two tables at their beginning."""

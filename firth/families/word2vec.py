@@ -41,6 +41,11 @@ def initial_tables(shapes: dict[str, tuple[int, int]], seed: int) -> Tables:
     return Tables((uniform - np.float32(0.5)) / dim, np.zeros(shapes["output"], np.float32))
 
 
+def falling_rate(first: float, last: float, fraction: float) -> float:
+    """The learning rate when `fraction` of the budget is spent: in a line from the first to the last."""
+    return first + fraction * (last - first)
+
+
 def reference_step(family: Family, network: Tables, batch: Batch, learning_rate: float, tree: Any = None) -> Step:
     """Gradient descent block by block through `family.loss`, in place: what `family.step` must equal.
 
@@ -78,8 +83,9 @@ def check_word2vec(given: Any) -> None:
         raise UsageError(f"sample is {given.sample}; it must be 0 (off) or a share of the corpus, as 1e-3")
     if given.max_size is not None and given.max_size < 2:
         raise UsageError(f"max_size is {given.max_size}; there is nothing to predict among fewer than 2 words")
-    if not 0 < given.final_learning_rate <= given.learning_rate < math.inf:
+    last = given.rate(1.0)
+    if not 0 < last <= given.learning_rate < math.inf:
         raise UsageError(
-            f"learning_rate {given.learning_rate} and final_learning_rate {given.final_learning_rate}: "
+            f"learning_rate {given.learning_rate} and final_learning_rate {last}: "
             "both must be positive, and the second no larger than the first"
         )

@@ -330,10 +330,10 @@ def _family(folder: Path, config: Mapping[str, Any]) -> BERT | GPT:
             activation = _activation(folder, config, "afn", "gelu", _GPT1_ACTIVATIONS)
         epsilon = ("layer_norm_epsilon", 1e-5)
     else:
-        raise FirthError(
-            f"{printable(str(folder))} is a model of type {printable(str(model_type))!r}; "
-            "known are 'bert', 'openai-gpt' and 'gpt2'"
-        )
+        known = "known are 'bert', 'openai-gpt' and 'gpt2'"
+        if model_type is None:
+            raise FirthError(f"{printable(str(folder))} is no model: its config.json names no model_type; {known}")
+        raise FirthError(f"{printable(str(folder))} is a model of type {printable(str(model_type))!r}; {known}")
     _check_same(folder, config, {"tie_word_embeddings": True})
     given: dict[str, Any] = {ours: _number(folder, config, theirs) for ours, theirs in sizes.items()}
     try:

@@ -205,6 +205,14 @@ def test_it_refuses_what_is_out_of_range(family, change):
         replace(family, **change)
 
 
+def test_the_learning_rate_falls_in_a_line_to_a_tenth_unless_told():
+    family = firth.Skipgram(learning_rate=0.002)
+    assert [family.rate(fraction) for fraction in (0.0, 0.5, 1.0)] == pytest.approx([0.002, 0.0011, 0.0002])
+    told = replace(family, final_learning_rate=0.001)
+    assert [told.rate(fraction) for fraction in (0.0, 0.5, 1.0)] == pytest.approx([0.002, 0.0015, 0.001])
+    assert firth.CBOW(learning_rate=0.002).rate(1.0) == pytest.approx(1e-4)
+
+
 @pytest.mark.parametrize("change", [{"combine": "max"}, {"context_gradient": "half"}], ids=str)
 def test_cbow_refuses_what_it_does_not_know(change):
     with pytest.raises(firth.UsageError, match=next(iter(change))):

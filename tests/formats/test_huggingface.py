@@ -351,6 +351,7 @@ def test_a_foreign_file_says_which_tensor_and_shape(folder):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        ({"model_type": None}, "names no model_type; known are 'bert'"),
         ({"model_type": "llama"}, "model of type 'llama'; known are 'bert', 'openai-gpt' and 'gpt2'"),
         ({"hidden_act": "swish"}, "hidden_act is 'swish'; known are gelu"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type is relative_key"),

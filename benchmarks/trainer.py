@@ -1,26 +1,30 @@
 """BERT and GPT: firth beside the Trainer of Hugging Face's transformers, on a processor.
 
-    python benchmarks/transformers.py --corpus ../shared/data/corpora/en-wiki.txt.xz
+    python benchmarks/trainer.py --corpus ../shared/data/corpora/en-wiki.txt.xz
 
 The same architecture (mini: 4 layers of 256), initial weights, tokenizer (16,384 entries) and text; 32 rows of 128; two
-threads. Every run is a process of its own, the programs take turns, and each is recorded in results/transformers.jsonl;
-what stands there is not run again. The tables go to results/transformers.md.
+threads. Every run is a process of its own, the programs take turns, and each is recorded in results/trainer.jsonl;
+what stands there is not run again. The tables go to results/trainer.md.
 
-    speed        tokens a second over SPEED_SECONDS, without evaluation and saving, of real tokens: no padding
+    speed        tokens a second over SPEED_SECONDS, without evaluation and saving, of real tokens: no padding; firth
+                 compiled, as it trains by the clock by itself where there is a C++ compiler, and not compiled
         bert fast    against BertForMaskedLM on rows as `run_mlm.py` makes them: [CLS] document [SEP], one behind the
                      other, cut every 128; 15% masked by its collator
         bert paper   both tasks and dropout, against BertForPreTraining on firth's own batches of pairs
         gpt fast     against OpenAIGPTLMHeadModel on firth's own batches
-    equal time   the loss on the held-out text after the same minutes of training, on two seeds: firth by its default
-                 recipe; the Trainer at the best of three learning rates, found with the first seed, with its linear
-                 schedule over the steps that fit (by its speed above) and a warm-up of 6%
+    losses       the loss on the held-out text after the same minutes of training, seed after seed: firth by its
+                 default recipe; the Trainer at the best of three learning rates, found in runs of SEARCH_MINUTES with
+                 the first seed, with its linear schedule over the steps that fit (by its speed above) and a warm-up of
+                 6%
 
 The Trainer has SDPA where its model has it, bf16 where the processor multiplies it fast, no compiling. Its dropout is
 .1 by default; since firth's recipe `fast` has none, it is timed with and without, and trained without for the loss. All
 losses are taken by the same code on the same batches, masked once; evaluations on the way stop the clock. GPT's loss is
-told in bits per byte of the decoded text.
+told in bits per byte of the decoded text. Compiling counts as training in neither; its seconds are told.
 
-Recorded runs in all: about 2 hours on 2 cores, `--only speed` 15 minutes.
+On 2 cores `--only speed` takes about 15 minutes. `--only losses` takes what of the speeds is not recorded yet, the
+search (6 minutes) and 20 minutes a seed; a run that is broken off goes on after the last line it recorded, and what is
+missing then is told in the tables.
 """
 
 import argparse
@@ -32,37 +36,32 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from recording import RESULTS, Record, machine, recorded, run_measured
 
-sys.path = [
-    path for path in sys.path if Path(path or ".").resolve() != RESULTS.parent / "benchmarks"
-]  # this file's name
-
-import torch  # noqa: E402
-
-from firth import corpus as corpora  # noqa: E402
-from firth.budget import Budget  # noqa: E402
-from firth.descent import Loop, Run, ahead, tensors  # noqa: E402
-from firth.devices import World, chosen_precision  # noqa: E402
-from firth.encoded import EncodedPieces, encode_pieces  # noqa: E402
-from firth.families.bert import BERT  # noqa: E402
-from firth.families.gpt import GPT  # noqa: E402
-from firth.formats import huggingface  # noqa: E402
-from firth.model import Model  # noqa: E402
-from firth.pieces import Kind, Pieces, train_pieces  # noqa: E402
-from firth.progress import Silent  # noqa: E402
+from firth import corpus as corpora
+from firth.budget import Budget
+from firth.descent import Loop, Run, ahead, tensors
+from firth.devices import World, chosen_precision
+from firth.encoded import EncodedPieces, encode_pieces
+from firth.families.bert import BERT
+from firth.families.gpt import GPT
+from firth.formats import huggingface
+from firth.model import Model
+from firth.pieces import Kind, Pieces, train_pieces
+from firth.progress import Silent
 
 THREADS: Final = 2
 SIZES: Final = {"vocabulary_size": 16384, "context_length": 128, "batch_size": 32}
-SPEED_SECONDS: Final = 45.0
+SPEED_SECONDS: Final = 20.0
 WARM_STEPS: Final = 5
-ROUNDS: Final = 3
-SEEDS: Final = (1, 2)
+ROUNDS: Final = 2
+SEEDS: Final = 2
+SEARCH_MINUTES: Final = 1.0
 LEARNING_RATES: Final = (2.5e-4, 5e-4, 1e-3)  # of the Trainer
 WARMUP: Final = 0.06
 CURVE_POINTS: Final = 10
@@ -148,11 +147,14 @@ def firth_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: An
             "tokens": spent["tokens"],
             "tokens_per_second": spent["tokens"] / spent["seconds"],
             "learning_rate": family.learning_rate,
+            "compile_seconds": loop.idle_seconds["compile"],
             "held_out_nats": held_out_nats(family, pieces, text, network),
             "curve": [[60 * asked["minutes"] * fraction, nats] for fraction, nats in loop.job.held_out],
         }
     loop = loop_of(family, pieces, text, network, Budget(tokens=1e12), asked["seed"])
     loop.network.train()
+    loop.compiles = "always" if asked["compiles"] else "never"
+    loop.compile_if_it_pays(0)
     n_tokens = n_steps = 0
     with ahead(loop.prepared, 0) as batches:
         for number in range(WARM_STEPS):
@@ -163,7 +165,11 @@ def firth_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: An
             loop.step(WARM_STEPS + n_steps, batch, 0.5)
             n_tokens, n_steps = n_tokens + batch.n_tokens, n_steps + 1
         spent_seconds = time.monotonic() - began
-    return {"tokens_per_second": n_tokens / spent_seconds, "step_ms": 1e3 * spent_seconds / n_steps}
+    return {
+        "tokens_per_second": n_tokens / spent_seconds,
+        "step_ms": 1e3 * spent_seconds / n_steps,
+        "compile_seconds": loop.idle_seconds["compile"],
+    }
 
 
 class OwnBatches(torch.utils.data.IterableDataset[Record]):
@@ -206,7 +212,8 @@ class GroupedRows(torch.utils.data.Dataset[Record]):
 
 def trainer_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: Any) -> Record:
     """The Trainer for as many steps, from the weights of `network`."""
-    transformers: Any = import_module("transformers")  # which a checker would take for this file
+    import transformers
+
     rows, columns = family.batch_size, family.context_length
     is_grouped = family.name == "bert" and not family.predicts_next_sentence
     counts: list[int] = []  # real tokens of the batches, in their order
@@ -305,19 +312,23 @@ class Comparison:
         settings = {"corpus": self.corpus.name, "threads": THREADS, "sizes": self.sizes} | given
 
         def measured() -> Record:
-            nothing = dict.fromkeys(("minutes", "seconds", "learning_rate", "dropout"))
+            nothing = dict.fromkeys(("minutes", "seconds", "learning_rate", "dropout", "compiles"))
             asked = nothing | {"n_steps": 1 << 20} | settings | {"seed": seed, "work": str(self.work)}
             done = run_measured([sys.executable, __file__, "--child", json.dumps(asked)])
             record: Record = json.loads(done.output.strip().splitlines()[-1])
             return record | {"peak_anonymous_mib": done.peak_anonymous_mib}
 
-        return recorded("transformers", settings, seed, measured, commit=self.commit)
+        return recorded("trainer", settings, seed, measured, commit=self.commit)
 
     def speeds(self, name: str, recipe: str) -> dict[str, list[Record]]:
         """The programs in turn."""
         shared = {"measure": "speed", "family": name, "recipe": recipe, "seconds": self.seconds}
         trainer = shared | {"program": "Trainer", "learning_rate": LEARNING_RATES[0]}
-        programs = {"firth": shared | {"program": "firth"}, "Trainer": trainer | {"dropout": 0.1}}
+        programs = {
+            "firth": shared | {"program": "firth", "compiles": True},
+            "firth, not compiled": shared | {"program": "firth", "compiles": False},
+            "Trainer": trainer | {"dropout": 0.1},
+        }
         if recipe == "fast":
             programs["Trainer, no dropout"] = trainer | {"dropout": 0.0}
         runs: dict[str, list[Record]] = {program: [] for program in programs}
@@ -326,19 +337,23 @@ class Comparison:
                 runs[program].append(self.run(seed, **settings))
         return runs
 
-    def losses(self, name: str, trainer_speed: float) -> tuple[list[Record], list[Record], dict[float, Record]]:
-        """firth's runs, the Trainer's at its best rate, and its search."""
+    def search(self, name: str, trainer_speed: float) -> dict[float, Record]:
+        """The Trainer's short runs by their learning rate."""
+        return {rate: self.trained(name, 1, trainer_speed, SEARCH_MINUTES, rate) for rate in LEARNING_RATES}
+
+    def trained(self, name: str, seed: int, trainer_speed: float, minutes: float, rate: float) -> Record:
+        """The Trainer for so many minutes, by a schedule over as many steps as fit."""
+        minutes = min(minutes, self.minutes)
+        n_steps = max(CURVE_POINTS, math.ceil(60 * minutes * trainer_speed / self.rows_tokens()))
+        shared = {"measure": "equal time", "family": name, "recipe": "fast", "minutes": minutes}
+        return self.run(
+            seed, **shared, program="Trainer", dropout=0.0, n_steps=n_steps, learning_rate=rate
+        )  # fmt: skip
+
+    def ours(self, name: str, seed: int) -> Record:
+        """firth for the minutes."""
         shared = {"measure": "equal time", "family": name, "recipe": "fast", "minutes": self.minutes}
-        n_steps = max(CURVE_POINTS, math.ceil(60 * self.minutes * trainer_speed / self.rows_tokens()))
-        trainer = shared | {"program": "Trainer", "dropout": 0.0, "n_steps": n_steps}
-        ours = [self.run(SEEDS[0], **shared, program="firth")]
-        search = {rate: self.run(SEEDS[0], **trainer, learning_rate=rate) for rate in LEARNING_RATES}
-        best = min(search, key=lambda rate: search[rate]["held_out_nats"])
-        theirs = [search[best]]
-        for seed in SEEDS[1:]:
-            ours.append(self.run(seed, **shared, program="firth"))
-            theirs.append(self.run(seed, **trainer, learning_rate=best))
-        return ours, theirs, search
+        return self.run(seed, **shared, program="firth")
 
     def rows_tokens(self) -> int:
         return self.sizes["batch_size"] * self.sizes["context_length"]
@@ -361,8 +376,9 @@ def speed_table(name: str, recipe: str, runs: dict[str, list[Record]], sizes: di
     lines = [
         f"## {name}, {recipe}: tokens a second",
         "",
-        "| | tokens/s (lowest to highest) | GFLOP/s of firth's count, share of the peak | peak anonymous memory, MiB |",
-        "|---|---|---|---|",
+        "| | tokens/s (lowest to highest) | GFLOP/s of firth's count, share of the peak "
+        "| peak anonymous memory, MiB | compiling, s |",
+        "|---|---|---|---|---|",
     ]
     for program, records in runs.items():
         rates = [record["tokens_per_second"] for record in records]
@@ -370,7 +386,8 @@ def speed_table(name: str, recipe: str, runs: dict[str, list[Record]], sizes: di
         memory = max(record["peak_anonymous_mib"] for record in records)
         spread = f"{rate:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
         work = f"{rate * flops / 1e9:.0f}, {rate * flops / peak:.0%}"
-        lines.append(f"| {program} | {spread} | {work} | {memory:,.0f} |")
+        compiling = statistics.median(record.get("compile_seconds", 0.0) for record in records)
+        lines.append(f"| {program} | {spread} | {work} | {memory:,.0f} | {compiling:.0f} |")
     ours, *others = (statistics.median(record["tokens_per_second"] for record in runs[program]) for program in runs)
     ratios = ", ".join(f"{ours / other:.2f} times {name}" for name, other in zip(list(runs)[1:], others, strict=True))
     lines += ["", f"firth: **{ratios}** (aimed at: {NEEDED[name, recipe]}). {flops / 1e6:.1f} MFLOP a token.", ""]
@@ -378,24 +395,27 @@ def speed_table(name: str, recipe: str, runs: dict[str, list[Record]], sizes: di
 
 
 def loss_table(
-    name: str, ours: list[Record], theirs: list[Record], search: dict[float, Record], bits: float, minutes: float
+    name: str, pairs: list[tuple[Record, Record]], search: dict[float, Record], bits: float, minutes: float, seeds: int
 ) -> str:
     unit = "bits per byte" if name == "gpt" else "nats per masked token"
     lines = [
         f"## {name}: held-out loss after {minutes:g} minutes, {unit}",
         "",
-        "| seed | firth | Trainer | firth's tokens | Trainer's tokens | seconds |",
-        "|---|---|---|---|---|---|",
+        "| seed | firth | Trainer | firth's tokens | Trainer's tokens | seconds | firth's compiling, s |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for seed, our, their in zip(SEEDS, ours, theirs, strict=False):
-        seconds = f"{our['train_seconds']:.0f}, {their['train_seconds']:.0f}"
+    for seed, (our, their) in enumerate(pairs, 1):
+        seconds = f"{our['train_seconds']:.0f}, {their['train_seconds']:.0f} | {our['compile_seconds']:.0f}"
         losses = f"{our['held_out_nats'] * bits:.3f} | {their['held_out_nats'] * bits:.3f}"
         lines.append(f"| {seed} | {losses} | {our['tokens']:,} | {their['tokens']:,} | {seconds} |")
+    lines += [f"| {seed} | owed | owed | | | | |" for seed in range(len(pairs) + 1, seeds + 1)]
     told = ", ".join(f"{rate:g}: {record['held_out_nats'] * bits:.3f}" for rate, record in search.items())
-    lines += ["", f"The Trainer by its learning rate, seed {SEEDS[0]}: {told}.", "", "Curves, seconds and loss:", ""]
-    for program, record in (("firth", ours[0]), ("Trainer", theirs[0])):
-        points = ", ".join(f"{seconds:.0f}: {nats * bits:.3f}" for seconds, nats in record["curve"])
-        lines.append(f"- {program}: {points}")
+    searched = min(SEARCH_MINUTES, minutes)
+    lines += ["", f"The Trainer after {searched:g} minutes by its learning rate, seed 1: {told}.", ""]
+    for program, number in (("firth", 0), ("Trainer", 1)):
+        for seed, pair in enumerate(pairs, 1):
+            points = ", ".join(f"{seconds:.0f}: {nats * bits:.3f}" for seconds, nats in pair[number]["curve"])
+            lines.append(f"- {program}, seed {seed}, seconds and loss: {points}")
     return "\n".join([*lines, ""])
 
 
@@ -420,8 +440,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("speed", "losses"))
     parser.add_argument("--minutes", type=float, default=5.0, help="of each run for its loss")
     parser.add_argument("--seconds", type=float, default=SPEED_SECONDS, help="of each run for its speed")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of the runs for their loss")
     parser.add_argument("--vocabulary-size", type=int, default=SIZES["vocabulary_size"])
-    parser.add_argument("--commit", action="store_true", help="commit results/transformers.jsonl after each run")
+    parser.add_argument("--commit", action="store_true", help="commit results/trainer.jsonl after each run")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
@@ -430,7 +451,6 @@ def main() -> None:
     if arguments.corpus is None or not arguments.corpus.is_file():
         raise SystemExit(f"--corpus {arguments.corpus}: no such file; give a text file (UTF-8, or .xz of it)")
     sizes = SIZES | {"vocabulary_size": arguments.vocabulary_size}
-    parts = []
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         prepare(arguments.corpus, work, arguments.vocabulary_size)
@@ -439,26 +459,44 @@ def main() -> None:
         )  # fmt: skip
         peak = measured_flops()
         speeds = {case: comparison.speeds(*case) for case in CASES}
-        if arguments.only != "losses":
-            parts += [speed_table(*case, runs, sizes, peak) for case, runs in speeds.items()]
+        parts = [speed_table(*case, runs, sizes, peak) for case, runs in speeds.items()]
+        write(parts, speeds, arguments, sizes, peak)
         if arguments.only != "speed":
-            for name in KINDS:
-                theirs = speeds[name, "fast"]["Trainer, no dropout"]
-                rate = statistics.median(record["tokens_per_second"] for record in theirs)
-                bits = bits_per_byte_of_a_nat(work, sizes) if name == "gpt" else 1.0
-                parts.append(loss_table(name, *comparison.losses(name, rate), bits, arguments.minutes))
+            rates = {
+                name: statistics.median(
+                    record["tokens_per_second"] for record in speeds[name, "fast"]["Trainer, no dropout"]
+                )
+                for name in KINDS
+            }
+            bits = {"bert": 1.0, "gpt": bits_per_byte_of_a_nat(work, sizes)}
+            search = {name: comparison.search(name, rates[name]) for name in KINDS}
+            pairs: dict[str, list[tuple[Record, Record]]] = {name: [] for name in KINDS}
+            for seed in range(1, arguments.seeds + 1):
+                for name in KINDS:
+                    best = min(search[name], key=lambda rate: float(search[name][rate]["held_out_nats"]))
+                    theirs = comparison.trained(name, seed, rates[name], arguments.minutes, best)
+                    pairs[name].append((comparison.ours(name, seed), theirs))
+                    tables = [
+                        loss_table(name, pairs[name], search[name], bits[name], arguments.minutes, arguments.seeds)
+                        for name in KINDS
+                    ]
+                    write(parts + tables, speeds, arguments, sizes, peak)
+    print((RESULTS / "trainer.md").read_text(encoding="utf-8"))
+
+
+def write(parts: list[str], speeds: dict[Any, Any], arguments: Any, sizes: dict[str, int], peak: float) -> None:
+    """results/trainer.md, as far as there are runs."""
     commits = {record["commit"] for runs in speeds.values() for record in runs["firth"]}
     versions = {record["version"] for runs in speeds.values() for record in runs["Trainer"]}
     head = (
-        f"# firth beside transformers' Trainer\n\n`python benchmarks/transformers.py --corpus {arguments.corpus.name}`:"
+        f"# firth beside transformers' Trainer\n\n`python benchmarks/trainer.py --corpus {arguments.corpus.name}`:"
         f" mini (4 layers of 256), {sizes['batch_size']} rows of {sizes['context_length']}, a vocabulary of "
         f"{sizes['vocabulary_size']:,}, {THREADS} threads, {chosen_precision(CPU)}; medians of {ROUNDS} runs of "
-        f"{arguments.seconds:g} s in turn. Every run: `transformers.jsonl`.\n\nMachine: {machine()}; a product of 2048 "
+        f"{arguments.seconds:g} s in turn. Every run: `trainer.jsonl`.\n\nMachine: {machine()}; a product of 2048 "
         f"x 2048 reaches {peak / 1e9:.0f} GFLOP/s. transformers {', '.join(sorted(versions))}, torch "
         f"{torch.__version__}. Commits: {', '.join(sorted(commits))}.\n"
     )
-    (RESULTS / "transformers.md").write_text("\n".join([head, *parts]), encoding="utf-8")
-    print("\n".join([head, *parts]))
+    (RESULTS / "trainer.md").write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 if __name__ == "__main__":

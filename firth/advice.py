@@ -1,0 +1,217 @@
+"""What `firth check` advises: what to mend in a corpus or its reading, and the training to begin with."""
+
+import codecs
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from firth.diagnosis import STANDARD_INPUT, UTF8
+from firth.findings import Finding, Inspection, Pace
+from firth.preparation import Preparation
+from firth.reports import few, plural
+from firth.scripts import WITHOUT_SPACES
+from firth.segmentation import Caution
+
+LONG_WORD: Final = 40
+"""Letters; a word that is longer is hardly one."""
+
+# From which share on there is a warning.
+_MARKUP: Final = 0.05  # of the lines
+_JSON: Final = 0.5
+_DUPLICATE_LINES: Final = 0.05  # of the words
+_DUPLICATE_DOCUMENTS: Final = 0.01
+_LONG_WORDS: Final = 0.02  # of the types
+_NUMBERS: Final = 0.3  # with codes
+_ONCE: Final = 0.75
+_TYPES_FOR_ONCE: Final = 10_000
+_MOST_TYPES: Final = 10_000_000
+_LEAST_WORDS_A_LINE: Final = 3.0
+_LEAST_LINES_A_DOCUMENT: Final = 1.5  # for joining them to change much; a record is a document
+_PATIENCE_SECONDS: Final = 3600.0
+_LEAST_UNSPACED: Final = 0.01  # of the letters
+
+
+def findings(
+    found: Inspection, preparation: Preparation, cautions: Iterable[Caution], failures: Iterable[Finding]
+) -> tuple[Finding, ...]:
+    """What to mend in a corpus, or in how it is read.
+
+    Args:
+        found: What there is.
+        preparation: How it was read.
+        cautions: Of the segmentation.
+        failures: What kept families from being trained.
+    """
+    mended = [*_reading_findings(found, preparation), *_script_findings(found, cautions)]
+    is_garbled = found.encodings or found.undecodable
+    if not is_garbled and not any(finding.option.startswith(("--encoding ", "--segment ")) for finding in mended):
+        mended += [*_word_findings(found, preparation), *failures]  # else these are no words yet
+    return tuple(mended)
+
+
+def _reading_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
+    yield from _encoding_findings(found, preparation)
+    if found.recognised_layout == "wrapped" and found.layout != "wrapped":
+        yield Finding("the lines look hard-wrapped: read as lines, windows end in mid-sentence", "--layout wrapped")
+    if found.recognised_layout == "lines" and found.layout == "wrapped" and preparation.layout == "wrapped":
+        yield Finding("the lines do not look hard-wrapped, and would be joined all the same", "--layout lines")
+    if preparation.drop_duplicates == "no":
+        yield from _duplicate_findings(found)
+    for kind, share in found.markup.items():
+        if share >= (_JSON if kind == "JSON" else _MARKUP):
+            yield _markup_finding(kind, share)
+
+
+def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
+    asked, n_invalid = preparation.encoding, sum(found.invalid.values())
+    if found.encodings:
+        kinds = list(dict.fromkeys(found.encodings.values()))
+        files = "; ".join(
+            f"{kind}: {few([name for name, other in found.encodings.items() if other == kind])}" for kind in kinds
+        )
+        commands = " or ".join(
+            f"`iconv -f {kind} -t utf-8 FILE > NEW`" for kind in kinds if codecs.lookup(kind).name not in UTF8
+        )
+        yield Finding(
+            f"the files are in different encodings ({files}), and no single one reads them all: convert them to UTF-8 "
+            f"first, as {commands} does; the figures here are of the garbled text",
+            "",
+        )
+    elif found.encoding is not None:
+        invalid = f"{_stretches(n_invalid)} not valid {asked}, but {found.encoding} reads them"
+        yield Finding(
+            (invalid if found.invalid else f"the text is {found.encoding} by all appearance, not {asked}")
+            + "; the figures here are of the garbled text",
+            f"--encoding {found.encoding}",
+        )
+    if found.undecodable:
+        yield Finding(
+            f"{max(found.undecodable.values()):.0%} of the characters are not valid {asked} in "
+            f"{few(found.undecodable)}, and {_untold(found)}: replacing what is invalid would leave garbage; name the "
+            "encoding of these files, convert them, or leave them out",
+            "",
+        )
+    elif found.invalid and found.encoding is None and not found.encodings and preparation.encoding_errors == "strict":
+        yield Finding(
+            f"{_stretches(n_invalid)} not valid {asked}, where training would stop",
+            "--encoding-errors replace",
+        )
+
+
+def _stretches(number: int) -> str:
+    return f"{plural(number, 'stretch', 'es')} of bytes {'is' if number == 1 else 'are'}"
+
+
+def _untold(found: Inspection) -> str:
+    """Why nothing is advised for what cannot be decoded."""
+    if set(found.undecodable) == {STANDARD_INPUT}:
+        return "no encoding can be told from its first bytes"
+    return "no encoding known here fits"
+
+
+def _script_findings(found: Inspection, cautions: Iterable[Caution]) -> Iterator[Finding]:
+    """The cautions of a segmentation; their options are advised where the text is in a script that they are for."""
+    unspaced = sum(found.scripts.get(script, 0.0) for script in WITHOUT_SPACES)
+    for caution in cautions:
+        yield Finding(caution.message, caution.option if unspaced >= _LEAST_UNSPACED else "")
+
+
+def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
+    if found.layout != "wrapped" and found.words_per_line < _LEAST_WORDS_A_LINE:
+        can_be_joined = found.n_lines >= _LEAST_LINES_A_DOCUMENT * found.n_documents  # no document is joined to another
+        yield Finding(
+            f"a line has {found.words_per_line:.1f} words on average, and windows end where it ends",
+            "--layout wrapped" if can_be_joined else "",
+        )
+    if found.long >= _LONG_WORDS:
+        yield Finding(
+            f"{found.long:.0%} of the types are longer than {LONG_WORD} letters: encoded data, addresses, or words "
+            "that nothing parted",
+            "--segment words" if found.segment == "space" else "",
+        )
+    if found.numbers + found.codes >= _NUMBERS and preparation.digits == "keep":
+        yield Finding(
+            f"{found.numbers:.0%} of the types are numbers, and {found.codes:.0%} mix letters and digits",
+            "--digits zero",
+        )
+    if found.once >= _ONCE and found.n_types >= _TYPES_FOR_ONCE:
+        yield Finding(
+            f"{found.once:.0%} of the types occur once, as in text with many misspellings, names or codes; a word "
+            "that occurs fewer than 5 times gets no vector in any case",
+            "",
+        )
+    if found.n_types > _MOST_TYPES:
+        yield Finding(f"{found.n_types:,} types take a gigabyte or more to count", f"--max-types {_MOST_TYPES}")
+
+
+def _duplicate_findings(found: Inspection) -> Iterator[Finding]:
+    if found.n_duplicate_lines is None or found.duplicate_line_words is None:
+        return
+    line_words, document_words = found.duplicate_line_words, found.duplicate_document_words or 0.0
+    if found.n_duplicate_documents and document_words >= _DUPLICATE_DOCUMENTS:
+        yield Finding(
+            f"{plural(found.n_duplicate_documents, 'document')} ({document_words:.1%} of the words) came before",
+            "--drop-duplicates documents",
+        )
+        line_words -= document_words  # whose lines go with them
+    if line_words >= _DUPLICATE_LINES:
+        yield Finding(
+            f"{plural(found.n_duplicate_lines, 'line')} ({found.duplicate_line_words:.1%} of the words) came before",
+            "--drop-duplicates lines",
+        )
+
+
+def _markup_finding(kind: str, share: float) -> Finding:
+    if kind == "JSON":
+        return Finding(
+            f"{share:.0%} of the lines look like JSON: in files named .jsonl, --field says which one holds the text", ""
+        )
+    return Finding(f"{share:.0%} of the lines hold {kind}, whose words would be trained on: take them out first", "")
+
+
+def command(
+    names: list[str] | None,
+    preparation: Preparation,
+    mended: Iterable[Finding],
+    paces: Mapping[str, Pace],
+    others: Mapping[str, Any],
+) -> str:
+    """The training that is advised.
+
+    Args:
+        names: The paths of the corpus as they were given; None for what Python made.
+        preparation: What was asked for, which is repeated.
+        mended: What was found, whose options come in.
+        paces: By family.
+        others: Further options that were given; those that are None are left out.
+    """
+    family = advised_family(paces)
+    options: dict[str, str] = {}
+    default = Preparation()
+    for field in fields(Preparation):
+        value = getattr(preparation, field.name)
+        if value != getattr(default, field.name):
+            shown = ",".join(value) if isinstance(value, tuple) else str(value)
+            options[f"--{field.name.replace('_', '-')}"] = "" if value is True else shown
+    options |= {name: str(value) for name, value in others.items() if value is not None}
+    for finding in mended:
+        if finding.option:
+            name, _, value = finding.option.partition(" ")
+            options[name] = value
+    stem = Path((names or ["corpus"])[0]).name.partition(".")[0]
+    output = f"{stem if stem.isidentifier() else 'corpus'}-{family}"
+    words = ["firth", "train", family, *(names or ["CORPUS"]), "-o", output]
+    for name, value in options.items():
+        if value.startswith("-"):  # it would be taken for an option
+            words.append(f"{name}={value}")
+        else:
+            words += [name, value] if value else [name]
+    return shlex.join(words)
+
+
+def advised_family(paces: Mapping[str, Pace]) -> str:
+    """Skip-gram, which learns most from a word, unless it takes more than an hour and another one less time."""
+    slow = "skipgram" in paces and paces["skipgram"].seconds > _PATIENCE_SECONDS
+    return min(paces, key=lambda name: paces[name].seconds) if slow else "skipgram"

@@ -1,0 +1,167 @@
+"""How fast each family trains here, measured on some of a corpus, and how long it would take with all of it."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from firth import corpus as corpora
+from firth.budget import DEFAULT_MINUTES, MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT, chosen_size
+from firth.errors import FirthError
+from firth.families.family import Family
+from firth.findings import Finding, Pace, PiecesPace
+from firth.model import CONTEXTUAL, FAMILIES, needing_torch
+from firth.preparation import Preparation
+from firth.tokens import EncodedCorpus
+from firth.training import (
+    block_weights,
+    check_prepared_for_pieces,
+    default_epochs,
+    size_name,
+    suited_pieces,
+    words_per_second,
+)
+
+if TYPE_CHECKING:
+    from firth.encoded import EncodedPieces
+    from firth.pieces import Pieces
+
+MEASURED_WORDS: Final = 300_000
+"""How many words of the corpus are trained on, at most, to measure the pace of a family of whole words."""
+
+MEASURED_CHARACTERS: Final = 400_000
+"""How much of the corpus becomes pieces, at most, to measure the pace of the others."""
+
+_SECONDS_MEASURED: Final = 0.5  # of each size
+_SIZES: Final = ("tiny", "mini", "small", "medium", "base")
+
+
+def words_paces(encoded: EncodedCorpus, threads: int) -> tuple[dict[str, Pace], list[Finding]]:
+    """How fast each family of whole words trains on some of the corpus, with all its vocabulary; and why one cannot."""
+    epochs = default_epochs(encoded.n_tokens)
+    n_words = min(MEASURED_WORDS, epochs * encoded.n_tokens)
+    paces: dict[str, Pace] = {}
+    for name in FAMILIES:
+        if name in CONTEXTUAL:
+            continue
+        family: Family = FAMILIES[name]()
+        try:
+            pace = words_per_second(family, encoded, n_words, threads)
+        except FirthError as error:
+            return paces, [Finding(str(error), error.option)]
+        paces[name] = Pace(pace, epochs, epochs * encoded.n_tokens / pace)
+    return paces, []
+
+
+def pieces_paces(
+    texts: Sequence[str], encoded: EncodedCorpus, threads: int
+) -> tuple[dict[str, PiecesPace], dict[str, str]]:
+    """How fast each family that reads pieces trains, in the size that the default budget suffices for.
+
+    The pieces are learnt from these texts alone, and counted in them. Those of the whole corpus know more words, and
+    meet more that they do not know: the number of pieces in a word comes to about the same.
+
+    Args:
+        texts: Some of the corpus, from all over it; a line is a paragraph or a sentence.
+        encoded: All of it.
+        threads: To measure with.
+
+    Returns:
+        The paces by family; and for each other one why there is none.
+    """
+    names = [name for name in FAMILIES if name in CONTEXTUAL]
+    paces: dict[str, PiecesPace] = {}
+    unmeasured: dict[str, str] = {}
+    try:
+        with needing_torch("training"):
+            import tokenizers  # noqa: F401
+            import torch  # noqa: F401
+    except FirthError as error:
+        return {}, dict.fromkeys(names, str(error))
+    for name in names:
+        try:
+            paces[name] = _pieces_pace(FAMILIES[name], texts, encoded, threads)
+        except FirthError as error:
+            unmeasured[name] = str(error)
+    return paces, unmeasured
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Some of the corpus as pieces, and how many there are in a word."""
+
+    pieces: "Pieces"
+    encoded: "EncodedPieces"
+    pieces_per_word: float
+
+
+def _pieces_pace(family: Any, texts: Sequence[str], encoded: EncodedCorpus, threads: int) -> PiecesPace:
+    """The pace of a family in the size that suits the corpus.
+
+    Raises:
+        FirthError: it cannot be trained on that corpus.
+    """
+    from firth import descent, devices
+
+    sizes = [getattr(family, name)() for name in _SIZES]
+    check_prepared_for_pieces(encoded.preparation, sizes[0])
+    device = devices.chosen_device()
+    with devices.on_threads(threads), _sampled(sizes[0], texts, encoded) as sample:
+        text = sizes[0].stream(sample.encoded)
+        n_tokens = round(sample.pieces_per_word * encoded.n_tokens)
+        seconds = DEFAULT_MINUTES * 60
+        weights = [block_weights(size) for size in sizes]
+        speeds: list[float] = []
+
+        def tokens_of(size: int) -> float:
+            enough = TOKENS_PER_WEIGHT * weights[size]
+            is_hopeless = MOST_USEFUL_EPOCHS * n_tokens < enough or (speeds and speeds[-1] * seconds < enough)
+            if size and is_hopeless:  # since a larger network is no faster
+                return 0.0
+            speeds.append(descent.measured_speed(sizes[size], text, sample.pieces, device, _SECONDS_MEASURED))
+            return speeds[-1] * seconds
+
+        chosen, _ = chosen_size(weights, n_tokens, tokens_of)
+        speed = speeds[chosen]
+    return PiecesPace(
+        size=size_name(sizes[chosen]),
+        tokens_per_second=speed,
+        n_tokens=n_tokens,
+        seconds=n_tokens / speed,
+        minutes=DEFAULT_MINUTES,
+        epochs=speed * seconds / max(1, n_tokens),
+    )
+
+
+@contextmanager
+def _sampled(family: Any, texts: Sequence[str], encoded: EncodedCorpus) -> Iterator[_Sample]:
+    """The texts as pieces of the family's kind, for as long as the block lasts."""
+    from firth.encoded import encode_pieces
+    from firth.pieces import train_pieces
+
+    asked = encoded.preparation
+    most = MEASURED_CHARACTERS // max(1, len(texts))
+    texts = [_whole_lines(text, most) for text in texts]
+    pieces = train_pieces(
+        texts,
+        suited_pieces(family, "\n".join(texts))[0],
+        size=family.vocabulary_size,
+        cased=asked.cased,
+        seed=0,
+    )
+    corpus = corpora.read(iter(texts), Preparation(lang=asked.lang), splits_sentences=family.needs_sentences)
+    with tempfile.TemporaryDirectory(prefix="firth-check-") as folder, ExitStack() as stack:
+        found = stack.enter_context(encode_pieces(corpus, pieces, Path(folder) / "pieces"))
+        n_words = sum(len(encoded.segmentation.split(text).starts) for text in texts)
+        # The corpus fills the vocabulary where the sample does not, and a larger one takes longer to score.
+        whole = replace(pieces, n_entries=max(pieces.n_entries, family.vocabulary_size))
+        yield _Sample(whole, found, found.n_tokens / max(1, n_words))
+
+
+def _whole_lines(text: str, most: int) -> str:
+    """The first so many characters of a text, up to the end of a line if there is one."""
+    if len(text) <= most:
+        return text
+    return text[: text.rfind("\n", 0, most) + 1 or most]

@@ -5,9 +5,9 @@
 
 First one normalised file is written (lower-case letters, digits spelt out, words parted by blanks), which both read:
 firth by `firth train`, gensim by `corpus_file`, its fastest mode. The learning rate is searched on the file's first
-SEARCH_WORDS words with one seed; then three seeds run on all of it. Both are scored by firth's evaluation, whose
-figures equal gensim's own. Every run is a process of its own, and is recorded in results/static.jsonl; those that stand
-there are not run again. The table goes to results/static.md.
+SEARCH_WORDS words with one seed; then three seeds run on all of it (Skip-gram: a fourth, in turns on another day). Both
+are scored by firth's evaluation, whose figures equal gensim's own. Every run is a process of its own, and is recorded
+in results/static.jsonl; those that stand there are not run again. The table goes to results/static.md.
 
 With T threads, each reading its part of `corpus_file`, gensim lets the learning rate fall by only 1/T of what is due
 within an epoch: it begins each epoch where it should, and ends the last one at a tenth of the first rate (T = 2, 5
@@ -15,8 +15,9 @@ epochs) instead of at `min_alpha`. `--one-thread skipgram` adds gensim with one 
 its scores; its times are not used, so that other work may run meanwhile (another 45 minutes for Skip-gram).
 
 Beside the whole corpus with 100 dimensions and 5 negatives, Skip-gram is compared on the first 2 M words, there also
-with 300 dimensions and with 10 negatives (at the best rates of 100 and 5), and on Chinese, cut into words beforehand
-for both; and firth with itself under `--reproducible`.
+with 300 dimensions and with 10 negatives (at the best rates of 100 and 5, and with the noise pool of the whole corpus,
+since these two stand for it), and on Chinese, cut into words beforehand for both; and firth with itself under
+`--reproducible`.
 
 Recorded runs in all: about 75 minutes on 2 cores for the English corpus of 21.6 M words and the Chinese of 4.2 M, most
 of them gensim's Skip-gram.
@@ -31,7 +32,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +44,7 @@ from recording import EVALUATION, RESULTS, Record, machine, recorded, run_measur
 
 from firth import CBOW, Skipgram, Vectors, Vocabulary
 from firth.evaluation import read_analogies, read_word_pairs
+from firth.families.skipgram import pool_for
 
 SETTINGS = {
     "dim": 100,
@@ -77,10 +80,18 @@ class Comparison:
     search: tuple[Path, int] | None  # on which text the learning rates are searched; None: those of the first table
     scores: tuple[str, ...] = SCORES
     changes: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = SEEDS
+    pool_as_if: int | None = None  # words of a corpus whose noise pool is taken; None: this one's
 
     @property
     def settings(self) -> dict[str, Any]:
         return SETTINGS | self.changes
+
+    @property
+    def noise_pool(self) -> int:
+        """The default of firth's family, told to it in so many words."""
+        default = DEFAULTS[self.family].noise_pool
+        return int(default or pool_for(self.settings["negatives"], self.pool_as_if or self.n_words))
 
 
 def normalised(corpus: Path, into: Path, n_words: int | None = None) -> int:
@@ -135,7 +146,7 @@ def firth_run(
     of: Comparison, text: Path, learning_rate: float, seed: int, model: Path, *, reproducible: bool
 ) -> Record:
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in of.settings.items()]
-    rates = [f"--learning-rate={learning_rate}", f"--seed={seed}", "--segment=space"]
+    rates = [f"--learning-rate={learning_rate}", f"--seed={seed}", f"--noise-pool={of.noise_pool}", "--segment=space"]
     fresh = ["--cache-dir", str(model.with_name("cache"))]  # nothing that an earlier run has read
     command = [sys.executable, "-m", "firth", "train", of.family, str(text), "-o", str(model), "--quiet", *fresh]
     command += [*flags, *rates, *(["--reproducible"] if reproducible else [])]
@@ -255,8 +266,8 @@ def compare(
             defaults = DEFAULTS[of.family]
             settings |= {
                 "block": defaults.block,
-                "noise_pool": defaults.noise_pool,
-                "final_learning_rate": defaults.final_learning_rate,
+                "noise_pool": of.noise_pool,
+                "final_learning_rate": replace(defaults, learning_rate=rate).rate(1.0),
                 "order": "halves in turns",
             }
         return recorded("static", settings, seed, lambda: train(program, of, text, rate, seed), commit=commit)
@@ -269,7 +280,7 @@ def compare(
                 search[program][rate] = record(program, *of.search, rate, SEEDS[0])
         rates = {program: best_learning_rate(search[program], of.scores) for program in PROGRAMS}
     runs: Runs = {program: [] for program in PROGRAMS}
-    for seed in SEEDS:
+    for seed in of.seeds:
         for program in PROGRAMS:
             runs[program].append(record(program, of.text, of.n_words, rates[program], seed))
     if one_thread:
@@ -291,6 +302,7 @@ def table(of: Comparison, runs: Runs, search: Search) -> str:
         ("train, s", lambda program: f"{mean(program, 'train_seconds'):.1f}"),
         ("raw words/s in training", lambda program: f"{mean(program, 'words_per_second'):,.0f}"),
         ("file to saved vectors, s", lambda program: f"{mean(program, 'wall_seconds'):.1f}"),
+        ("compile or load the step, s", partial(compile_seconds, runs)),
         ("peak anonymous memory, MiB", lambda program: f"{mean(program, 'peak_anonymous_mib'):.0f}"),
     ]
     for score in of.scores:
@@ -322,6 +334,8 @@ def table(of: Comparison, runs: Runs, search: Search) -> str:
         ]
     faster = mean("firth", "words_per_second") / mean("gensim", "words_per_second")
     sooner = mean("gensim", "wall_seconds") / mean("firth", "wall_seconds")
+    if together := in_turns(runs):
+        lines += ["", together]
     lines += [
         "",
         f"firth trains at **{faster:.2f} times** gensim's words per second, and takes the file to saved vectors "
@@ -331,16 +345,45 @@ def table(of: Comparison, runs: Runs, search: Search) -> str:
     return "\n".join(lines)
 
 
+def compile_seconds(runs: Runs, program: str) -> str:
+    """The most and the least: the first run after the code has changed compiles."""
+    seconds = [record["compile_seconds"] for record in runs[program] if "compile_seconds" in record]
+    return f"{max(seconds):.1f}, later {min(seconds):.1f}" if seconds else ""
+
+
+def in_turns(runs: Runs) -> str:
+    """The ratio of the runs of one seed that began within an hour of each other, where not all did."""
+    ours, theirs = ({record["seed"]: record for record in runs[program]} for program in ("firth", "gensim"))
+    near = [seed for seed in ours if abs((began(ours[seed]) - began(theirs[seed])).total_seconds()) < 3600]
+    if len(near) == len(ours):
+        return ""
+    if not near:
+        days = {program: sorted({record["at"][:10] for record in runs[program]}) for program in PROGRAMS}
+        told = "; ".join(f"{program} {', '.join(of)}" for program, of in days.items())
+        return f"These runs were not in turns: {told}."
+    ratios = ", ".join(
+        f"seed {seed}: **{ours[seed]['words_per_second'] / theirs[seed]['words_per_second']:.2f} times** "
+        f"({ours[seed]['words_per_second']:,.0f} beside {theirs[seed]['words_per_second']:,.0f} words/s; file to saved "
+        f"vectors {theirs[seed]['wall_seconds'] / ours[seed]['wall_seconds']:.2f} times)"
+        for seed in near
+    )
+    return f"Not all runs were in turns. Those that began within an hour of each other: {ratios}."
+
+
+def began(record: Record) -> datetime:
+    return datetime.strptime(record["at"], "%Y-%m-%dT%H:%MZ")
+
+
 def floor(of: Comparison, runs: list[Record], gigaflops: float) -> str:
     """How far the training is from the time that its arithmetic alone would take on these cores."""
     defaults = DEFAULTS[of.family]
     pairs, kept = (statistics.mean(run[name] for run in runs) for name in ("pairs_per_word", "kept_per_word"))
     dim = of.settings["dim"]
     # a score and two gradients for each pair and each pool word: 3 products of two vectors, 2 operations a number
-    operations = 6 * dim * (pairs + kept * defaults.noise_pool)
+    operations = 6 * dim * (pairs + kept * of.noise_pool)
     # rows read and written back, 4 bytes a number: the centre's, the pool's share, the window's with its overlap
     span = (defaults.block + 2 * defaults.window) / defaults.block
-    rows = 1 + defaults.noise_pool / defaults.block + span
+    rows = 1 + of.noise_pool / defaults.block + span
     traffic = kept * rows * dim * 4 * 2
     floor_words = gigaflops * 1e9 / operations
     reached = statistics.mean(run["words_per_second"] for run in runs)
@@ -407,16 +450,23 @@ def main() -> None:
         for family in families:
             english.append(
                 Comparison(
-                    name=family, family=family, text=whole, corpus=corpus, n_words=n_whole, search=(part, n_part)
+                    name=family,
+                    family=family,
+                    text=whole,
+                    corpus=corpus,
+                    n_words=n_whole,
+                    search=(part, n_part),
+                    seeds=(*SEEDS, 4) if family == "skipgram" else SEEDS,
                 )
             )
         comparisons = list(english)
         if "skipgram" in families:
             on_few: dict[str, Any] = {"family": "skipgram", "text": few, "corpus": corpus, "n_words": n_few}
+            of_a_large_one = on_few | {"pool_as_if": n_whole}
             comparisons += [
                 Comparison(name="skipgram, the first 2 M words", search=(few, n_few), **on_few),
-                Comparison(name="skipgram, 300 dimensions", search=None, changes={"dim": 300}, **on_few),
-                Comparison(name="skipgram, 10 negatives", search=None, changes={"negatives": 10}, **on_few),
+                Comparison(name="skipgram, 300 dimensions", search=None, changes={"dim": 300}, **of_a_large_one),
+                Comparison(name="skipgram, 10 negatives", search=None, changes={"negatives": 10}, **of_a_large_one),
             ]
             if arguments.chinese is not None:
                 n_chinese = cut_into_words(arguments.chinese, chinese)

@@ -381,7 +381,7 @@ def columns_for(window: int) -> int:
 def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
     """The step of Skip-gram with negative sampling, compiled for this `dim`.
 
-    Knowing the length of its loops at compile time, and rounding it up to whole vectors, is worth a third of the time.
+    The length of its loops is known at compile time, and rounded up to whole vectors.
     The step changes both tables in place; it returns the loss in nats, summed over the pairs, and their number.
     """
     vectors, code = vectors_of(dim), CODE

@@ -8,7 +8,8 @@ sub-sampled by the program's formula. Differs from both: the pairs of `block` co
 step and share a pool of noise words, each weighted so that the expected objective is the paper's.
 """
 
-from typing import ClassVar, Literal, Self
+import math
+from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 
@@ -18,6 +19,19 @@ from firth.families.word2vec import TableLoss, Tables, check_word2vec, falling_r
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch, Stream, cut, stream
+
+SMALL_CORPUS: Final = 3_000_000
+"""Words below which twice as many noise words are drawn."""
+
+
+def pool_for(negatives: int, n_tokens: int) -> int:
+    """How many noise words a block shares: 32 for 5 negatives or fewer, in proportion for more, a multiple of 4.
+
+    Twice as many on a small corpus, where a word is met too seldom for the noise of a small pool to even out, and time
+    matters least: on 2 M words, 32 lose .02 of SimLex-999 (docs/log.md).
+    """
+    pool = 4 * math.ceil(8 * max(1.0, negatives / 5))
+    return 2 * pool if n_tokens < SMALL_CORPUS else pool
 
 
 @family
@@ -31,13 +45,14 @@ class Skipgram:
         objective: `negative_sampling` or `hierarchical_softmax`.
         negatives: Noise words for each predicted pair.
         noise_exponent: Noise words are drawn in proportion to count ** noise_exponent.
-        noise_pool: Noise words drawn for each block, and shared by its pairs; a multiple of 4.
+        noise_pool: Noise words drawn for each block, and shared by its pairs, a multiple of 4; None is 32 for up to 5
+            negatives, in proportion for more, twice as many on a small corpus.
         block: Centre words whose gradients are summed before the tables change; a multiple of 4.
         sample: Words above this share of the corpus are sub-sampled; 0 keeps all.
         min_count: Rarer words get no vector.
         max_size: At most so many words, the most frequent ones, get a vector.
         learning_rate: At the beginning; it falls linearly with the budget.
-        final_learning_rate: At the end; None is a tenth of the first, where it is best (docs/log.md).
+        final_learning_rate: At the end; None is a tenth of the first.
     """
 
     name: ClassVar[str] = "skipgram"
@@ -49,7 +64,7 @@ class Skipgram:
     objective: Literal["negative_sampling", "hierarchical_softmax"] = "negative_sampling"
     negatives: int = 5
     noise_exponent: float = 0.75
-    noise_pool: int = 32
+    noise_pool: int | None = None
     block: int = 32
     sample: float = 1e-3
     min_count: int = 5
@@ -122,7 +137,7 @@ class Skipgram:
             window=self.window,
             narrowest=1 if self.window_widths == "dynamic" else self.window,
             block=1 if by_tree else self.block,
-            noise_pool=self.noise_pool,
+            noise_pool=self.noise_pool or pool_for(self.negatives, text.n_tokens),
         )
 
     def loss(self, network: Tables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:

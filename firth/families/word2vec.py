@@ -43,7 +43,7 @@ def initial_tables(shapes: dict[str, tuple[int, int]], seed: int) -> Tables:
 
 def falling_rate(first: float, last: float, fraction: float) -> float:
     """The learning rate when `fraction` of the budget is spent: in a line from the first to the last."""
-    return first + fraction * (last - first)
+    return (1 - fraction) * first + fraction * last
 
 
 def reference_step(family: Family, network: Tables, batch: Batch, learning_rate: float, tree: Any = None) -> Step:
@@ -69,13 +69,13 @@ def reference_step(family: Family, network: Tables, batch: Batch, learning_rate:
 def check_word2vec(given: Any) -> None:
     """Raises UsageError for a hyperparameter of Skip-gram or CBOW that lies outside its range."""
     for name in ("dim", "window", "min_count", "block", "noise_pool"):
-        if getattr(given, name) < 1:
+        if getattr(given, name) is not None and getattr(given, name) < 1:
             raise UsageError(f"{name} is {getattr(given, name)}; it must be at least 1")
     if given.objective not in ("negative_sampling", "hierarchical_softmax"):
         raise UsageError(f"objective is {given.objective!r}; there are 'negative_sampling' and 'hierarchical_softmax'")
     if given.objective == "negative_sampling" and given.negatives < 1:
         raise UsageError(f"negatives is {given.negatives}; negative sampling needs at least 1")
-    if given.block % 4 or given.noise_pool % 4:
+    if given.block % 4 or (given.noise_pool or 0) % 4:
         raise UsageError(f"block is {given.block}, noise_pool {given.noise_pool}; both must be multiples of 4")
     if given.window_widths not in ("dynamic", "fixed"):
         raise UsageError(f"window_widths is {given.window_widths!r}; there are 'dynamic' and 'fixed'")

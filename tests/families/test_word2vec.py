@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import firth
+from firth import corpus as corpora
+from firth.families.skipgram import pool_for
 from firth.families.word2vec import Tables, initial_tables, reference_step
+from firth.tokens import encode
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch
 
@@ -270,3 +273,19 @@ def test_a_pass_over_sentences_equals_gensims(name):
     ):
         assert np.linalg.norm(new - old) > 5 * rate
         assert np.linalg.norm(ours - new) < 0.1 * np.linalg.norm(new - old)
+
+
+@pytest.mark.parametrize(
+    ("negatives", "n_tokens", "pool"),
+    [(5, 10**7, 32), (1, 10**7, 32), (10, 10**7, 64), (7, 10**7, 48), (5, 10**6, 64), (10, 10**6, 128)],
+)
+def test_the_pool_grows_with_the_negatives_and_on_small_corpora(negatives, n_tokens, pool):
+    assert pool_for(negatives, n_tokens) == pool
+
+
+def test_a_batch_has_the_pool_of_its_corpus_unless_told(tmp_path):
+    with encode(corpora.read(TEXT), None, tmp_path / "store") as corpus:
+        vocabulary = Vocabulary.from_counts(corpus.types, corpus.counts, min_count=1)
+        for told, drawn in ((None, 64), (8, 8)):
+            family = firth.Skipgram(dim=8, noise_pool=told)
+            assert family.batch(family.stream(corpus, vocabulary), 0, seed=1).noise.shape[1] == drawn

@@ -358,8 +358,8 @@ def in_turns(runs: Runs) -> str:
     if len(near) == len(ours):
         return ""
     if not near:
-        days = {program: sorted({record["at"][:10] for record in runs[program]}) for program in PROGRAMS}
-        told = "; ".join(f"{program} {', '.join(of)}" for program, of in days.items())
+        days = {program: sorted({record["at"][:13] for record in runs[program]}) for program in PROGRAMS}
+        told = "; ".join(f"{program} {', '.join(f'{hour}h' for hour in of)}" for program, of in days.items())
         return f"These runs were not in turns: {told}."
     ratios = ", ".join(
         f"seed {seed}: **{ours[seed]['words_per_second'] / theirs[seed]['words_per_second']:.2f} times** "

@@ -20,6 +20,9 @@ on the device. 1.5 and 4 million tokens are what mini sees in 5 to 10 minutes on
     long        the winners for 4 million tokens
     larger      for 30 million tokens, small
 
+`--confirm` runs the candidates of CONFIRMED instead: what a search leaves open, longer and with two seeds; `--confirm
+widths` the recipe that was found, for other widths.
+
 A score is the loss on held-out text in nats: BERT's of 15% masked, whatever training hides; GPT's of each piece.
 """
 
@@ -42,7 +45,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "benchmarks"]  # has a transformers.py
@@ -67,6 +70,8 @@ Record = dict[str, Any]
 TEXT_BYTES: Final = 62 << 20
 KINDS: Final[dict[str, Kind]] = {"bert": "wordpiece", "gpt": "bpe"}
 N_ENTRIES: Final = 16384
+ENTROPY: Final = "7.21 and 7.23"
+"""Of the pieces of each family's text, by `objectives.unigram_entropy`."""
 BEGINNING: Final[dict[str, Record]] = {  # the recipe that costs are told in, and that the search begins with
     "bert": {
         "context_length": 128, "batch_size": 32, "masking_share": 0.15, "block_optimizer": "adam",
@@ -80,8 +85,8 @@ BEGINNING: Final[dict[str, Record]] = {  # the recipe that costs are told in, an
     },
 }  # fmt: skip
 ADAM_COST: Final = 200.0
-"""Floating-point operations for each parameter that take as long as a step of AdamW does: on two cores with AVX2 about
-100, on two with AMX, whose products are faster and whose memory is not, about 500."""
+"""Floating-point operations for each parameter that are taken to last as long as a step of AdamW: an assumption, not
+measured. The step is bound by memory, so that the true figure grows with the speed of a processor's products."""
 MUON_COST: Final = 300.0
 """The same of Muon, in addition, for each block and dim ** 3: five iterations of three products, for four square
 matrices and two that are four times as wide."""
@@ -89,6 +94,7 @@ HELD_OUT_EVERY: Final = 40  # documents, of which one is held out
 HELD_OUT_ROWS: Final = 64
 SHORT, LONG, LARGER = 1.5e6, 4e6, 30e6
 NOISE: Final = 0.004  # nats; less is no gain
+BEST: Final = 6  # settings shown of each budget
 CHECKS: Final = 5  # whether a run has diverged, in equal parts of it
 
 GRID: Final = {  # rows: learning rates
@@ -122,35 +128,57 @@ _BERT: Final[Record] = {"learning_rate": 1.4e-3, "muon_rate": 3.0}
 _GPT: Final[Record] = {"learning_rate": 4e-3}
 _SLOW: Final[Record] = {"warmup": 0.2, "beta2": 0.999, "final_share": 0.05}
 _ADAM: Final[Record] = {"block_optimizer": "adam"}
-CONFIRMED: Final[dict[str, list[tuple[str, float, tuple[int, ...], list[Record]]]]] = {
-    "bert": [
-        ("small", LARGER, (1,), [
-            _ADAM, _ADAM | {"learning_rate": 5e-4}, _BERT, _BERT | {"learning_rate": 7e-4},
-            _BERT | _SLOW | {"masking_share": 0.3}, _BERT | {"learning_rate": 7e-4, "masking_share": 0.3},
-        ]),
-        ("mini", LONG, (1, 2), [
-            _BERT, *(_BERT | {"masking_share": share} for share in (0.2, 0.3, 0.4)),
-            _BERT | {"warmup": 0.2}, _BERT | {"beta2": 0.999}, _BERT | {"final_share": 0.05}, _BERT | {"beta1": 0.85},
-            _BERT | _SLOW, _BERT | _SLOW | {"masking_share": 0.3}, _BERT | _SLOW | {"masking_share": 0.4},
-            _BERT | _SLOW | {"masking_share": 0.3, "learning_rate": 2.8e-3},
-            _BERT | _SLOW | {"masking_share": 0.3, "learning_rate": 7e-4},
-            _BERT | _SLOW | {"masking_share": 0.3, "learning_rate": 2.8e-3, "muon_rate": 1.5},
-        ]),
-    ],
-    "gpt": [
-        ("small", LARGER, (1,), [
-            _ADAM | {"learning_rate": 5e-4}, _ADAM | {"learning_rate": 2.5e-4}, _GPT, _GPT | {"learning_rate": 2e-3},
-            _GPT | _SLOW, _GPT | _SLOW | {"learning_rate": 2e-3},
-        ]),
-        ("mini", LONG, (1, 2), [
-            _GPT, _GPT | {"warmup": 0.2}, _GPT | {"beta2": 0.999}, _GPT | {"final_share": 0.05}, _GPT | {"beta1": 0.85},
-            _GPT | _SLOW, _GPT | _SLOW | {"beta1": 0.85}, _GPT | _SLOW | {"learning_rate": 2.8e-3},
-            _GPT | _SLOW | {"learning_rate": 5.6e-3}, _GPT | _SLOW | {"batch_size": 16, "learning_rate": 2.8e-3},
-            _GPT | {"weight_decay": 0.01}, _ADAM | {"learning_rate": 5e-4}, _ADAM | {"learning_rate": 2.5e-4},
-        ]),
-    ],
+_FINAL: Final[Record] = {"masking_share": 0.3, "learning_rate": 7e-4, "final_share": 0.05}
+CONFIRMED: Final[dict[str, dict[str, list[tuple[str, float, tuple[int, ...], list[Record]]]]]] = {
+    "confirm": {
+        "bert": [
+            ("small", LARGER, (1,), [
+                _ADAM, _ADAM | {"learning_rate": 5e-4}, _BERT, _BERT | {"learning_rate": 7e-4},
+                _BERT | _SLOW | {"masking_share": 0.3}, _BERT | {"learning_rate": 7e-4, "masking_share": 0.3},
+            ]),
+            ("mini", LONG, (1, 2), [
+                _BERT, *(_BERT | {"masking_share": share} for share in (0.2, 0.3, 0.4)),
+                _BERT | {"warmup": 0.2}, _BERT | {"beta2": 0.999},
+                _BERT | {"final_share": 0.05}, _BERT | {"beta1": 0.85},
+                _BERT | _SLOW, _BERT | _SLOW | {"masking_share": 0.3}, _BERT | _SLOW | {"masking_share": 0.4},
+                _BERT | _SLOW | {"masking_share": 0.3, "learning_rate": 2.8e-3},
+                _BERT | _SLOW | {"masking_share": 0.3, "learning_rate": 7e-4},
+                _BERT | _SLOW | {"masking_share": 0.3, "learning_rate": 2.8e-3, "muon_rate": 1.5},
+            ]),
+        ],
+        "gpt": [
+            ("small", LARGER, (1,), [
+                _ADAM | {"learning_rate": 5e-4}, _ADAM | {"learning_rate": 2.5e-4},
+                _GPT, _GPT | {"learning_rate": 2e-3}, _GPT | _SLOW, _GPT | _SLOW | {"learning_rate": 2e-3},
+            ]),
+            ("mini", LONG, (1, 2), [
+                _GPT, _GPT | {"warmup": 0.2}, _GPT | {"beta2": 0.999},
+                _GPT | {"final_share": 0.05}, _GPT | {"beta1": 0.85},
+                _GPT | _SLOW, _GPT | _SLOW | {"beta1": 0.85}, _GPT | _SLOW | {"learning_rate": 2.8e-3},
+                _GPT | _SLOW | {"learning_rate": 5.6e-3}, _GPT | _SLOW | {"batch_size": 16, "learning_rate": 2.8e-3},
+                _GPT | {"weight_decay": 0.01}, _ADAM | {"learning_rate": 5e-4}, _ADAM | {"learning_rate": 2.5e-4},
+            ]),
+        ],
+    },
+    "widths": {
+        "bert": [
+            ("small", LARGER, (1,), [
+                _BERT | _FINAL, _BERT | _FINAL | _SLOW, _BERT | _FINAL | {"masking_share": 0.4},
+                _BERT | _FINAL | {"learning_rate": 1e-3}, _ADAM | {"learning_rate": 5e-4, "masking_share": 0.3},
+            ]),
+            ("tiny", LONG, (1,), [_BERT | _FINAL | {"learning_rate": rate} for rate in (1.4e-3, 2.8e-3)]),
+        ],
+        "gpt": [
+            ("small", LARGER, (1,), [
+                _SLOW | {"learning_rate": 1.4e-3}, _SLOW | {"learning_rate": 2e-3},
+                _SLOW | {"learning_rate": 2e-3, "beta1": 0.85},
+            ]),
+            ("tiny", LONG, (1,), [_SLOW | {"learning_rate": rate} for rate in (4e-3, 8e-3)]),
+        ],
+    },
 }  # fmt: skip
-"""By size, budget, seeds: what differs from the beginning with Muon."""
+"""For --confirm, by size, budget, seeds: what differs from the beginning with Muon. `widths`: whether the recipe found,
+its rate in proportion to 1 / width, is right for other sizes than the one that it was found with."""
 
 
 # --- the text
@@ -369,7 +397,7 @@ class Bench:
         if (result := future.result()) is None:
             return
         device = chosen_device(None)
-        line = {
+        line: Record = {
             "stage": stage,
             "settings_hash": hashed(asked),
             "settings": asked | {"seed": seed},
@@ -489,14 +517,16 @@ def search(bench: Bench, name: str) -> None:
     bench.scores("larger", [asked(fields, LARGER, "small") for fields in larger])
 
 
-def confirm(bench: Bench, name: str) -> None:
-    """What the search left open: the candidates of CONFIRMED on longer budgets, each with two seeds."""
+def confirm(bench: Bench, name: str, candidates: str) -> None:
+    """What the search left open: a list of CONFIRMED."""
     muon = changed(BEGINNING[name], block_optimizer="muon")
-    for size, tokens, seeds, changes in CONFIRMED[name]:
-        asked = [
+    of_seeds: dict[tuple[int, ...], list[Record]] = {}  # those of the same seeds are run beside one another
+    for size, tokens, seeds, changes in CONFIRMED[candidates][name]:
+        of_seeds.setdefault(seeds, []).extend(
             {"family": name, "size": size, "tokens": tokens, "fields": changed(muon, **fields)} for fields in changes
-        ]
-        bench.scores("confirm", asked, seeds)
+        )
+    for seeds, asked in of_seeds.items():
+        bench.scores(candidates, asked, seeds)
 
 
 def widened(fields: Record) -> list[Record]:
@@ -525,28 +555,125 @@ def longer(fields: Record) -> list[Record]:
 # --- what stands in the file
 
 
+class Setting(NamedTuple):
+    """A setting and what came of its runs."""
+
+    asked: Record
+    fields: Record  # in which it differs from the beginning
+    of_seeds: dict[int, float]  # nats; infinite where a run diverged
+    n_steps: int | None
+
+    @property
+    def nats(self) -> float:
+        """The mean."""
+        return statistics.mean(self.of_seeds.values())
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is what the family does by itself at that size."""
+        if self.fields.get("phases") or self.fields.get("branches", 1.0) != 1.0:
+            return False
+        default = family_of(self.asked | {"fields": {}})
+        family = family_of(self.asked)
+        is_alike = replace(family, learning_rate=None, final_learning_rate=None) == default
+        return is_alike and all(math.isclose(family.rate(at), default.rate(at)) for at in (family.warmup, 1.0))
+
+
+def settings_of(records: list[Record]) -> dict[tuple[str, float, str], list[Setting]]:
+    """By family, budget and size, the best first."""
+    runs: dict[str, list[Record]] = {}
+    for record in records:
+        runs.setdefault(record["settings_hash"], []).append(record)
+    groups: dict[tuple[str, float, str], list[Setting]] = {}
+    for of_setting in runs.values():
+        asked = of_setting[0]["settings"]
+        before = BEGINNING[asked["family"]]
+        fields = {key: value for key, value in asked["fields"].items() if before.get(key) != value}
+        nats = {
+            record["settings"]["seed"]: math.inf if record["held_out_nats"] is None else record["held_out_nats"]
+            for record in of_setting
+        }
+        setting = Setting(asked, fields, nats, of_setting[0].get("n_steps"))
+        groups.setdefault((asked["family"], asked["tokens"], asked["size"]), []).append(setting)
+    return {key: sorted(groups[key], key=lambda setting: setting.nats) for key in sorted(groups)}
+
+
+def told(fields: Record) -> str:
+    """The fields of a setting, to be read."""
+    names = {"block_optimizer": "", "learning_rate": "rate ", "batch_size": "rows ", "final_share": "final rate "}
+    said = []
+    for key in sorted(fields, key=lambda key: key != "block_optimizer"):
+        value = fields[key]
+        if key == "phases" and value:
+            value = "; ".join(f"until {until:g} of the budget {told(changes)}" for until, changes in value)
+        elif isinstance(value, float):
+            value = f"{value:g}"
+        said.append(f"{names.get(key, key + ' ')}{value or 'none'}")
+    return ", ".join(said) or "nothing"
+
+
+def apart(one: Setting, other: Setting) -> list[str]:
+    """In which fields two settings differ."""
+    fields = one.fields.keys() | other.fields.keys()
+    return [key for key in sorted(fields) if one.fields.get(key) != other.fields.get(key)]
+
+
+TABLE_HEAD: Final = """# Which recipe trains BERT and GPT best on a small budget
+
+{n_runs} runs on {device}, PyTorch {torch}, commit {commit}; every one stands in
+`{name}`. Written by `python benchmarks/recipes.py --table > results/recipes.md`. To run it again:
+
+```sh
+python benchmarks/recipes.py --prepare FOLDER --corpus ../shared/data/corpora/en-wiki.txt.xz
+python benchmarks/recipes.py --work FOLDER --jobs 14                    # the search
+python benchmarks/recipes.py --work FOLDER --jobs 14 --confirm          # what it left open, longer
+python benchmarks/recipes.py --work FOLDER --jobs 14 --confirm widths   # the recipe found, for other widths
+```
+
+The score is the loss on held-out text in nats, the mean of the seeds: BERT's of 15% masked, whatever training hides,
+GPT's of each piece. The text: 62 MB of English Wikipedia in 16,384 pieces, whose unigram entropy is {entropy} nats
+(BERT's pieces, GPT's); a network that stays about there has learnt frequencies and nothing else.
+
+The first recipe: AdamW, rate .001, 32 rows of 128, warm-up .06, to 0 in a line; BERT's beta2 .98, 15% masked, decay
+.01; GPT's beta2 .95, decay .1. A budget is told in its tokens, and what costs more sees fewer. Costs are counted, not
+timed: `flops_per_token`, and for each step {adam:g} operations a weight for AdamW (an assumption) and {muon:g} dim^3 a
+block for Muon. What did not pay: `docs/log.md`.
+"""
+
+
 def table(out: Path) -> str:
-    """A table for each family and budget, the best first."""
-    groups: dict[tuple[str, float, str], dict[str, list[Record]]] = {}
-    for line in out.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        of = record["settings"]
-        of_kind = groups.setdefault((of["family"], of["tokens"], of["size"]), {})
-        of_kind.setdefault(record["settings_hash"], []).append(record)
-    lines = []
-    for (name, tokens, size), settings in sorted(groups.items()):
-        lines += [f"## {name}, {size}, {tokens / 1e6:g} million tokens", ""]
-        lines += ["| held-out nats | seeds | steps | differs from the first recipe by |", "|---|---|---|---|"]
+    """results/recipes.md: for each family and budget the best settings, and what one change does."""
+    records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    said = {key: ", ".join(sorted({str(record[key]) for record in records})) for key in ("device", "torch", "commit")}
+    head = TABLE_HEAD.format(
+        n_runs=len(records), name=out.name, entropy=ENTROPY, adam=ADAM_COST, muon=MUON_COST, **said
+    )
+    lines = head.splitlines()
+    for (name, tokens, size), settings in settings_of(records).items():
+        lines += ["", f"## {name}, {size}, {tokens / 1e6:g} million tokens: {len(settings)} settings", ""]
+        lines += ["| nats | seeds | steps | differs from the first recipe by |", "|---|---|---|---|"]
+        with_adam = [setting for setting in settings if setting.asked["fields"]["block_optimizer"] == "adam"]
+        chosen = [*settings[:BEST], *with_adam[:2], *(one for one in settings if one.is_default or not one.fields)]
+        for setting in settings:
+            if setting in chosen:
+                nats = ", ".join(f"{one:.3f}" for one in setting.of_seeds.values())
+                default = " (**the default**)" if setting.is_default else ""
+                row = f"{setting.nats:.3f} | {nats} | {setting.n_steps or ''}"
+                lines.append(f"| {row} | {told(setting.fields)}{default} |")
+        centre = max(settings, key=lambda one: sum(len(apart(one, other)) == 1 for other in settings))
+        near = [setting for setting in settings if len(apart(centre, setting)) == 1]
+        if len(near) < BEST:
+            continue
+        nats = ", ".join(f"{one:.3f}" for one in centre.of_seeds.values())
+        lines += ["", f'One change to "{told(centre.fields)}" ({nats}), on the seeds that both were run with:', ""]
+        lines += ["| better by | seeds | change |", "|---|---|---|"]
         rows = []
-        for records in settings.values():
-            nats = [record["held_out_nats"] for record in records]
-            mean = math.inf if None in nats else statistics.mean(nats)
-            of = records[0]["settings"]
-            fields = {key: value for key, value in of["fields"].items() if BEGINNING[name].get(key) != value}
-            told = ", ".join(f"{key} {json.dumps(value)}" for key, value in fields.items()) or "nothing"
-            spread = " ".join("-" if one is None else f"{one:.3f}" for one in nats)
-            rows.append((mean, f"| {mean:.3f} | {spread} | {records[0].get('n_steps', '')} | {told} |"))
-        lines += [row for _, row in sorted(rows)] + [""]
+        for setting in near:
+            seeds = setting.of_seeds.keys() & centre.of_seeds.keys()
+            gain = statistics.mean(centre.of_seeds[seed] - setting.of_seeds[seed] for seed in seeds)
+            change = {key: setting.asked["fields"].get(key, "none") for key in apart(centre, setting)}
+            rows.append((gain, f"| {gain:+.3f} | {len(seeds)} | {told(change)} |"))
+        lines += [row for _, row in sorted(rows, reverse=True)]
     return "\n".join(lines)
 
 
@@ -561,7 +688,9 @@ def main() -> None:
     parser.add_argument("--families", default="bert,gpt")
     parser.add_argument("--scale", type=float, default=1.0, help="of all budgets; less, to see that all runs")
     parser.add_argument("--held-out", type=int, default=1000, help="at most so many batches of the held-out text")
-    parser.add_argument("--confirm", action="store_true", help="the candidates of CONFIRMED instead of a search")
+    parser.add_argument(
+        "--confirm", nargs="?", const="confirm", choices=CONFIRMED, help="a list of CONFIRMED instead of a search"
+    )
     parser.add_argument("--table", action="store_true", help="print what stands in --out, and end")
     arguments = parser.parse_args()
     if arguments.table:
@@ -579,7 +708,10 @@ def main() -> None:
 
     def searching(name: str) -> None:
         try:
-            (confirm if arguments.confirm else search)(bench, name)
+            if arguments.confirm is None:
+                search(bench, name)
+            else:
+                confirm(bench, name, arguments.confirm)
             print(f"{name}: all stages are through", flush=True)
         except TimeUp:
             print(f"{name}: the time is up", flush=True)

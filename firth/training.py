@@ -492,7 +492,10 @@ def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:
     if getattr(family, "predicts_next_sentence", False) and base.network.next is None:
         progress.say("the model to go on from has no head for next sentences: masked tokens alone are trained")
         network["objective"] = "masked_token"
-    return replace(family, **network)
+    made: Any = replace(family, **network).going_on()
+    if made.learning_rate != family.learning_rate:
+        progress.say(f"a trained model is gone on with: AdamW, at {made.learning_rate:.2g} (--learning-rate: your own)")
+    return made
 
 
 def _beginner(family: Any, pieces: "Pieces", base: Model | None, seed: int) -> Model:

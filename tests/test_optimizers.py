@@ -1,6 +1,7 @@
-"""Muon: by hand, beside PyTorch's, and its state."""
+"""Muon and the uncorrected Adam: by hand, beside PyTorch's, and their state."""
 
 import copy
+import json
 import math
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from firth.descent import _read_optimizer, _write_optimizer  # noqa: E402
 from firth.families.gpt import GPT  # noqa: E402
-from firth.optimizers import MOMENTUM, Muon, muon_groups, orthogonalised  # noqa: E402
+from firth.optimizers import MOMENTUM, Muon, UncorrectedAdam, muon_groups, orthogonalised  # noqa: E402
 
 SMALL = GPT(n_layers=2, dim=32, n_heads=2, n_positions=16, context_length=16, block_optimizer="muon")
 
@@ -103,7 +105,8 @@ def test_groups_hold_every_parameter_once():
     assert all(group["weight_decay"] == 0 for group in groups if any(p.ndim == 1 for p in group["params"]))
 
 
-def test_its_state_is_kept():
+def test_its_state_goes_through_a_checkpoint_to_the_bit(tmp_path):
+    """As `descent.Run` writes it: safetensors and JSON."""
     gradients = torch.Generator().manual_seed(1)
     network = SMALL.network(40, 0)
 
@@ -113,17 +116,49 @@ def test_its_state_is_kept():
         optimizer.step()
 
     optimizer = SMALL.optimizer(network)
-    step(optimizer)
-    state, weights, drawn = (
-        copy.deepcopy(optimizer.state_dict()),
-        copy.deepcopy(network.state_dict()),
-        gradients.get_state(),
-    )
-    step(optimizer)
+    for _ in range(3):
+        step(optimizer)
+    told = json.loads(json.dumps(_write_optimizer(tmp_path / "optimizer.safetensors", optimizer.state_dict())))
+    weights, drawn = copy.deepcopy(network.state_dict()), gradients.get_state()
+    for _ in range(3):
+        step(optimizer)
     due = copy.deepcopy(network.state_dict())
     network.load_state_dict(weights)
     gradients.set_state(drawn)
     resumed = SMALL.optimizer(network)
-    resumed.load_state_dict(state)
-    step(resumed)
+    resumed.load_state_dict(_read_optimizer(tmp_path / "optimizer.safetensors", told))
+    for _ in range(3):
+        step(resumed)
     assert all(torch.equal(due[name], value) for name, value in network.state_dict().items())
+    for group, before in zip(resumed.param_groups, optimizer.param_groups, strict=True):
+        assert {name: group[name] for name in group if name != "params"} == {
+            name: before[name] for name in before if name != "params"
+        }
+
+
+def test_uncorrected_adam_by_hand():
+    """Two steps with the gradients 1 and 2: means .1 and .29, squares .001 and .004999."""
+    weight = nn.Parameter(torch.tensor([[5.0]], dtype=torch.float64))
+    still = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    groups = [{"params": [weight], "weight_decay": 0.01}, {"params": [still], "weight_decay": 0.0}]
+    adam = UncorrectedAdam(groups, lr=0.1, betas=(0.9, 0.999), eps=1e-6)
+    due = 5.0
+    for gradient, mean, square in ((1.0, 0.1, 0.001), (2.0, 0.29, 0.004999)):
+        weight.grad = torch.full_like(weight, gradient)
+        adam.step()
+        due -= 0.1 * (mean / (math.sqrt(square) + 1e-6) + 0.01 * due)
+        assert weight.item() == pytest.approx(due, rel=1e-12)
+    assert still.item() == 1.0  # it has no gradient
+
+
+def test_uncorrected_adam_is_torchs_after_many_steps():
+    """The correction is what they differ in: with it undone in the rate, and none needed late."""
+    ours, theirs = (nn.Parameter(torch.ones(3, dtype=torch.float64)) for _ in range(2))
+    uncorrected = UncorrectedAdam([{"params": [ours]}], lr=0.1, betas=(0.9, 0.99), eps=1e-30)
+    adamw = torch.optim.AdamW([theirs], lr=0.1, betas=(0.9, 0.99), eps=1e-30, weight_decay=0.0)
+    for step in range(1, 6):
+        ours.grad = theirs.grad = torch.tensor([1.0, -2.0, float(step)], dtype=torch.float64)
+        adamw.param_groups[0]["lr"] = 0.1 * (1 - 0.9**step) / math.sqrt(1 - 0.99**step)
+        uncorrected.step()
+        adamw.step()
+        torch.testing.assert_close(ours, theirs)

@@ -210,7 +210,7 @@ def test_going_on_takes_no_batch_that_was_read_before(tmp_path, monkeypatch):
     [
         ({"tokens": 5}, "a budget of 5 tokens"),
         ({"seed": 9}, "seed 9"),
-        ({"family": replace(BERT, learning_rate=0.5)}, r"learning_rate 0.5 \(begun with 0.001\)"),
+        ({"family": replace(BERT, learning_rate=0.5)}, r"learning_rate 0.5 \(begun with None\)"),
         ({"family": GPT}, "name 'gpt'"),
         ({"family": firth.CBOW()}, "is one of bert"),
         ({"cleaning": "plain"}, r"cleaning 'plain' \(begun with 'none'\)"),
@@ -283,6 +283,16 @@ def test_going_on_from_a_model_begins_with_its_weights_and_pieces(family, tmp_pa
         torch.testing.assert_close(weight, state(base)[name], rtol=0, atol=1e-6)
     assert still.record["base"]["corpus"] == base.record["corpus"]
     assert still.record["held_out_nats"]["before"] < 5.2
+
+
+def test_going_on_makes_it_better_in_short_steps(family, capsys):
+    base = trained(family, tokens=8000)
+    more = trained(family, sentences(2), tokens=4000, base=base, progress=Lines(sys.stderr))
+    assert more.record["held_out_nats"]["last"] < more.record["held_out_nats"]["before"]
+    assert (more.family.block_optimizer, more.family.learning_rate) == ("adam", 1e-4 * 768 / 16)
+    assert "AdamW, at 0.0048" in capsys.readouterr().err
+    told = trained(replace(family, learning_rate=1e-3), tokens=1, base=base)
+    assert (told.family.block_optimizer, told.family.learning_rate) == ("muon", 1e-3)
 
 
 def test_a_published_directory_is_gone_on_with(tmp_path):

@@ -162,6 +162,13 @@ class ContextualFamily(Protocol):
     def clip(self) -> float:
         """Longest gradient; 0 is any."""
 
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate after the warm-up."""
+
+    def going_on(self) -> "ContextualFamily":
+        """The same for a network that is trained already."""
+
     def network(self, n_entries: int, seed: int) -> "nn.Module":
         """A network at its beginning, over a tokenizer of so many entries."""
 
@@ -184,8 +191,10 @@ class ContextualFamily(Protocol):
         """Floating-point operations of one training step for each token."""
 
 
-HELD_SHARE = 0.8
+HELD_SHARE: Final = 0.8
 """Share of the budget after which the schedule `hold` lets the rate fall."""
+FINAL_SHARE: Final = 0.05
+"""The last learning rate as a share of the highest, unless one is told: results/recipes.md."""
 
 
 def scheduled_rate(family: Any, fraction: float) -> float:
@@ -196,10 +205,11 @@ def scheduled_rate(family: Any, fraction: float) -> float:
         hold    at the highest rate until HELD_SHARE of the budget, then linear: Hu et al. 2024 (arXiv 2404.06395)
 
     Args:
-        family: Its `learning_rate`, `final_learning_rate`, `warmup`, `schedule`.
+        family: Its `highest_rate`, `final_learning_rate` (None is FINAL_SHARE of it), `warmup`, `schedule`.
         fraction: Of the budget, from 0 to 1.
     """
-    highest, last, warmup = family.learning_rate, family.final_learning_rate, family.warmup
+    highest, warmup = family.highest_rate, family.warmup
+    last = FINAL_SHARE * highest if family.final_learning_rate is None else family.final_learning_rate
     if fraction < warmup:
         return float(highest * fraction / warmup)
     begin = max(warmup, HELD_SHARE) if family.schedule == "hold" else warmup

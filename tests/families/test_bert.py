@@ -1,7 +1,6 @@
 """BERT: what its network sees, what its loss asks, how it is trained."""
 
 import copy
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,8 @@ torch = pytest.importorskip("torch")
 
 from firth.blocks import TransformerBlock  # noqa: E402
 from firth.errors import UsageError  # noqa: E402
-from firth.families.bert import BERT, Batch, UncorrectedAdam, _begins  # noqa: E402
+from firth.families.bert import BERT, Batch, _begins  # noqa: E402
+from firth.optimizers import UncorrectedAdam  # noqa: E402
 
 SMALL = BERT(dim=16, n_layers=2, n_heads=2, n_positions=12, context_length=8, deviation=0.5)
 BOTH = replace(SMALL, objective="masked_token_and_next_sentence")
@@ -185,36 +185,8 @@ def test_the_pooler_is_drawn_where_it_is_not_trained():
     assert network.pooler.weight.std() > 0.1
 
 
-def test_uncorrected_adam_by_hand():
-    """Two steps with the gradients 1 and 2: means .1 and .29, squares .001 and .004999."""
-    weight = torch.nn.Parameter(torch.tensor([[5.0]], dtype=torch.float64))
-    still = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
-    groups = [{"params": [weight], "weight_decay": 0.01}, {"params": [still], "weight_decay": 0.0}]
-    adam = UncorrectedAdam(groups, lr=0.1, betas=(0.9, 0.999), eps=1e-6)
-    due = 5.0
-    for gradient, mean, square in ((1.0, 0.1, 0.001), (2.0, 0.29, 0.004999)):
-        weight.grad = torch.full_like(weight, gradient)
-        adam.step()
-        due -= 0.1 * (mean / (math.sqrt(square) + 1e-6) + 0.01 * due)
-        assert weight.item() == pytest.approx(due, rel=1e-12)
-    assert still.item() == 1.0  # it has no gradient
-
-
-def test_uncorrected_adam_is_torchs_after_many_steps():
-    """The correction is what they differ in: with it undone in the rate, and none needed late."""
-    ours, theirs = (torch.nn.Parameter(torch.ones(3, dtype=torch.float64)) for _ in range(2))
-    uncorrected = UncorrectedAdam([{"params": [ours]}], lr=0.1, betas=(0.9, 0.99), eps=1e-30)
-    adamw = torch.optim.AdamW([theirs], lr=0.1, betas=(0.9, 0.99), eps=1e-30, weight_decay=0.0)
-    for step in range(1, 6):
-        ours.grad = theirs.grad = torch.tensor([1.0, -2.0, float(step)], dtype=torch.float64)
-        adamw.param_groups[0]["lr"] = 0.1 * (1 - 0.9**step) / math.sqrt(1 - 0.99**step)
-        uncorrected.step()
-        adamw.step()
-        torch.testing.assert_close(ours, theirs)
-
-
 def test_an_optimisers_state_is_kept():
-    family = replace(SMALL, adam="uncorrected")
+    family = replace(SMALL, adam="uncorrected", block_optimizer="adam")
     network, batch = network_of(family), batch_of(family)
     adam = family.optimizer(network)
 
@@ -264,7 +236,7 @@ def test_the_recipe_changes_how_it_is_trained_alone():
 
 def test_flops_are_counted_as_they_are_made():
     """BERT-Base at 128: 85 M weights in the blocks, of whose last one 9/12 count for the hidden tokens alone."""
-    base = replace(BERT.base(), n_layers=1)
+    base = replace(BERT.base(), n_layers=1, masking_share=0.15)
     block = 12 * 768**2
     head = 768 * (768 + 30528)
     due = 6 * (0.25 * block + 0.15 * (0.75 * block + head)) + 12 * 768 * 128
@@ -289,6 +261,14 @@ def test_flops_are_counted_as_they_are_made():
         ({"learning_rate": 0.0}, "learning_rate 0.0"),
         ({"beta2": 1.0}, "beta2 1.0"),
         ({"clip": -1.0}, "clip is -1.0"),
+        ({"block_optimizer": "sgd"}, "block_optimizer is 'sgd'; there are 'adam' and 'muon'"),
+        ({"adam": "uncorrected"}, "adam 'uncorrected' is for all weights: it goes with block_optimizer 'adam'"),
+        ({"muon_rate": 0.0}, "muon_rate is 0.0; it must be positive"),
+        ({"muon_rate": float("inf")}, "muon_rate is inf"),
+        ({"learning_rate": float("nan")}, "learning_rate nan"),
+        ({"learning_rate": float("inf")}, "learning_rate inf"),
+        ({"learning_rate": -0.1}, "learning_rate -0.1"),
+        ({"final_learning_rate": -0.1}, "final_learning_rate -0.1"),
         ({"n_layers": 0}, "n_layers is 0; it must be at least 1"),
         ({"inner_dim": 0}, "inner_dim is 0"),
         ({"n_segments": 1, "objective": "masked_token_and_next_sentence"}, "n_segments is 1"),

@@ -72,9 +72,12 @@ if importlib.util.find_spec("torch") is not None:
         "gpt": Case(firth.GPT(**TRANSFORMER), 1, of_a_piece),
         "gpt2": Case(firth.GPT(**TRANSFORMER, norm="pre"), 1, of_a_piece),
         "gpt-dropout": Case(firth.GPT(**TRANSFORMER, dropout=0.1, attention_dropout=0.1), 1, of_a_piece),
+        "gpt-adam": Case(firth.GPT(**TRANSFORMER, block_optimizer="adam"), 1, of_a_piece),
         "bert": Case(firth.BERT(**TRANSFORMER), 1, of_a_piece),
         "bert-both": Case(firth.BERT(**TRANSFORMER, **BOTH), 1, of_a_piece_and_a_pair),
-        "bert-uncorrected": Case(firth.BERT(**TRANSFORMER, adam="uncorrected"), 1, of_a_piece),
+        "bert-uncorrected": Case(
+            firth.BERT(**TRANSFORMER, adam="uncorrected", block_optimizer="adam", beta2=0.98), 1, of_a_piece
+        ),
     }
 FAMILIES = STATIC | CONTEXTUAL
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog", "on the mat a cat sat"] * 12
@@ -221,6 +224,30 @@ def test_it_answers_gensims_names(family):
 @pytest.mark.parametrize("preset", ["tiny", "mini", "small", "medium", "base", "paper"])
 def test_it_comes_in_sizes(family, preset):
     assert isinstance(getattr(type(family), preset)(), type(family))
+
+
+def test_the_wider_the_network_the_lower_its_rate(contextual):
+    family = type(contextual)
+    rates = [getattr(family, size)().highest_rate for size in ("tiny", "mini", "small", "medium", "base")]
+    assert rates == [rates[1] * 256 / dim for dim in (128, 256, 512, 512, 768)]
+    mini = family.mini()
+    assert mini.rate(mini.warmup) == mini.highest_rate == {"bert": 1.4e-3, "gpt": 4e-3}[mini.name]
+    assert mini.rate(1.0) == pytest.approx(0.05 * mini.highest_rate)
+    assert [group["lr"] for group in mini.optimizer(mini.network(64, 0)).param_groups] == [mini.highest_rate] * 4
+    told = replace(mini, learning_rate=0.5)
+    assert (told.highest_rate, told.rate(1.0)) == (0.5, pytest.approx(0.025))
+    assert replace(mini, dim=128).by_recipe("fast").highest_rate == 2 * mini.highest_rate
+    assert mini.by_recipe("paper").highest_rate == family.paper().learning_rate
+    assert (family.paper().rate(1.0), family.paper().block_optimizer) == (0.0, "adam")
+
+
+def test_a_trained_network_is_gone_on_with_in_short_steps(contextual):
+    family = type(contextual).small()
+    more = family.going_on()
+    assert (more.block_optimizer, more.highest_rate) == ("adam", pytest.approx(1.5e-4))
+    assert more.going_on() == more
+    told = replace(family, learning_rate=1e-3)
+    assert told.going_on() == told
 
 
 def example(family):

@@ -158,7 +158,7 @@ def test_decay_is_decoupled_and_of_matrices_alone():
         parameter.grad = torch.zeros_like(parameter)
     SMALL.optimizer(network).step()
     for name, parameter in network.named_parameters():
-        share = 1 - SMALL.learning_rate * SMALL.weight_decay if parameter.ndim > 1 else 1.0
+        share = 1 - SMALL.highest_rate * SMALL.weight_decay if parameter.ndim > 1 else 1.0
         torch.testing.assert_close(parameter.detach(), share * before[name])
 
 

@@ -4,10 +4,12 @@ import codecs
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from firth.diagnosis import STANDARD_INPUT, UTF8
+from firth.files import printable
 from firth.findings import Finding, Inspection, Pace
 from firth.preparation import Preparation
 from firth.reports import few, plural
@@ -31,6 +33,7 @@ _LEAST_WORDS_A_LINE: Final = 3.0
 _LEAST_LINES_A_DOCUMENT: Final = 1.5  # for joining them to change much; a record is a document
 _PATIENCE_SECONDS: Final = 3600.0
 _LEAST_UNSPACED: Final = 0.01  # of the letters
+_MOST_UNTOLD: Final = 3  # files, each with a finding
 
 
 def findings(
@@ -46,8 +49,9 @@ def findings(
     """
     mended = [*_reading_findings(found, preparation), *_script_findings(found, cautions)]
     is_garbled = found.encodings or found.undecodable
-    if not is_garbled and not any(finding.option.startswith(("--encoding ", "--segment ")) for finding in mended):
-        mended += [*_word_findings(found, preparation), *failures]  # else these are no words yet
+    are_words = not any(finding.option.startswith(("--encoding ", "--segment ", "--field ")) for finding in mended)
+    if not is_garbled and are_words:
+        mended += [*_word_findings(found, preparation), *failures]
     return tuple(mended)
 
 
@@ -61,7 +65,7 @@ def _reading_findings(found: Inspection, preparation: Preparation) -> Iterator[F
         yield from _duplicate_findings(found)
     for kind, share in found.markup.items():
         if share >= (_JSON if kind == "JSON" else _MARKUP):
-            yield _markup_finding(kind, share)
+            yield _json_finding(share, found.text_field) if kind == "JSON" else _markup_finding(kind, share)
 
 
 def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
@@ -86,14 +90,24 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
             + "; the figures here are of the garbled text",
             f"--encoding {found.encoding}",
         )
-    if found.undecodable:
+    for name, readings in islice(found.possible.items(), _MOST_UNTOLD):
+        shown = " or ".join(f"{encoding} ({printable(text)})" for encoding, text in readings.items())
         yield Finding(
-            f"{max(found.undecodable.values()):.0%} of the characters are not valid {asked} in "
-            f"{few(found.undecodable)}, and {_untold(found)}: replacing what is invalid would leave garbage; name the "
+            f"{name} is in another encoding than {asked}, of one byte a character, most likely {shown}: --encoding "
+            "takes the one in which it reads right (`iconv -l` names more); replacing what is invalid would leave "
+            "garbage",
+            "",
+        )
+    undecodable = {name: share for name, share in found.undecodable.items() if name not in found.possible}
+    if undecodable:
+        yield Finding(
+            f"{max(undecodable.values()):.0%} of the characters are not valid {asked} in "
+            f"{few(undecodable)}, and {_untold(undecodable)}: replacing what is invalid would leave garbage; name the "
             "encoding of these files, convert them, or leave them out",
             "",
         )
-    elif found.invalid and found.encoding is None and not found.encodings and preparation.encoding_errors == "strict":
+    is_told = found.undecodable or found.encodings or found.encoding is not None
+    if found.invalid and not is_told and preparation.encoding_errors == "strict":
         yield Finding(
             f"{_stretches(n_invalid)} not valid {asked}, where training would stop",
             "--encoding-errors replace",
@@ -104,9 +118,9 @@ def _stretches(number: int) -> str:
     return f"{plural(number, 'stretch', 'es')} of bytes {'is' if number == 1 else 'are'}"
 
 
-def _untold(found: Inspection) -> str:
+def _untold(undecodable: Mapping[str, float]) -> str:
     """Why nothing is advised for what cannot be decoded."""
-    if set(found.undecodable) == {STANDARD_INPUT}:
+    if set(undecodable) == {STANDARD_INPUT}:
         return "no encoding can be told from its first bytes"
     return "no encoding known here fits"
 
@@ -164,11 +178,12 @@ def _duplicate_findings(found: Inspection) -> Iterator[Finding]:
 
 
 def _markup_finding(kind: str, share: float) -> Finding:
-    if kind == "JSON":
-        return Finding(
-            f"{share:.0%} of the lines look like JSON: in files named .jsonl, --field says which one holds the text", ""
-        )
     return Finding(f"{share:.0%} of the lines hold {kind}, whose words would be trained on: take them out first", "")
+
+
+def _json_finding(share: float, field: str) -> Finding:
+    message = f"{share:.0%} of the lines look like JSON, whose keys would be trained on: --field names the text's"
+    return Finding(message, f"--field {field}" if field and printable(field) == field else "")
 
 
 def command(

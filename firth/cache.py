@@ -2,7 +2,8 @@
 
 An entry is a directory under the cache's place, named by a hash of what it was made from: the files' paths, sizes and
 times, the preparation, the versions of what cuts text. It is written beside and renamed, so that it is there whole or
-not at all; where two processes make the same one, the first to end wins and the other uses it.
+not at all; where two processes make the same one, the first to end wins and the other uses it. While a process is at
+something unfinished it holds a lock on a file in it, which the system frees when the process ends, however it does.
 """
 
 import hashlib
@@ -19,13 +20,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import IO, Any, Final, Literal, TypeVar
 
 from firth import encoded as pieced
 from firth.corpus import BLOCK_CHARACTERS, Corpus, LongestLine
 from firth.encoded import EncodedPieces, encode_pieces
 from firth.errors import FirthError
-from firth.files import printable
+from firth.files import lock, printable
 from firth.layout import Joined
 from firth.pieces import Pieces, PieceSettings, train_pieces, with_words
 from firth.preparation import Preparation
@@ -40,24 +41,29 @@ _TOKENIZER: Final = "tokenizer"
 _WHAT: Final[dict[str, "What"]] = {_STORE: "words", _PIECES: "pieces", _TOKENIZER: "tokenizer"}
 _SPOOLED: Final = "text.txt"
 _UNFINISHED: Final = ".unfinished-"
+_WHOLE: Final = "whole"  # what becomes an entry, beside the lock
+_LOCK: Final = "lock"
+_LOCKS: Final = (_LOCK, "parts.jsonl")  # the second where `encoded.encode_pieces` is at it
 _NAME: Final = re.compile(r"[0-9a-f]{32}")  # of an entry
+_UNFINISHED_NAME: Final = re.compile(rf"{re.escape(_UNFINISHED)}([0-9a-f]{{32}}|(check-)?[a-z0-9_]{{8}})")
 _SECONDS_TILL_ABANDONED: Final = 24 * 3600.0
-"""An unfinished entry that nothing was written to for so long belongs to a process that was killed."""
+"""What is unfinished and nothing was written to for so long is nobody's, if no lock tells."""
 
 
-What = Literal["words", "pieces", "tokenizer"]
+What = Literal["words", "pieces", "tokenizer", "unfinished", "in use"]
 Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An encoded corpus in the cache, or a tokenizer that was learnt from one.
+    """An encoded corpus in the cache, a tokenizer that was learnt from one, or something unfinished.
 
     Attributes:
         folder: Its directory.
-        what: `words` or `pieces` of a corpus; or a `tokenizer`.
-        sources: What it was made from, as messages call it.
-        n_tokens: Words, or pieces; of a tokenizer, its entries.
+        what: `words` or `pieces` of a corpus; or a `tokenizer`. `in use` is what a process is writing or reads until it
+            ends, `unfinished` what one left that was killed or interrupted.
+        sources: What it was made from, as messages call it; empty where that is not known.
+        n_tokens: Words, or pieces; of a tokenizer, its entries; 0 where it is not finished.
         n_bytes: On disk.
         seconds_unused: Since it was written or used last.
     """
@@ -108,7 +114,7 @@ def encoded(
         FirthError: the corpus cannot be read, or the cache not written to.
     """
     progress = progress or Silent()
-    with _place_to_write(cache_dir) as (folder, unfinished):
+    with _place_to_write(cache_dir, corpus.name) as (folder, unfinished):
         identity = corpus.identity()
         store = None
         if identity is not None:
@@ -161,7 +167,7 @@ def encoded_pieces(
         FirthError: the corpus cannot be read, or the cache not written to.
     """
     progress = progress or Silent()
-    with _place_to_write(cache_dir) as (folder, unfinished):
+    with _place_to_write(cache_dir, corpus.name) as (folder, unfinished):
         identity = corpus.identity()
         if identity is None and (isinstance(pieces, PieceSettings) or add_words):
             corpus = _Spooled(corpus, unfinished() / _SPOOLED, progress)
@@ -301,37 +307,48 @@ class _Spooled(Corpus):
 
 
 @contextmanager
-def _place_to_write(cache_dir: str | os.PathLike[str] | None) -> Iterator[tuple[Path, Callable[[], Path]]]:
+def _place_to_write(
+    cache_dir: str | os.PathLike[str] | None, sources: str
+) -> Iterator[tuple[Path, Callable[[], Path]]]:
     """The cache's directory; and a new one in it, which goes when the block ends.
 
     The latter is made when it is first asked for: what lies in a cache that may not be written to can be read.
     """
     folder = place(cache_dir)
-    made: list[Path] = []
+    made: list[tuple[Path, IO[str] | None]] = []
 
     def unfinished() -> Path:
         try:
             if not made:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                made.append(Path(tempfile.mkdtemp(dir=folder, prefix=_UNFINISHED)))
+                new = Path(tempfile.mkdtemp(dir=folder, prefix=_UNFINISHED))
+                made.append((new, None))
+                made[0] = new, _held_lock(new / _LOCK, sources)
+                (new / _WHOLE).mkdir()
         except OSError as error:
             shown = printable(str(folder))
             raise FirthError(
                 f"cannot write to the cache {shown}: {error.strerror}; --cache-dir names another"
             ) from error
-        return made[0]
+        return made[0][0] / _WHOLE
 
-    for abandoned in _abandoned(folder):
-        shutil.rmtree(abandoned, ignore_errors=True)
+    for left in _unfinished(folder):
+        is_gone_on_with = _NAME.fullmatch(left.name.removeprefix(_UNFINISHED)) is not None  # by the same command
+        if _is_abandoned(left, at_once=not is_gone_on_with):
+            shutil.rmtree(left, ignore_errors=True)
     try:
         yield folder, unfinished
     finally:
-        for path in made:
+        for path, lock in made:
+            if lock is not None and sys.platform == "win32":  # there nothing is deleted that is open
+                lock.close()
             shutil.rmtree(path, ignore_errors=True)
+            if lock is not None:
+                lock.close()
 
 
 def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
-    """What is in the cache, what was used last first."""
+    """What is in the cache, what was used last first; then what is unfinished."""
     found = []
     for folder in _folders(place(cache_dir)):
         with suppress(OSError, ValueError, KeyError):
@@ -347,21 +364,43 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
                     seconds_unused=max(0.0, time.time() - about.stat().st_mtime),
                 )
             )
-    return sorted(found, key=lambda entry: entry.seconds_unused)
+    unfinished = [
+        Entry(
+            folder=folder,
+            what="in use" if _is_in_use(folder) else "unfinished",
+            sources=_sources_of(folder),
+            n_tokens=0,
+            n_bytes=_n_bytes(folder),
+            seconds_unused=max(0.0, _seconds_unchanged(folder)),
+        )
+        for folder in _unfinished(place(cache_dir))
+    ]
+    found.sort(key=lambda entry: entry.seconds_unused)
+    return found + sorted(unfinished, key=lambda entry: entry.seconds_unused)
 
 
-def clear(cache_dir: str | os.PathLike[str] | None = None) -> int:
-    """Deletes what is kept, and what processes left that were killed a day ago or more; how many bytes.
+def clear(cache_dir: str | os.PathLike[str] | None = None, *, say: Callable[[str], object] = lambda line: None) -> int:
+    """Deletes what is kept, and what processes left that are no more; how many bytes.
 
     Nothing else in the directory is touched. A run that uses an entry goes on where the system lets mapped files be
-    deleted; elsewhere that entry stays.
+    deleted; elsewhere that entry stays. What a process is at stays, and so does, for a day, what no lock tells of.
+
+    Args:
+        cache_dir: The cache's place.
+        say: Called with a line for each directory that is unfinished and stays.
 
     Raises:
         FirthError: an entry could not be deleted.
     """
     folder = place(cache_dir)
     n_bytes = 0
-    for entry in _folders(folder) + _abandoned(folder):
+    unfinished = _unfinished(folder)
+    abandoned = [left for left in unfinished if _is_abandoned(left, at_once=True)]
+    for left in unfinished:
+        if left not in abandoned:
+            why = "a process is at it" if _is_in_use(left) else "a process may be at it; it goes when a day old"
+            say(f"{printable(str(left))} ({_n_bytes(left) / 1e6:,.1f} MB) stays: {why}")
+    for entry in _folders(folder) + abandoned:
         n_bytes += _n_bytes(entry)
         try:
             shutil.rmtree(entry)
@@ -455,18 +494,23 @@ def _said(entry: Path) -> str:
 
 def _n_bytes(folder: Path) -> int:
     total = 0
-    for file in folder.rglob("*"):
+    for file in _files(folder):
         with suppress(OSError):
-            total += file.stat().st_size if file.is_file() else 0
+            total += file.stat().st_size
     return total
 
 
 def _seconds_unchanged(folder: Path) -> float:
     newest = 0.0
-    for file in (folder, *folder.rglob("*")):
+    for file in (folder, *_files(folder)):
         with suppress(OSError):
             newest = max(newest, file.stat().st_mtime)
     return time.time() - newest
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files in `folder` and below; what goes meanwhile is passed over."""
+    return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
 
 
 def _folders(place: Path) -> list[Path]:
@@ -478,9 +522,60 @@ def _folders(place: Path) -> list[Path]:
     ]
 
 
-def _abandoned(place: Path) -> list[Path]:
+def _unfinished(place: Path) -> list[Path]:
+    """What processes are at in the cache's directory, or have left there."""
     return [
         folder
         for folder in place.glob(f"{_UNFINISHED}*")
-        if folder.is_dir() and _seconds_unchanged(folder) >= _SECONDS_TILL_ABANDONED
+        if _UNFINISHED_NAME.fullmatch(folder.name) and folder.is_dir()
     ]
+
+
+def _is_abandoned(folder: Path, *, at_once: bool) -> bool:
+    """Whether what is unfinished in `folder` is nobody's: its lock is free, or, where none tells, it is a day old.
+
+    Args:
+        folder: Of something unfinished.
+        at_once: False: it must be a day old besides.
+    """
+    is_in_use = _is_in_use(folder)
+    if at_once and is_in_use is not None:
+        return not is_in_use
+    return not is_in_use and _seconds_unchanged(folder) >= _SECONDS_TILL_ABANDONED
+
+
+def _is_in_use(folder: Path) -> bool | None:
+    """Whether a process holds a lock in `folder`; None where there is no lock, or none that tells."""
+    found = None
+    for path in (path for path in _files(folder) if path.name in _LOCKS):
+        with suppress(OSError):
+            if path.stat().st_size == 0:  # it was made a moment ago, and is not locked yet
+                continue
+            with path.open("r+", encoding="utf-8") as file:
+                try:
+                    lock(file)
+                except (BlockingIOError, PermissionError):
+                    return True
+                found = False
+    return found
+
+
+def _held_lock(path: Path, sources: str) -> IO[str] | None:
+    """A new file, locked until it is closed or the process ends; None where the file system knows no locks."""
+    file = path.open("x", encoding="utf-8", newline="\n")
+    try:
+        lock(file)
+        file.write(sources + "\n")  # an empty one tells nothing: see `_is_in_use`
+        file.flush()
+    except OSError:
+        file.close()
+        path.unlink()
+        return None
+    return file
+
+
+def _sources_of(folder: Path) -> str:
+    """What the lock of an unfinished entry says that it is made from; Windows shows that to nobody while it is held."""
+    with suppress(OSError, UnicodeDecodeError):
+        return (folder / _LOCK).read_text(encoding="utf-8").strip()
+    return ""

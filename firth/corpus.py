@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final, Literal, NamedTuple
 
 from firth import layout as layouts
@@ -85,12 +86,18 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def layout(self) -> layouts.Joined:
-        """How its lines are read; if that was left open, it is found by looking at the text."""
+        """How its lines are read; if that was left open, it is found by looking at the text.
+
+        Of several text files, each one is then looked at where it is read; this is how most of the text is laid out.
+        """
 
     @property
     @abstractmethod
     def layout_reason(self) -> str:
-        """Why the layout was chosen, in a sentence; empty where it was asked for, or is the ordinary one."""
+        """Why the layout was chosen, in a sentence; empty where it was asked for, or is the ordinary one.
+
+        When `blocks` has read all, it says how many files are wrapped, if some are and others not.
+        """
 
     @property
     @abstractmethod
@@ -113,7 +120,8 @@ class Corpus(ABC):
     def blocks(self) -> Iterator[Block]:
         """All lines in order, a block at a time; the last document is closed by an empty line.
 
-        A line of text longer than a block goes on in the next one: it is cut where no word can span.
+        A line of text longer than a block goes on in the next one: it is cut where no word can span. Only whether
+        Chinese is segmented already is told of each part alone, which of one that mixes both depends on the cuts.
 
         Raises:
             FirthError: the text cannot be read, is in another encoding, or changed while it was read.
@@ -140,7 +148,8 @@ def read(
             pattern such as `books/*.txt`, or `-` for standard input; see `firth.sources.find`.
         preparation: how text is read.
         splits_sentences: what the preparation's `auto` means for sentences.
-        block_characters: the size of a block. Words do not depend on it.
+        block_characters: the size of a block. Words do not depend on it, save those of Chinese lines that are longer
+            and have spaces between their words in some places only.
 
     Returns:
         The corpus, not yet read. An iterable is consumed once.
@@ -170,6 +179,7 @@ class _Text(Corpus):
         self._preparation = preparation
         self._block_characters = block_characters
         self._longest = _Longest()
+        self._n_files = self._n_wrapped = 0  # of those looked at one by one
         self.splits_sentences = splits_sentences
         self.name = sources.name
         self.kept_names = sources.kept_names
@@ -201,6 +211,8 @@ class _Text(Corpus):
 
     @property
     def layout_reason(self) -> str:
+        if self._n_wrapped != (self._n_files if self.layout == "wrapped" else 0):
+            return f"{self._n_wrapped:,} of {self._n_files:,} files are hard-wrapped: their lines were joined"
         return self._recognised[1]
 
     @cached_property
@@ -228,7 +240,9 @@ class _Text(Corpus):
         return layouts.recognised(self._samples)
 
     def _pieces(self) -> Iterator[str]:
-        layout = self.layout
+        usual = self.layout
+        are_several = self._preparation.layout == "auto" and len(self._sources.identity() or ()) > 1
+        self._n_files = self._n_wrapped = 0
         lang = self.lang if self.splits_sentences else None
         n_lines = 0
         kept: Kept = ()
@@ -237,6 +251,13 @@ class _Text(Corpus):
         for unit in self._sources.units():
             number = number + 1 if unit.name == name else 1
             name = unit.name
+            layout = usual
+            if are_several and not unit.is_record:
+                beginning, texts = _begun(unit.texts)
+                unit = unit._replace(texts=texts)
+                layout = layouts.of_file(beginning, "wrapped" if usual == "wrapped" else "lines")
+                self._n_files += 1
+                self._n_wrapped += layout == "wrapped"
             unit = unit._replace(texts=self._longest.passing(unit, number))
             if unit.kept != kept:
                 kept = unit.kept
@@ -245,6 +266,19 @@ class _Text(Corpus):
                 if self.kept_names:
                     n_lines += piece.count("\n")
                 yield piece
+
+
+def _begun(texts: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The whole lines that a file begins with, and all of its texts."""
+    taken = []
+    n_characters = 0
+    for text in texts:
+        taken.append(text)
+        n_characters += len(text)
+        if n_characters >= layouts.BEGINNING_CHARACTERS:
+            break
+    beginning = "".join(taken)[: layouts.BEGINNING_CHARACTERS]
+    return beginning[: beginning.rfind("\n") + 1] or beginning, chain(taken, texts)
 
 
 class _Longest:

@@ -190,7 +190,8 @@ class HashSet:
 
     def hashes(self) -> NDArray[np.uint64]:
         """All of them, in no order."""
-        return self._slots[self._slots != 0]
+        found: NDArray[np.uint64] = self._slots[self._slots != 0]
+        return found
 
 
 class HashSample:
@@ -243,7 +244,8 @@ class HashSample:
         return stands_for
 
     def _are_sampled(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        return (hashes >> np.uint64(self._threshold_bits)) == 0
+        are_low: NDArray[np.bool_] = (hashes >> np.uint64(self._threshold_bits)) == 0
+        return are_low
 
 
 class HashedSequences:

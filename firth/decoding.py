@@ -49,10 +49,12 @@ def decoded(
                     f"{name} does not begin with {encoding}'s byte-order mark; --encoding utf-16-le, perhaps"
                 ) from None
             if preparation.encoding_errors == "strict":
-                offset = file_bytes + len(chunk) - len(error.object) + error.start
-                valid = error.object[: error.start].decode(encoding, errors="ignore")
-                line = n_lines + unix_lines(valid).count("\n") + 1
-                raise _undecodable(name, encoding, error, line, offset) from None
+                n_valid = len(chunk) - len(error.object) + error.start  # negative where the chunk before holds the byte
+                decoder = codecs.getincrementaldecoder(encoding)(errors="ignore")
+                decoder.setstate(state)  # which of UTF-16's two orders it is, say
+                valid = newlines.decode(decoder.decode(chunk[: max(0, n_valid)]), final=True)
+                line = n_lines + valid.count("\n") + 1
+                raise _undecodable(name, encoding, error, line, file_bytes + n_valid) from None
             texts = []
             for errors in ("ignore", "replace"):
                 decoder = codecs.getincrementaldecoder(encoding)(errors=errors)
@@ -91,12 +93,20 @@ def _other_encoding(encoding: str, error: UnicodeDecodeError, offset: int) -> st
     """What to do if the file has another encoding than `encoding`, which is not that of the byte at `offset`."""
     line_start = error.object.rfind(b"\n", 0, error.start) + 1
     likeliest = encodings.likeliest(error.object[line_start : line_start + _GUESSED_BYTES], encoding)
-    if offset == error.start:  # what stands in `error` is the file's beginning
-        likeliest = encodings.wide(error.object) or likeliest
-    if likeliest is not None:
-        return f"by all appearance this is {likeliest} (--encoding {likeliest})"
+    wide = encodings.wide(error.object) if offset == error.start else None  # there `error` has the file's beginning
+    if wide is not None:
+        likeliest = {wide: ""}
+    if len(likeliest) == 1:
+        (only,) = likeliest
+        return f"by all appearance this is {only} (--encoding {only})"
+    if likeliest:
+        readings = " or ".join(f"{other} ({printable(text)})" for other, text in likeliest.items())
+        return (
+            f"this is another encoding, of one byte a character, most likely {readings}: --encoding takes the one in "
+            "which it reads right (`iconv -l` names more)"
+        )
     other = "latin-1" if encoding.lower() == "gb18030" else "gb18030"
-    return f"if the file has another encoding, name it (--encoding {other}, say)"
+    return f"if the file has another encoding, name it (--encoding {other}, say; `iconv -l` names all)"
 
 
 def _with_nul(name: str, encoding: str, line: int, offset: int, wide: str | None) -> FirthError:

@@ -16,9 +16,9 @@ from firth.encodings import (
     LEAST_ORDINARY,
     is_another,
     likeliest,
-    most_ordinary,
     n_beyond_ascii,
     ordinariness,
+    told,
 )
 from firth.errors import FirthError, UsageError
 from firth.files import printable
@@ -48,7 +48,7 @@ def texts_of(path: Path, preparation: Preparation) -> Iterator[str]:
     try:
         found = find(path, preparation)
     except UsageError:  # other files have the columns that were asked for
-        found = find(path, replace(preparation, field=Preparation.field, keep=()))
+        found = find(path, replace(preparation, field=None, keep=()))
     if isinstance(found, Sources):
         for unit in found.units():
             yield from unit.texts
@@ -69,12 +69,16 @@ class Guess(NamedTuple):
         encoding: what all of the text is in, where that is not what was asked for; None where it is, where the files
             differ, and where nothing can be told.
         encodings: by file, what it is in, where the files differ.
-        undecodable: by file, the share of the characters that are not valid, where that is much and no encoding fits.
+        undecodable: by file, the share of the characters that are not valid, where that is much and no encoding fits,
+            or several do.
+        possible: by file of these, some words as they read in the two likeliest encodings, where neither is clearly
+            ahead.
     """
 
     encoding: str | None
     encodings: dict[str, str]
     undecodable: dict[str, float]
+    possible: dict[str, dict[str, str]]
 
 
 def guess(
@@ -95,10 +99,13 @@ def guess(
         if not Path(name).is_file()
     }
     others: dict[str, str] = {}
+    possible: dict[str, dict[str, str]] = {}
     if STANDARD_INPUT in undecodable:
-        encoding = likeliest(beginning, preparation.encoding)
-        if encoding is not None and not (encoding == "utf-8" and _is_utf8(preparation)):
-            others[STANDARD_INPUT] = encoding
+        fitting = likeliest(beginning, preparation.encoding)
+        if len(fitting) > 1:
+            possible[STANDARD_INPUT] = fitting
+        elif fitting and not ("utf-8" in fitting and _is_utf8(preparation)):
+            (others[STANDARD_INPUT],) = fitting
             del undecodable[STANDARD_INPUT]
     right: list[str] = []
     if invalid or not _is_utf8(preparation):
@@ -107,9 +114,11 @@ def guess(
         faulty, clean = _spread(faulty, _PROBED_FILES), _spread(clean, _PROBED_OTHER_FILES)
         n_files = max(1, len(faulty) + len(clean))
         for path in faulty:
-            encoding, share, is_beyond_ascii = _fitting_encoding(path, preparation, n_files)
-            if encoding is not None:
-                others[shown[path]] = encoding
+            fitting, share, is_beyond_ascii = _fitting_encodings(path, preparation, n_files)
+            if len(fitting) == 1:
+                (others[shown[path]],) = fitting
+            elif fitting:
+                possible[shown[path]], undecodable[shown[path]] = fitting, share
             elif share > _MOST_BROKEN:
                 undecodable[shown[path]] = share
             elif is_beyond_ascii:
@@ -120,12 +129,13 @@ def guess(
                 others[shown[path]] = encoding
             elif _probe(path, preparation, n_files):
                 right.append(shown[path])
-    undecodable = {name: share for name, share in undecodable.items() if share > _MOST_BROKEN}
+    undecodable = {name: share for name, share in undecodable.items() if share > _MOST_BROKEN or name in possible}
     is_one = len(set(others.values())) == 1 and not right and not undecodable
     return Guess(
         encoding=next(iter(others.values())) if is_one else None,
         encodings=others | dict.fromkeys(right, preparation.encoding) if others and not is_one else {},
         undecodable=undecodable,
+        possible=possible,
     )
 
 
@@ -151,20 +161,20 @@ def _spread(paths: list[Path], most: int) -> list[Path]:
     return paths[:: max(1, -(-len(paths) // most))]
 
 
-def _fitting_encoding(path: Path, preparation: Preparation, n_files: int) -> tuple[str | None, float, bool]:
+def _fitting_encodings(path: Path, preparation: Preparation, n_files: int) -> tuple[dict[str, str], float, bool]:
     """What a file with invalid bytes seems to be in; how much of it is invalid; whether the rest is beyond ASCII.
 
-    The first is None where the encoding that was asked for is the right one, and some bytes are broken, or where none
-    fits.
+    The first is as of `encodings.told`: empty too where the encoding that was asked for is the right one, and some
+    bytes are broken.
     """
     if not _is_utf8(preparation) and _reads_as_utf8(path, preparation, n_files):
-        return "utf-8", 0.0, True
+        return {"utf-8": ""}, 0.0, True
     probe, share = _faulty_probe(path, replace(preparation, encoding_errors="replace"), n_files)
     if is_another(probe):
-        best = _most_ordinary(path, preparation, n_files)
-        if best is not None:
-            return best, share, True
-    return None, share, n_beyond_ascii(probe) > probe.count("\ufffd")
+        fitting = _told(path, preparation, n_files)
+        if fitting:
+            return fitting, share, True
+    return {}, share, n_beyond_ascii(probe) > probe.count("\ufffd")
 
 
 def _other_encoding(path: Path, preparation: Preparation, n_files: int) -> str | None:
@@ -177,17 +187,18 @@ def _other_encoding(path: Path, preparation: Preparation, n_files: int) -> str |
         return None
     probe = _probe(path, preparation, n_files)
     is_told = n_beyond_ascii(probe) >= LEAST_INVALID and ordinariness(probe) < LEAST_ORDINARY
-    return _most_ordinary(path, preparation, n_files) if is_told else None
+    fitting = _told(path, preparation, n_files) if is_told else {}
+    return next(iter(fitting)) if len(fitting) == 1 else None
 
 
-def _most_ordinary(path: Path, preparation: Preparation, n_files: int) -> str | None:
-    """The encoding in which a file reads most like text in some language."""
+def _told(path: Path, preparation: Preparation, n_files: int) -> dict[str, str]:
+    """The encoding in which a file reads like text in some language, or the two likeliest; see `encodings.told`."""
     texts = {}
     for encoding in CANDIDATES:
         with suppress(FirthError):
             strict = replace(preparation, encoding=encoding, encoding_errors="strict")
             texts[encoding] = _probe(path, strict, n_files)
-    return most_ordinary(texts)
+    return told(texts)
 
 
 def _reads_as_utf8(path: Path, preparation: Preparation, n_files: int) -> bool:

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,7 +24,7 @@ import numpy.typing as npt
 
 from firth.corpus import Corpus
 from firth.errors import FirthError, UsageError
-from firth.files import appearing, printable
+from firth.files import appearing, lock, printable
 from firth.pieces import HAN, PLAIN_PATTERNS, Pieces
 from firth.segmentation import Segmentation
 
@@ -253,7 +252,7 @@ class _Manifest:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / _MANIFEST).open("a+", encoding="utf-8", newline="\n")
         with suppress(OSError):
-            _lock(file)
+            lock(file)
             if (folder / _MANIFEST).stat().st_ino == os.fstat(file.fileno()).st_ino:  # not deleted meanwhile
                 return cls(folder, file)
         file.close()
@@ -305,19 +304,6 @@ class _Manifest:
     def close(self) -> None:
         """Lets another process go on."""
         self._file.close()
-
-
-def _lock(file: TextIO) -> None:
-    """Holds the file until it is closed or the process ends; OSError where another one holds it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import unicodedata
@@ -159,3 +160,16 @@ def printable(text: str) -> str:
         f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in UNSHOWN and char not in JOINERS else char
         for char in text
     )
+
+
+def lock(file: IO[str]) -> None:
+    """Holds the file until it is closed or the process ends; OSError where another one holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -75,12 +75,16 @@ class Inspection:
         segment_reason: Why.
         scripts: Shares of the sample's letters.
         markup: Shares of the sample's lines.
+        text_field: Of the lines that look like JSON: the field that holds most text; empty where there is none.
         invalid: By file, how many stretches of bytes are not valid in the encoding.
         first_invalid: Where the first of them are: file, line, byte offset.
         encoding: What all of the text is in, where that is not what was asked for; None where it is, where the files
             differ, and where nothing can be told.
         encodings: By file, what it is in, where the files differ.
-        undecodable: By file, the share of the characters that are not valid, where that is much and no encoding fits.
+        undecodable: By file, the share of the characters that are not valid, where that is much and no encoding fits,
+            or several do.
+        possible: By file of these, some words as they read in the two likeliest encodings, where neither is clearly
+            ahead.
         n_duplicate_lines: Lines whose words are those of one before; None where types were pruned, since words that
             differ are one then.
         duplicate_line_words: The share of all words that stand in them.
@@ -123,11 +127,13 @@ class Inspection:
     segment_reason: str
     scripts: dict[str, float]
     markup: dict[str, float]
+    text_field: str
     invalid: dict[str, int]
     first_invalid: tuple[str, ...]
     encoding: str | None
     encodings: dict[str, str]
     undecodable: dict[str, float]
+    possible: dict[str, dict[str, str]]
     n_duplicate_lines: int | None
     duplicate_line_words: float | None
     n_duplicate_documents: int | None

@@ -3,12 +3,13 @@
 The text is read once, by the encoder that training uses; what it wrote and a sample of the text tell the rest.
 """
 
+import json
 import os
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -31,7 +32,6 @@ from firth.paces import pieces_paces, words_paces
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.reports import RARE
-from firth.reports import report as report  # as firth.inspection.report it is printed by the command line
 from firth.scripts import letters_by_script
 from firth.tokens import EncodedCorpus
 
@@ -258,6 +258,7 @@ def _seen(samples: list[str], texts: list[str], encoded: EncodedCorpus) -> dict[
         "lang": lang,
         "scripts": {script: count / scripts.total() for script, count in scripts.items()},
         "markup": markup(text.split("\n")),
+        "text_field": text_field(text.split("\n")),
     }
 
 
@@ -276,6 +277,17 @@ def markup(lines: Iterable[str]) -> dict[str, float]:
             n_lines += 1
             counts.update(name for name, pattern in _MARKUP_PATTERNS.items() if pattern.search(line))
     return {name: count / n_lines for name, count in counts.most_common()}
+
+
+def text_field(lines: Iterable[str]) -> str:
+    """The field of the lines that are JSON objects which holds most text; empty where there is none."""
+    n_characters: Counter[str] = Counter()
+    for line in lines:
+        if _MARKUP_PATTERNS["JSON"].search(line):
+            with suppress(ValueError, RecursionError):
+                record = json.loads(line)
+                n_characters.update({name: len(text) for name, text in record.items() if isinstance(text, str)})
+    return max(n_characters, key=lambda name: n_characters[name], default="")
 
 
 # --- encodings --------------------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ _LETTER_SHARE: Final = 0.6  # of the next lines: those that begin with a letter
 _SMALL_SHARE: Final = 0.4  # of the next lines that begin with a cased letter: those that begin with a small one
 _FITTING_SHARE: Final = 0.25  # lines whose end had room for the next one's first word, where no letters have case
 _SAME_START_SHARE: Final = 0.2  # logs and tables begin every line alike
+BEGINNING_CHARACTERS: Final = 1 << 16  # of a file among others, by which it is told whether it is wrapped
+_SHORTEST_BEGINNING: Final = 1 << 12  # of a shorter one, nothing can be told
+_WIDE_SHARE: Final = 0.5  # of the characters: if more stand in lines wider than any column, they were not wrapped
 
 # How it is unwrapped.
 _FULL: Final = 0.95  # of the width: a line that had room below this for the next one's first word is short
@@ -160,6 +163,29 @@ def recognised(samples: list[str]) -> tuple[Layout, str]:
         "wrapped",
         f"{share:.0%} of the lines end in mid-sentence, {near_share:.0%} of these after about {width} characters",
     )
+
+
+def of_file(beginning: str, others: Layout) -> Layout:
+    """How a file is laid out that begins so; as its neighbours are, where the beginning does not tell.
+
+    Certainly not wrapped are wide lines, and lines most of which end a sentence. What else is not recognised as wrapped
+    may be a title page and a table of contents.
+
+    Args:
+        beginning: whole lines, as many as `BEGINNING_CHARACTERS` hold.
+        others: how most of the corpus is laid out.
+    """
+    if len(beginning) < _SHORTEST_BEGINNING:
+        return others
+    n_wide = sum(len(line) for line in beginning.split("\n") if _columns(line) > _WIDEST)
+    if n_wide > _WIDE_SHARE * len(beginning):
+        return "lines"
+    if recognised([beginning])[0] == "wrapped":
+        return "wrapped"
+    followed = [line for line, _ in _neighbouring([beginning])]
+    n_broken = sum(not _ends_sentence(line) for line in followed)
+    is_certain = len(followed) >= 2 * _LEAST_BROKEN and n_broken < _BROKEN_SHARE * len(followed)
+    return "lines" if is_certain else others
 
 
 def _neighbouring(samples: list[str]) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ MEASURED_WORDS: Final = 300_000
 MEASURED_CHARACTERS: Final = 400_000
 """How much of the corpus becomes pieces, at most, to measure the pace of the others."""
 
-_SECONDS_MEASURED: Final = 0.5  # of each size
+_SECONDS_MEASURED: Final = 1.0  # of each size
 _SIZES: Final = ("tiny", "mini", "small", "medium", "base")
 
 

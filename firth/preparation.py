@@ -16,10 +16,11 @@ class Preparation:
     """How files or strings become documents, lines and words.
 
     Attributes:
-        field: Of JSON lines and Parquet: the column that holds the text.
+        field: Of JSON lines and Parquet: the column that holds the text (None: `text`). Naming it makes JSON lines of
+            standard input, and of files under any name that begin with a brace.
         keep: Of JSON lines and Parquet: columns kept with every document, as year and source.
-        keep_from_name: A regular expression with named groups, searched in the names of files; what the groups match
-            is kept with every document of the file.
+        keep_from_name: A regular expression with named groups, searched in a file's name, and if that does not match,
+            in its path; what the groups match is kept with every document of the file.
         encoding: Of text files: the name of any text codec of Python's.
         encoding_errors: Bytes that are not valid: `strict` stops at them, `replace` puts U+FFFD in their place, `skip`
             leaves them out; both are counted.
@@ -41,7 +42,7 @@ class Preparation:
         max_types: At most so many different words are counted at a time: beyond, the rarest so far are dropped.
     """
 
-    field: str = "text"
+    field: str | None = None
     keep: tuple[str, ...] = ()
     keep_from_name: str | None = None
     encoding: str = "utf-8"
@@ -98,6 +99,11 @@ class Preparation:
             raise UsageError(f"max_types is {self.max_types}; it must be at least 2")
         if any(character.isspace() or character.isalnum() for character in self.inner):
             raise UsageError(f"inner is {printable(self.inner)!r}; letters, digits and white space need not be named")
+
+    @property
+    def column(self) -> str:
+        """The column that holds the text of records."""
+        return "text" if self.field is None else self.field
 
     def settings(self) -> dict[str, Any]:
         """Plain values for a JSON file, from which `from_settings` makes an equal preparation."""

@@ -43,7 +43,7 @@ def json_lines(texts: Iterator[str], name: str, preparation: Preparation, faults
     """
     decoder = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number, strict=False)
     scan = decoder.scan_once  # type: ignore[attr-defined] # as `decode`, without looking for white space twice
-    column, keep = preparation.field, preparation.keep
+    column, keep = preparation.column, preparation.keep
     for number, line in enumerate(_lines(texts), start=1):
         line = line.strip(" \t")
         if not line:
@@ -147,19 +147,20 @@ def rows(
         size = path.stat().st_size
         with parquet.ParquetFile(path, buffer_size=_TABLE_BUFFER_BYTES, pre_buffer=False) as table:
             names = table.schema_arrow.names
-            for column in (preparation.field, *preparation.keep):
+            for column in (preparation.column, *preparation.keep):
                 if column not in names:
                     raise _missing(column, names, name)
-            if not _is_text(table.schema_arrow.field(preparation.field).type):
-                kind = table.schema_arrow.field(preparation.field).type
+            if not _is_text(table.schema_arrow.field(preparation.column).type):
+                kind = table.schema_arrow.field(preparation.column).type
                 raise FirthError(
-                    f"{name}: column {printable(preparation.field)!r} holds {kind}, not text; there are {_names(names)}"
+                    f"{name}: column {printable(preparation.column)!r} holds {kind}, not text; "
+                    f"there are {_names(names)}"
                 )
             n_rows = max(1, table.metadata.num_rows)
-            columns = list(dict.fromkeys((preparation.field, *preparation.keep)))
-            n_at_once = _batch_rows(table, preparation.field)
+            columns = list(dict.fromkeys((preparation.column, *preparation.keep)))
+            n_at_once = _batch_rows(table, preparation.column)
             for batch in table.iter_batches(n_at_once, columns=columns, use_threads=False):
-                texts = _column(batch.column(preparation.field), name, done_rows, preparation, faults)
+                texts = _column(batch.column(preparation.column), name, done_rows, preparation, faults)
                 kept = [
                     _kept_column(batch.column(column), column, name, done_rows, preparation, faults)
                     for column in preparation.keep

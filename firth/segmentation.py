@@ -57,6 +57,10 @@ _ZERO: Final = 0x30
 _SAME_INNER: Final = (("\u2019", "'"), ("\u2010", "-"), ("\u2011", "-"))  # how inner characters are written too
 
 _MOST_HAN_PER_WORD: Final = 3.0
+_HAN_SHARE_OF_CHINESE: Final = 0.2  # of the letters: from here on it is Chinese, with words of others in it
+_LEAST_HAN_SHARE: Final = 0.001  # below, they are a trace, for which no English corpus need be cut by rjieba
+_LEAST_HAN: Final = 32
+_KANA_SHARE_OF_JAPANESE: Final = 0.1  # of Han characters and kana
 _LEAST_SHARE_TO_WARN: Final = 0.05
 _MOST_KANA_PER_WORD: Final = 5.0  # with the Han characters between them
 _MOST_LETTERS_PER_WORD: Final = 12.0  # of Thai and its like, with marks; in phrases there are twice as many
@@ -109,9 +113,9 @@ class Segmentation:
     Attributes:
         method: `words` takes runs of letters, marks, digits and underscores (don't becomes don and t, but for `inner`);
             `space` takes what stands between white space; `chinese` has rjieba cut runs of Han characters,
-            but for lines whose words are set apart already, and takes other scripts as `words` does; `characters`
-            takes every letter of a script without spaces (Han, kana, Thai, Lao, Burmese, Khmer) with its marks as a
-            word, and other scripts as `words` does.
+            but for lines whose words are set apart already (a line longer than a block of a corpus is judged part
+            by part), and takes other scripts as `words` does; `characters` takes every letter of a script without
+            spaces (Han, kana, Thai, Lao, Burmese, Khmer) with its marks as a word, and other scripts as `words` does.
         lower: whether words are lower-cased.
         segmenter: name and version of what cuts Chinese; by default, what is installed.
         unicode_form: `NFC` composes what is one character; `NFKC` also makes wide, small and ligature forms plain.
@@ -366,7 +370,7 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
     letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
     han = _in_ranges(split.codes, LETTERS["Han"])
     kana = _in_ranges(split.codes, LETTERS["kana"])
-    is_japanese = _share(kana, han | kana) >= 0.1
+    is_japanese = _share(kana, han | kana) >= _KANA_SHARE_OF_JAPANESE
     cautions: list[Caution] = []
     for script in WITHOUT_SEGMENTER:
         written = _in_ranges(split.codes, LETTERS[script])
@@ -377,12 +381,17 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
     if share >= _LEAST_SHARE_TO_WARN and is_japanese and (is_chinese or length > _MOST_KANA_PER_WORD):
         pieces = "pieces that rjieba guesses" if is_chinese else f"{length:.0f} of them on average"
         cautions.append(_no_segmenter("Japanese kana and Han characters", share, pieces))
-    elif share >= _LEAST_SHARE_TO_WARN and not is_japanese and not is_chinese and length > _MOST_HAN_PER_WORD:
+    elif (
+        not is_japanese
+        and not is_chinese
+        and length > _MOST_HAN_PER_WORD
+        and (share >= _LEAST_SHARE_TO_WARN or _is_no_trace(int(np.count_nonzero(han & letters)), letters))
+    ):
         cautions.append(
             Caution(
-                f"{share:.0%} of the letters are Han characters without spaces between words, so that whole phrases, "
-                f"{length:.0f} of them on average, would be words: --segment chinese cuts them, --segment characters "
-                "takes each alone",
+                f"{_percent(share)} of the letters are Han characters without spaces between words, so that whole "
+                f"phrases, {length:.0f} of them on average, would be words: --segment chinese cuts them, --segment "
+                "characters takes each alone",
                 "--segment chinese",
             )
         )
@@ -678,7 +687,8 @@ def _suited(sample: str) -> tuple[Method, str]:
     kana = _in_ranges(codes, LETTERS["kana"])
     han_share = _share(han & letters, letters)
     kana_share = _share(kana, han | kana)
-    if han_share >= 0.2 and kana_share < 0.1:
+    is_japanese = kana_share >= _KANA_SHARE_OF_JAPANESE
+    if han_share >= _HAN_SHARE_OF_CHINESE and not is_japanese:
         segmented_share = _segmented_share(codes, classes)
         if segmented_share >= 0.9:
             reason = f"{segmented_share:.0%} of the Chinese lines have spaces between their words already"
@@ -686,7 +696,26 @@ def _suited(sample: str) -> tuple[Method, str]:
         return "chinese", f"Chinese words, cut by rjieba: {han_share:.0%} of the letters are Han characters"
     if _stands_apart(sample):
         return "space", "white space separates words: punctuation stands apart, so the text is split already"
+    if not is_japanese and _has_phrases(codes, classes, letters):
+        share = _percent(han_share)
+        return "chinese", f"Chinese words, cut by rjieba, in other text: {share} of the letters are Han characters"
     return "words", "Unicode words: runs of letters, marks and digits"
+
+
+def _has_phrases(codes: Codes, classes: Classes, letters: Mask) -> bool:
+    """Whether more than a trace of the text are runs of Han characters, longer than words, in lines not segmented."""
+    runs = _han_runs(classes, np.flatnonzero((classes & _SPACE) != 0), np.flatnonzero(codes == _NEWLINE))
+    lengths = (runs.ends - runs.starts)[~runs.are_segmented]
+    n_han = int(lengths.sum())
+    return n_han > _MOST_HAN_PER_WORD * len(lengths) and _is_no_trace(n_han, letters)
+
+
+def _is_no_trace(n_han: int, letters: Mask) -> bool:
+    return n_han >= max(_LEAST_HAN, _LEAST_HAN_SHARE * int(np.count_nonzero(letters)))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}"
 
 
 def _no_segmenter(script: str, share: float, words: str) -> Caution:

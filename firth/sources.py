@@ -27,11 +27,14 @@ _SAMPLE_STRETCHES: Final = 32
 _SAMPLE_STRETCH_BYTES: Final = 1 << 15
 
 _STANDARD_INPUT: Final = Path("-")
+_LOOKED_AT_LINES: Final = 100
 _COMPRESSED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _RECORD_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _TABLE_SUFFIX: Final = ".parquet"
 _SUFFIXES_IN_FOLDERS: Final = (".txt", ".text", "", ".jsonl", ".ndjson", ".parquet")
 _JSON_LINE: Final = re.compile(rb'(?:\xef\xbb\xbf)?[ \t]*\{[ \t]*"(?:[^\r\n]*")?text"[ \t]*:[ \t]*"')
+_RECORD: Final = re.compile(r'\s*\{\s*".*\}\s*')
+_RECORD_START: Final = re.compile(r'\ufeff?\s*\{\s*["}]')
 
 
 class Unit(NamedTuple):
@@ -119,7 +122,8 @@ def find(sources: str | os.PathLike[str] | Iterable[Any], preparation: Preparati
         sources: a path; or several `pathlib.Path`; or an iterable of strings or of sequences of words. A path is
             a file, a folder (its files are read, and those of the folders in it), a pattern such as `books/*.txt`
             that no file is called by (folders that it matches are read too), or `-` for standard input (JSON lines
-            if the preparation names columns, else text).
+            if the preparation names columns, else text). Files are JSON lines by their names, and if the preparation
+            names the column of the text, also by a brace that they begin with.
         preparation: columns, encoding, and what is kept.
 
     Raises:
@@ -250,22 +254,35 @@ class _Files(Sources):
         self.done_bytes = self.done_bytes if self._has_stream else 0
         self.faults.invalid.clear()
         self.faults.n_empty_records = 0
+        like_records: list[str] = []
         for place in self._places:
             if place.kind == "text":
                 self._refuse_records(place)
                 no_columns: Kept = (None,) * len(self._preparation.keep)
                 texts = decoded(self._chunks(place), place.name, self._preparation, self.faults)
+                first = next(texts, "")
+                like_records += [place.name] if _looks_like_records(first) else []
+                texts = chain((first,), texts) if first else texts
                 yield Unit(place.name, no_columns + place.kept, texts, is_record=False)
             else:
                 for text, columns in self._records(place, self.faults, self._count):
                     yield Unit(place.name, columns + place.kept, iter((text,)), is_record=True)
             if place.path != _STANDARD_INPUT and not _is_still(place):
                 raise FirthError(f"{place.name} changed or vanished while it was read; begin again")
+        if like_records:
+            remark = (
+                f"JSON lines are read as text, so that keys become words, in {files_told(like_records)}: "
+                "--field names the one that holds the text"
+            )
+            self.faults.remarks += [remark] if remark not in self.faults.remarks else []
 
     def identity(self) -> list[list[Any]] | None:
         if self._has_stream:
             return None
-        return [[str(place.path.resolve()), place.size, place.modified_ns, *place.kept] for place in self._places]
+        return [
+            [str(place.path.resolve()), place.size, place.modified_ns, place.kind, *place.kept]
+            for place in self._places
+        ]
 
     def _count(self, n_bytes: int) -> None:
         self.done_bytes += n_bytes
@@ -286,8 +303,8 @@ class _Files(Sources):
             return
         if _JSON_LINE.match(next(self._stream.first(1), b"")):
             raise FirthError(
-                f"{place.name} begins with a JSON object that has a field text, but is read as plain text; write it "
-                "to a file whose name ends in .jsonl, or name a field to keep (--keep id, say): then it is JSON lines"
+                f"{place.name} begins with a JSON object that has a field text, but is read as plain text; "
+                "name the field (--field text): then it is JSON lines"
             )
 
     def _beginning(self, place: _Place, n_stretches: int) -> str:
@@ -444,7 +461,7 @@ def _place(path: Path, pattern: re.Pattern[str] | None, preparation: Preparation
     name = "standard input" if path == _STANDARD_INPUT else printable(str(path))
     kept: Kept = ()
     if pattern is not None:
-        match = pattern.search(str(path))
+        match = pattern.search(path.name) or pattern.search(str(path))
         kept = tuple(match[group] if match else None for group in pattern.groupindex)
         if match is None:
             faults.unmatched.append(name)
@@ -455,19 +472,42 @@ def _place(path: Path, pattern: re.Pattern[str] | None, preparation: Preparation
     if suffix == _TABLE_SUFFIX:
         return _Place(path, name, "table", size, modified_ns, kept)
     refuse_binary(head_of(path), name)
-    return _Place(path, name, "records" if suffix in _RECORD_SUFFIXES else "text", size, modified_ns, kept)
+    are_records = suffix in _RECORD_SUFFIXES
+    if preparation.field is not None and not are_records:
+        are_records = _begins_with_brace(path, preparation)
+    return _Place(path, name, "records" if are_records else "text", size, modified_ns, kept)
+
+
+def _begins_with_brace(path: Path, preparation: Preparation) -> bool:
+    chunk = next(chunks_of(path, uncounted), b"")
+    try:
+        text = codecs.getincrementaldecoder(preparation.encoding)(errors="ignore").decode(chunk)
+    except UnicodeError:
+        return False  # without a byte-order mark; reading will say so
+    return _RECORD_START.match(text) is not None
+
+
+def _looks_like_records(text: str) -> bool:
+    """Whether most lines at the beginning of a file look like JSON objects."""
+    text = text.lstrip()
+    if not text.startswith("{"):
+        return False
+    *whole, last = (line for line in text.split("\n", _LOOKED_AT_LINES) if line)  # the last may be cut off
+    n_alike = sum(_RECORD.fullmatch(line) is not None for line in whole)
+    return n_alike > len(whole) / 2 if whole else last.lstrip().startswith('{"')
 
 
 def _check_columns(preparation: Preparation, *, has_tables: bool) -> None:
-    asked = ", ".join(map(printable, preparation.keep)) or printable(preparation.field)
+    asked = ", ".join(map(printable, preparation.keep)) or printable(preparation.column)
     if not has_tables and _names_columns(preparation):
         raise UsageError(
-            f"{asked}: only JSON lines (.jsonl, .ndjson) and Parquet (.parquet) have named columns, and none are here"
+            f"{asked}: only JSON lines (.jsonl, .ndjson; with --field, lines that begin with a brace) and Parquet "
+            "(.parquet) have named columns, and none are here"
         )
 
 
 def _names_columns(preparation: Preparation) -> bool:
-    return bool(preparation.keep) or preparation.field != Preparation.field
+    return bool(preparation.keep) or preparation.field is not None
 
 
 # --- files and samples of them ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import json
 import sys
+import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +32,7 @@ from firth.segmentation import Caution, Segmentation, Split, choose, unsegmented
 Progress = Callable[[int, int | None, int], None]
 """Called after each block with the bytes done, the bytes in all (None: not known), and the words so far."""
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 _DESCRIPTION: Final = "corpus.json"
 _TYPES: Final = "types.utf8"
 _TYPE_ENDS: Final = "type_ends.i64"
@@ -255,7 +256,6 @@ def encode(
             "cautions": cautions,
             "kept_names": corpus.kept_names,
             "layout": corpus.layout,
-            "layout_reason": corpus.layout_reason,
             "lang": corpus.lang if corpus.splits_sentences else "",
         }
     with (
@@ -273,7 +273,7 @@ def encode(
             raise FirthError(f"{corpus.name}: no words in it (words are found by method {segmentation.method!r})")
         if not corpus.has_ready_words:  # of all of the text, where a sample was of its beginning perhaps
             description["cautions"] = cautions + unsegmented(" ".join(encoder.some_words()), segmentation)
-        encoder.finish(description | {"faults": vars(corpus.faults)})
+        encoder.finish(description | {"layout_reason": corpus.layout_reason, "faults": vars(corpus.faults)})
     _trim()
     return EncodedCorpus(folder)
 
@@ -348,8 +348,8 @@ def _ready(lines: list[list[str]]) -> Split:
 class _Column:
     """A file of little-endian integers that grows."""
 
-    def __init__(self, path: Path, dtype: str) -> None:
-        self._file: BinaryIO = path.open("w+b")
+    def __init__(self, file: BinaryIO, dtype: str) -> None:
+        self._file = file
         self._dtype = np.dtype(dtype)
         self.n_numbers = 0
 
@@ -374,23 +374,77 @@ class _Column:
         self._file.seek(self.n_numbers * self._dtype.itemsize)
         return np.concatenate(found)
 
-    def pieces(self) -> Iterator[npt.NDArray[Any]]:
-        """All numbers in order, a piece at a time."""
-        for start in range(0, self.n_numbers, _READ_BYTES // self._dtype.itemsize):
-            self._file.seek(start * self._dtype.itemsize)
-            yield np.frombuffer(self._file.read(_READ_BYTES), self._dtype)
+    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[npt.NDArray[Any]]:
+        """The numbers from `start` to `stop` (None: the end) in order, a piece at a time."""
+        stop = self.n_numbers if stop is None else stop
+        at_once = _READ_BYTES // self._dtype.itemsize
+        for place in range(start, stop, at_once):
+            self._file.seek(place * self._dtype.itemsize)
+            yield np.frombuffer(self._file.read(min(at_once, stop - place) * self._dtype.itemsize), self._dtype)
         self._file.seek(self.n_numbers * self._dtype.itemsize)
 
-    def change(self, changed: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> None:
-        """Puts changed numbers in the places of all."""
-        done = 0
-        for piece in self.pieces():
+    def change(
+        self, changed: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], start: int = 0, stop: int | None = None
+    ) -> None:
+        """Puts changed numbers in the places of those from `start` to `stop` (None: the end)."""
+        done = start
+        for piece in self.pieces(start, stop):
             self._file.seek(done * self._dtype.itemsize)
             self._file.write(changed(piece).astype(self._dtype, copy=False).tobytes())
             done += len(piece)
 
     def close(self) -> None:
         self._file.close()
+
+
+class _Prunes:
+    """The new ids that prunes gave to what was on disk then, kept in a file until all of it is renumbered in one pass.
+
+    A pass for each prune would take time that grows with the square of the corpus.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._maps = _Column(tempfile.TemporaryFile(dir=folder), "<i4")  # noqa: SIM115 - `close` closes it
+        self._stops: list[int] = []  # of each prune: how many of the tokens had been written before
+        self._ends: list[int] = []  # of each prune: where its map ends in the file
+
+    @property
+    def n_numbers(self) -> int:
+        return self._maps.n_numbers
+
+    def add(self, n_tokens: int, new_ids: npt.NDArray[np.int32]) -> None:
+        """The first n_tokens have ids of which each gets the new one; -1 where its type is no more."""
+        self._maps.extend(new_ids)
+        self._maps.extend(np.full(1, -1))  # the last place, which the id -1 names
+        self._stops.append(n_tokens)
+        self._ends.append(self._maps.n_numbers)
+
+    def cut(self, n_tokens: int) -> None:
+        """The tokens behind the first n_tokens were taken back."""
+        for number in range(len(self._stops) - 1, -1, -1):
+            if self._stops[number] <= n_tokens:
+                break
+            self._stops[number] = n_tokens
+
+    def catch_up(self, type_ids: _Column) -> None:
+        """Gives all tokens the ids they have now: those before the last prune its new ones, and so on backwards."""
+        now: npt.NDArray[np.int32] | None = None  # of the ids between two prunes
+        for number in range(len(self._stops) - 1, -1, -1):
+            first_place, first_token = (self._ends[number - 1], self._stops[number - 1]) if number else (0, 0)
+            then = np.empty(self._ends[number] - first_place, dtype=np.int32)
+            done = 0
+            for piece in self._maps.pieces(first_place, self._ends[number]):
+                then[done : done + len(piece)] = piece if now is None else now[piece]
+                done += len(piece)
+            now = then
+            if first_token < self._stops[number]:
+                type_ids.change(now.take, first_token, self._stops[number])
+        self._maps.cut(0)
+        self._stops.clear()
+        self._ends.clear()
+
+    def close(self) -> None:
+        self._maps.close()
 
 
 class _Encoder:
@@ -405,9 +459,10 @@ class _Encoder:
         if preparation.drop_duplicates != "no":
             self._duplicates = _Duplicates(preparation.drop_duplicates)
         self._kept = _Kept(folder, corpus) if corpus.kept_names else None
-        self._type_ids = _Column(folder / _TYPE_IDS, "<i4")
-        self._line_ends = _Column(folder / _LINE_ENDS, "<i8")
-        self._document_ends = _Column(folder / _DOCUMENT_ENDS, "<i8")
+        self._type_ids = _Column((folder / _TYPE_IDS).open("w+b"), "<i4")
+        self._line_ends = _Column((folder / _LINE_ENDS).open("w+b"), "<i8")
+        self._document_ends = _Column((folder / _DOCUMENT_ENDS).open("w+b"), "<i8")
+        self._prunes: _Prunes | None = None
         self._n_newlines = 0
         self._open_words = 0  # of the line that is open
         self._open_visible = 0
@@ -469,6 +524,7 @@ class _Encoder:
 
     def some_words(self) -> list[str]:
         """Words from all over what was read."""
+        self._catch_up()
         return self._table.words_of(self._type_ids.some(_SAMPLED_WORDS))
 
     def _take_back(self) -> None:
@@ -480,15 +536,29 @@ class _Encoder:
             self._last_line_end = self._document_start
         else:
             self._type_ids.cut(self._last_line_end)
+        if self._prunes is not None:
+            self._prunes.cut(self.n_tokens)
 
     def _renumber(self, new_ids: npt.NDArray[np.int32]) -> None:
-        """Puts the new ids into what is on disk; the ids of types that are no more become -1."""
-        from firth.counting import renumbered
+        """What is on disk has these new ids from now on; `_catch_up` writes them."""
+        if not self.n_tokens:
+            return
+        if self._prunes is None:
+            self._prunes = _Prunes(self._folder)
+        self._prunes.add(self.n_tokens, new_ids)
+        # Before a map there come at least half as many words as it has places. So a pass that waits until the maps are
+        # longer than what it goes over costs no more than the reading did, and the file of maps stays no larger.
+        if self._prunes.n_numbers > self.n_tokens:
+            self._catch_up()
 
-        self._type_ids.change(lambda type_ids: renumbered(type_ids, new_ids))
+    def _catch_up(self) -> None:
+        """Writes the ids of now; those of types that are no more are -1."""
+        if self._prunes is not None:
+            self._prunes.catch_up(self._type_ids)
 
     def finish(self, description: dict[str, Any]) -> None:
         """Writes what is known at the end alone: types, counts, and the description."""
+        self._catch_up()
         n_pruned_types = self._table.n_pruned
         counts = self._counts()
         n_pruned_tokens = int(counts[-1])
@@ -496,9 +566,9 @@ class _Encoder:
             # Types that were left in duplicates alone go, and so does the empty string, if it was a ready word.
             is_kept = (counts[:-1] > 0) & (np.diff(self._table.ends, prepend=0) > 0)
             others = int(counts[:-1][~is_kept].sum()) + n_pruned_tokens
-            self._renumber(self._table.keep(is_kept))
-            n_types = len(self._table)
-            self._type_ids.change(lambda type_ids: np.where(type_ids < 0, n_types, type_ids))
+            new_ids = np.append(self._table.keep(is_kept), np.int32(-1))  # the last place, which the id -1 names
+            new_ids[new_ids < 0] = len(self._table)
+            self._type_ids.change(new_ids.take)
             counts = np.append(counts[:-1][is_kept], others)
         type_ends = self._table.ends
         if counts[-1]:
@@ -534,6 +604,8 @@ class _Encoder:
     def close(self) -> None:
         for column in (self._type_ids, self._line_ends, self._document_ends):
             column.close()
+        if self._prunes is not None:
+            self._prunes.close()
         if self._kept is not None:
             self._kept.close()
 

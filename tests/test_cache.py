@@ -172,15 +172,91 @@ def test_what_a_killed_process_leaves_is_no_entry(text, tmp_path):
     )
     assert subprocess.run([sys.executable, "-c", program, text, folder]).returncode == -9
     (left,) = folder.iterdir()
-    assert cache.entries(folder) == []
+    (entry,) = cache.entries(folder)
+    assert (entry.folder, entry.what, entry.sources, entry.n_tokens) == (left, "unfinished", str(text), 0)
+    assert entry.n_bytes > 100
     with encoded(text, folder) as store:
         assert store.n_tokens == 14
-    assert left.exists()  # it might still be written to
+        assert not left.exists()
+    assert [entry.what for entry in cache.entries(folder)] == ["words"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no kill there")
+def test_what_a_killed_process_leaves_is_cleared_at_once(tmp_path):
+    folder = tmp_path / "cache"
+    program = (
+        "import os, sys; from firth import Preparation, cache, corpus\n"
+        "with cache.encoded(corpus.read(['a b c'], Preparation()), None, Preparation(), cache_dir=sys.argv[1]):\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, folder]).returncode == -9
+    (left,) = cache.entries(folder)
+    assert left.what == "unfinished"
+    said = []
+    assert cache.clear(folder, say=said.append) == left.n_bytes > 0
+    assert (said, list(folder.iterdir())) == ([], [])
+
+
+def test_what_is_in_use_is_listed_and_stays(tmp_path):
+    folder, said = tmp_path / "cache", []
+    with encoded(["a b c"], folder) as store:
+        (entry,) = cache.entries(folder)
+        assert entry.what == "in use"
+        long_ago = time.time() - 2 * 24 * 3600
+        for path in (entry.folder, *entry.folder.rglob("*")):
+            os.utime(path, (long_ago, long_ago))
+        assert cache.clear(folder, say=said.append) == 0
+        with encoded(["d"], folder):
+            assert entry.folder.exists()
+        assert words(store) == ["a", "b", "c"]
+    assert len(said) == 1
+    assert str(entry.folder) in said[0]
+    assert "a process is at it" in said[0]
+    assert list(folder.iterdir()) == []
+
+
+def test_without_a_lock_what_is_unfinished_is_left_for_a_day(text, tmp_path):
+    folder, said = tmp_path / "cache", []
+    left, new = folder / ".unfinished-abcdefgh", folder / f".unfinished-{'0' * 32}"
+    for path in (left, new):
+        path.mkdir(parents=True)
+        (path / "ids.i32").write_bytes(b"1234")
+    (left / "lock").touch()  # made a moment ago, and not locked yet
+    assert [entry.what for entry in cache.entries(folder)] == ["unfinished"] * 2
+    assert cache.clear(folder, say=said.append) == 0
+    assert len(said) == 2
+    assert all("goes when a day old" in line for line in said)
     long_ago = time.time() - 2 * 24 * 3600
     for path in (left, *left.rglob("*")):
         os.utime(path, (long_ago, long_ago))
     with encoded(text, folder):
-        assert not left.exists()
+        assert (left.exists(), new.exists()) == (False, True)
+
+
+def test_an_interrupted_encoding_of_pieces_stays_for_the_next_run_and_is_cleared(text, tmp_path):
+    folder = tmp_path / "cache"
+    parts = folder / f".unfinished-{'0' * 32}"
+    parts.mkdir(parents=True)
+    (parts / "parts.jsonl").write_text("{}\n", encoding="utf-8")
+    with encoded(text, folder):
+        assert parts.exists()
+    assert [entry.what for entry in cache.entries(folder)] == ["words", "unfinished"]
+    cache.clear(folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("first", ["data.jsonl", "data.txt"])
+def test_a_file_that_is_read_in_two_ways_has_two_entries(tmp_path, first):
+    (tmp_path / "data.jsonl").write_text('{"text": "one two"}\n', encoding="utf-8")
+    try:
+        (tmp_path / "data.txt").symlink_to(tmp_path / "data.jsonl")
+    except OSError:
+        pytest.skip("no links here")
+    found = {}
+    for name in sorted(["data.jsonl", "data.txt"], key=first.__ne__):
+        with encoded(tmp_path / name, tmp_path / "cache") as store:
+            found[name] = words(store)
+    assert found == {"data.jsonl": ["one", "two"], "data.txt": ["text", "one", "two"]}
 
 
 def test_entries_are_listed_and_cleared(text, tmp_path):

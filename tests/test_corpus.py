@@ -209,6 +209,30 @@ class TestLayout:
         assert (corpus.layout, corpus.layout_reason) == ("lines", "")
         assert "".join(map(str, corpus.blocks())) == wrapped(200) + "\n"
 
+    @pytest.mark.parametrize("most", ["wrapped", "lines"])
+    def test_a_folder_may_mix_wrapped_files_and_others(self, tmp_path: Path, most: str) -> None:
+        paragraphs = "".join(f"Paragraph {number} is whole. It has its own line.\n" for number in range(200))
+        written(tmp_path, wrapped(200 if most == "wrapped" else 40), "book.txt")
+        written(tmp_path, paragraphs * (1 if most == "wrapped" else 9), "lines.txt")
+        written(tmp_path, "too short to tell\n", "short.txt")
+        corpus = corpora.read(tmp_path)
+        assert corpus.layout == most
+        text = "".join(map(str, corpus.blocks()))
+        book, rest = text.split("\n\n", 1)
+        assert {len(line.split()) for line in book.split("\n")} == {60}
+        assert rest.startswith(paragraphs)
+        n_wrapped = 2 if most == "wrapped" else 1
+        assert corpus.layout_reason == f"{n_wrapped} of 3 files are hard-wrapped: their lines were joined"
+        assert "".join(map(str, corpus.blocks())) == text  # it can be read again
+        assert corpus.layout_reason.startswith(f"{n_wrapped} of 3 ")
+
+    def test_what_is_asked_for_holds_for_every_file(self, tmp_path: Path) -> None:
+        written(tmp_path, wrapped(40), "1.txt")
+        written(tmp_path, "A paragraph. It goes on.\n" * 200, "2.txt")
+        corpus = corpora.read(tmp_path, Preparation(layout="lines"))
+        assert "".join(map(str, corpus.blocks())) == wrapped(40) + "\n" + "A paragraph. It goes on.\n" * 200 + "\n"
+        assert corpus.layout_reason == ""
+
     def test_wrapped_records(self, tmp_path: Path) -> None:
         path = written(tmp_path, json_lines([{"text": wrapped(200)}, {"text": "b"}]), "a.jsonl")
         lines = text_of(path, layout="auto").split("\n")

@@ -44,6 +44,23 @@ class TestEncodings:
         with pytest.raises(EncodingError, match=r"line 200001: byte 0xff at offset 1400000 "):
             texts_of(path)
 
+    @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le"])
+    def test_the_line_in_utf16_whose_mark_came_long_before(self, tmp_path: Path, encoding: str) -> None:
+        mark, broken = "\ufeff".encode(encoding), "\ud800".encode(encoding, "surrogatepass")
+        good = "北京 and more\r\n".encode(encoding) * 20_000
+        path = written(tmp_path, mark + good + broken + "a".encode(encoding))
+        with pytest.raises(EncodingError, match=rf"line 20001: byte 0x.. at offset {len(mark + good)} "):
+            texts_of(path, encoding="utf-16")
+
+    @pytest.mark.parametrize("n_before", range(4))
+    def test_the_line_where_a_chunk_ends_in_a_line_end(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_before: int
+    ) -> None:
+        monkeypatch.setattr(containers, "_CHUNK_BYTES", 3)
+        path = written(tmp_path, b"a" * n_before + b"\r\xff")
+        with pytest.raises(EncodingError, match=rf"line 2: byte 0xff at offset {n_before + 1} "):
+            texts_of(path)
+
     def test_in_a_compressed_file_the_offset_is_that_of_its_text(self, tmp_path: Path) -> None:
         path = written(tmp_path, gzip.compress("北京\n".encode() * 200_000 + b"\xff"))
         with pytest.raises(EncodingError, match=r"line 200001: byte 0xff at offset 1400000 "):
@@ -108,6 +125,14 @@ class TestEncodings:
         with pytest.raises(EncodingError, match=rf"line 9001: .*this is {encoding} \(--encoding {encoding}\)"):
             texts_of(path)
         assert texts_of(path, encoding=encoding)[0].endswith(text)
+
+    def test_where_several_encodings_are_as_likely_both_are_named(self, tmp_path: Path) -> None:
+        path = written(tmp_path, b"w i na z do nie jest \xb6 \xbc \xa5\n" * 6)
+        with pytest.raises(
+            EncodingError, match=r"most likely cp1250 \(.*¶.*\) or iso-8859-2 \(.*ś.*iconv -l"
+        ) as caught:
+            texts_of(path)
+        assert "by all appearance" not in str(caught.value)
 
     def test_utf16_that_lacks_its_mark(self, tmp_path: Path) -> None:
         path = written(tmp_path, "今天好".encode("utf-16-le"))

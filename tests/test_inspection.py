@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_layout import chinese, chinese_sentence, english
 
-from firth import cache, inspection, paces
+from firth import cache, diagnosis, inspection, paces
 from firth.errors import FirthError
 from firth.families.skipgram import Skipgram
 from firth.findings import Inspection
@@ -172,6 +172,23 @@ class TestFindings:
         assert len(found.first_invalid) == 1
         assert found.first_invalid[0].startswith(f"{path}, line 1: byte 0x")
         assert cache.entries() == []
+
+    def test_a_single_byte_encoding_that_cannot_be_told(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        readings = {"cp1250": "ja to wiem", "iso-8859-2": "ja to jem"}
+        path = write(("Ona nie wie, że są tu też łąka i źdźbło.\n" * 60).encode("cp1250"))
+        monkeypatch.setattr(diagnosis, "told", lambda texts: readings)
+        found = inspected(path)
+        assert (found.encoding, found.encodings, found.possible) == (None, {}, {str(path): readings})
+        assert "--encoding" not in found.command
+        finding = found.findings[0]
+        assert "cp1250 (ja to wiem) or iso-8859-2 (ja to jem)" in finding.message
+        assert "iconv -l" in finding.message
+        monkeypatch.setattr(diagnosis, "likeliest", lambda data, asked: readings)
+        stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(path.read_bytes())))
+        monkeypatch.setattr(sys, "stdin", stream)
+        found = inspected(Path("-"))
+        assert found.possible == {"standard input": readings}
+        assert "--encoding" not in found.command
 
     def test_broken_bytes(self, write: Write) -> None:
         good = "\n".join(english(40) + chinese(20)).encode()
@@ -427,6 +444,11 @@ class TestFindings:
     def test_json_in_plain_text(self, write: Write) -> None:
         found = inspected(write("\n".join(json.dumps({"text": line}) for line in english(40))))
         assert any("--field" in finding.message for finding in found.findings)
+        assert options(found) == ["--field text"]
+        assert "--field text" in found.command
+        assert any("keys become words" in remark for remark in found.remarks)
+        again = inspected(write("\n".join(json.dumps({"text": line}) for line in english(40))), field="text")
+        assert (again.n_documents, again.findings) == (40, ())
 
     def test_numbers_and_codes(self, write: Write) -> None:
         numbers = " ".join(f"{number} a{number}" for number in range(100, 400))
@@ -515,3 +537,8 @@ class TestParts:
     def test_shares_of_markup_are_of_lines_with_something_in_them(self) -> None:
         assert inspection.markup(["<p>", "", "a", "b", "</p> http://a"]) == {"HTML tags": 0.5, "URLs": 0.25}
         assert inspection.markup([]) == {}
+
+    def test_the_field_that_holds_most_text(self) -> None:
+        lines = ['{"id": "abc", "body": "some text", "year": 1900}', '{"id": "abd", "n": [1]}', "{not json}", "", "a"]
+        assert inspection.text_field(lines) == "body"
+        assert inspection.text_field(["plain", '{"a": 1}', '{"a" }']) == ""

@@ -187,6 +187,24 @@ class TestRecognition:
         assert layout.recognised(["\n".join(lines)]) == ("lines", "")
         assert layout.recognised(["\n\n".join(lines)]) == ("lines", "")
 
+    @pytest.mark.parametrize("others", ["lines", "wrapped"])
+    def test_a_file_among_others(self, others: Literal["lines", "wrapped"]) -> None:
+        rng = random.Random(7)
+        contents = "".join(f"Chapter {number}: {rng.choice(ENGLISH)} ...... {9 * number}\n" for number in range(200))
+        pages = "\n\n".join(textwrap.fill(paragraph, 70) for paragraph in english())
+        for beginning, expected in (
+            (pages, "wrapped"),
+            ("\n".join(english()), "lines"),
+            ("\n\n".join(english()), "lines"),
+            ("x" * 5000, "lines"),
+            ("\n".join(english_sentence(rng) for _ in range(200)), "lines"),
+            ("\n\n".join(chinese()), "lines"),
+            (contents, others),
+            (pages[:2000], others),
+            ("", others),
+        ):
+            assert layout.of_file(beginning, others) == expected
+
     def test_poems(self) -> None:
         assert layout.recognised([SONNET * 10]) == ("lines", "")
         couplets = [f"{CHINESE[n : n + 7]}，{CHINESE[n + 8 : n + 15]}" for n in range(30)]  # 15 characters each

@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,6 +11,7 @@ from test_layout import chinese, english
 from firth import corpus as corpora
 from firth import model, paces
 from firth.budget import DEFAULT_MINUTES
+from firth.families.gpt import GPT
 from firth.paces import pieces_paces, words_paces
 from firth.preparation import Preparation
 from firth.tokens import EncodedCorpus, encode
@@ -96,6 +100,27 @@ class TestPieces:
         lines = english(40)
         pieces_paces(["\n".join(lines)], encoded(lines, tmp_path), 1)
         assert set(sizes) == {16384}
+
+    def test_a_slow_step_now_and_then_changes_little(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from firth import descent
+
+        family: Any = GPT.tiny()
+        lines = english(40)
+        speeds: list[float] = []
+        now = [0.0]
+        with paces._sampled(family, ["\n".join(lines)], encoded(lines, tmp_path)) as sample:
+            for lasting in ([1.0] * 21, [50.0, 8.0, 1.0, 1.0, 9.0, 1.0]):
+                clock = iter(accumulate(lasting))
+                now[0] = 0.0
+
+                def step(*given: Any, clock: Iterator[float] = clock) -> None:
+                    now[0] = next(clock)
+
+                monkeypatch.setattr(descent.Loop, "step", step)
+                monkeypatch.setattr(descent, "time", SimpleNamespace(monotonic=lambda: now[0]))
+                text = family.stream(sample.encoded)
+                speeds.append(descent.measured_speed(family, text, sample.pieces, descent.torch.device("cpu"), 20.0))
+        assert speeds[0] == speeds[1]
 
     def test_what_training_refuses_is_said(self, tmp_path: Path) -> None:
         lines = english(40)

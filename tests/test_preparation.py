@@ -21,7 +21,7 @@ CHOICES = {
 
 preparations = st.builds(
     Preparation,
-    field=st.text(max_size=5),
+    field=st.none() | st.text(max_size=5),
     keep=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
     encoding=st.sampled_from(["utf-8", "gb18030", "utf-16"]),
     cased=st.booleans(),

@@ -504,7 +504,7 @@ class TestChoose:
         english, chinese = "The quick, brown fox.\n" * 30_000, "今天我很开心，去购物吧。\n" * 30_000
         for sample in (english + chinese, chinese + english):
             assert chosen(sample)[0].method == "chinese"
-        assert chosen(english * 9 + chinese)[0].method == "words"
+        assert chosen(english * 9 + chinese)[0].method == "chinese"
 
     def test_mostly_segmented_chinese_is_decided_line_by_line(self) -> None:
         segmentation, _, _ = chosen("我 今天 好 开心\n我 今天 好 开心\n今天我很开心去购物\n")
@@ -603,11 +603,35 @@ class TestWarnings:
         assert caution.message.startswith("100% of the letters are Han characters without spaces")
         assert caution.option == "--segment chinese"
 
-    def test_some_chinese_in_english(self) -> None:
-        segmentation, _, cautions = chosen(self.CHINESE_LINES + self.ENGLISH * 50)
-        assert segmentation.method == "words"
-        assert len(cautions) == 1
-        assert "--segment chinese" in cautions[0].message
+    @pytest.mark.parametrize(("n_english", "share"), [(50, "9%"), (2000, "0.2%")])
+    def test_some_chinese_in_english(self, n_english: int, share: str) -> None:
+        sample = self.CHINESE_LINES + self.ENGLISH * n_english
+        segmentation, reason, cautions = chosen(sample)
+        assert (segmentation.method, cautions) == ("chinese", [])
+        assert reason.endswith(f"in other text: {share} of the letters are Han characters")
+        _, _, (caution,) = chosen(sample, Preparation(segment="words"))
+        assert caution.message.startswith(f"{share} of the letters are Han characters without spaces")
+        assert caution.option == "--segment chinese"
+
+    @pytest.mark.parametrize(
+        ("chinese", "n_english"),
+        [
+            (CHINESE_LINES, 20_000),
+            ("今天我很开心，去购物吧。", 9),
+            ("We flew from Beijing (北京) to Shanghai (上海).\n" * 50, 50),
+            ("今天 我 很 开心 ， 去 购物 吧 。\n" * 50, 500),
+            (JAPANESE, 500),
+        ],
+    )
+    def test_a_trace_of_chinese_or_what_is_none(self, chinese: str, n_english: int) -> None:
+        segmentation, _, cautions = chosen(self.ENGLISH * n_english + chinese)
+        assert (segmentation.method, cautions) == ("words", [])
+
+    def test_some_chinese_in_split_english(self) -> None:
+        split = "He said , do n't go .\n"
+        segmentation, _, (caution,) = chosen(split * 500 + "今天我很开心去购物吧\n" * 9)
+        assert segmentation.method == "space"
+        assert caution.option == "--segment chinese"
 
     def test_japanese_as_chinese(self) -> None:
         _, _, (caution,) = chosen(self.JAPANESE, Preparation(segment="chinese"))

@@ -232,8 +232,12 @@ class TestStandardInput:
     def test_json_lines_are_not_taken_for_text(self, standard_input: Any, line: str, pack: Any) -> None:
         for work in (lambda sources: sources.samples(), lambda sources: list(sources.units())):
             standard_input(pack(line.encode()))
-            with pytest.raises(FirthError, match=r"begins with a JSON object.*\.jsonl, or .*--keep"):
+            with pytest.raises(FirthError, match=r"begins with a JSON object.*--field text"):
                 work(found("-"))
+
+    def test_a_named_field_makes_it_json_lines_whatever_its_name(self, standard_input: Any) -> None:
+        standard_input(b'{"text": "a"}\n{"text": "b"}')
+        assert texts_of("-", field="text") == ["a", "b"]
 
     @pytest.mark.parametrize("line", ['{"id": 5}', '{"text": 5}', '{{text}}: "text": "a"', 'a {"text": "a"}'])
     def test_other_text_with_braces(self, standard_input: Any, line: str) -> None:
@@ -267,7 +271,45 @@ class TestTables:
         assert texts_of(written(tmp_path, "PAR1 is a part")) == ["PAR1 is a part"]
 
 
+class TestRecordsUnderOtherNames:
+    @pytest.mark.parametrize("pack", [bytes, *COMPRESSIONS.values()])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
+    def test_a_named_field_makes_json_lines_of_them(self, tmp_path: Path, pack: Any, encoding: str) -> None:
+        contents = json_lines([{"text": "今天 a", "id": 1}, {"text": "b", "id": 2}], ensure_ascii=False)
+        path = written(tmp_path, pack(("\n " + contents).encode(encoding)), "corpus.txt")
+        assert texts_of(path, field="text", encoding=encoding) == ["今天 a", "b"]
+        assert kept_of(path, field="text", keep=("id",), encoding=encoding) == [("今天 a", ("1",)), ("b", ("2",))]
+
+    def test_plain_text_beside_them_stays_text(self, tmp_path: Path) -> None:
+        paths = [written(tmp_path, '{"body": "a"}', "1.txt"), written(tmp_path, "a line", "2.txt")]
+        assert texts_of(paths, field="body") == ["a", "a line"]
+        with pytest.raises(UsageError, match=r"body: only JSON lines \(.*begin with a brace"):
+            found(paths[1], field="body")
+
+    def test_without_it_they_are_text_and_that_is_said(self, tmp_path: Path, standard_input: Any) -> None:
+        lines = json_lines([{"body": "a { b"}] * 200)
+        records = written(tmp_path, lines, "1.txt")
+        other = written(tmp_path, "{ a brace\nand text\n" * 50, "2.txt")
+        sources = found([records, other])
+        for _ in range(2):
+            assert [len("".join(unit.texts)) for unit in sources.units()] == [len(lines), 950]
+        (remark,) = sources.faults.remarks
+        assert f"1 file ({records})" in remark
+        assert "--field" in remark
+        standard_input(lines.encode())
+        sources = found("-")
+        assert ["".join(unit.texts) for unit in sources.units()] == [lines]
+        assert "standard input" in sources.faults.remarks[0]
+        assert "JSON lines" in sources.faults.remarks[0]
+
+
 class TestNames:
+    def test_the_name_is_looked_at_before_the_path(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "a", "1900/letters-1950.txt")
+        assert kept_of(path, keep_from_name=r"(?P<year>\d{4})") == [("a", ("1950",))]
+        path = written(tmp_path, "a", "1900/letters.txt")
+        assert kept_of(path, keep_from_name=r"(?P<year>\d{4})(?=/)") == [("a", ("1900",))]
+
     def test_parts_of_names_are_kept_behind_columns(self, tmp_path: Path) -> None:
         for name in ("1990/x.txt", "other/y.txt", "1991/z.jsonl"):
             written(tmp_path, '{"text": "t", "id": 5}', name)
@@ -409,7 +451,18 @@ class TestChanges:
         assert json.loads(json.dumps(identity)) == identity
         os.utime(path, ns=(5, 5))
         assert found(path).identity() != identity
-        assert found(path, keep_from_name=r"(?P<year>\d+)\.txt").identity() == [[str(path.resolve()), 1, 5, "1990"]]
+        assert found(path, keep_from_name=r"(?P<year>\d+)\.txt").identity() == [
+            [str(path.resolve()), 1, 5, "text", "1990"]
+        ]
+
+    def test_identity_tells_how_a_file_is_read(self, tmp_path: Path) -> None:
+        path = written(tmp_path, '{"text": "a"}', "a.jsonl")
+        link = tmp_path / "a.txt"
+        try:
+            link.symlink_to(path)
+        except OSError:
+            pytest.skip("no links here")
+        assert [found(place).identity()[0][3] for place in (path, link)] == ["records", "text"]  # type: ignore[index]
 
     @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet"])
     def test_a_file_that_vanishes_before_it_is_read(self, tmp_path: Path, name: str) -> None:

@@ -281,6 +281,60 @@ class TestPruning:
             assert small.fingerprint == whole.fingerprint
             assert small.n_pruned_types == whole.n_pruned_types
 
+    @settings(deadline=None)
+    @given(
+        lines=LINES,
+        block_characters=st.integers(12, 60),
+        dropped=st.sampled_from(["no", "lines", "documents"]),
+        max_types=st.integers(2, 6),
+    )
+    def test_ids_are_those_of_a_pass_for_each_prune(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        lines: list[list[str]],
+        block_characters: int,
+        dropped: Any,
+        max_types: int,
+    ) -> None:
+        text = ["first", *map(" ".join, lines)]
+        preparation = Preparation(max_types=max_types, drop_duplicates=dropped)
+        folder = tmp_path_factory.mktemp("e")
+
+        def encoded(name: str) -> EncodedCorpus:
+            corpus = corpora.read(text, preparation, block_characters=block_characters)
+            return encode(corpus, WORDS, folder / name, preparation=preparation)
+
+        def renumber_at_once(encoder: Any, new_ids: Any) -> None:
+            encoder._type_ids.change(np.append(new_ids, np.int32(-1)).take)
+
+        with pytest.MonkeyPatch.context() as patched, encoded("late") as late:
+            patched.setattr(tokens._Encoder, "_renumber", renumber_at_once)
+            with encoded("at once") as at_once:
+                assert late.fingerprint == at_once.fingerprint
+                assert late.counts.tolist() == at_once.counts.tolist()
+
+    def test_prunes_take_no_time_that_grows_with_the_square(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        passed_over, change = [], tokens._Column.change
+
+        def counted(column: Any, changed: Any, start: int = 0, stop: int | None = None) -> None:
+            passed_over.append((column.n_numbers if stop is None else stop) - start)
+            change(column, changed, start, stop)
+
+        monkeypatch.setattr(tokens._Column, "change", counted)
+        preparation = Preparation(max_types=100)
+        lines = [[f"w{number}" for number in range(at, at + 50)] for at in range(0, 20_000, 50)]
+        corpus = corpora.read(lines, preparation, block_characters=400)
+        with encode(corpus, None, tmp_path / "e", preparation=preparation) as encoded:
+            assert encoded.n_tokens == 20_000
+            assert encoded.n_pruned_types > 19_000
+        assert sum(passed_over) < 5 * 20_000
+        assert {file.name for file in (tmp_path / "e").iterdir()} == {
+            "corpus.json", "types.utf8", "type_ends.i64", "counts.i64", "type_ids.i32", "line_ends.i64",
+            "document_ends.i64",
+        }  # fmt: skip
+
     def test_what_is_on_disk_is_rewritten_piece_by_piece(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tokens, "_READ_BYTES", 24)
         words = [f"w{number % 7 * (number % 5)}" for number in range(500)]

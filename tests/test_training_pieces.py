@@ -287,7 +287,7 @@ def test_going_on_from_a_model_begins_with_its_weights_and_pieces(family, tmp_pa
 
 def test_going_on_makes_it_better_in_short_steps(family, capsys):
     base = trained(family, tokens=8000)
-    more = trained(family, sentences(2), tokens=4000, base=base, progress=Lines(sys.stderr))
+    more = trained(family, sentences(2), tokens=8000, base=base, progress=Lines(sys.stderr))
     assert more.record["held_out_nats"]["last"] < more.record["held_out_nats"]["before"]
     assert (more.family.block_optimizer, more.family.learning_rate) == ("adam", 1e-4 * 768 / 16)
     assert "AdamW, at 0.0048" in capsys.readouterr().err

@@ -118,7 +118,7 @@ def check(
         as_json: Print JSON, for machines.
     """
     from firth.inspection import check as inspected
-    from firth.inspection import report
+    from firth.reports import report
 
     if not corpus:
         raise UsageError("no corpus was given: name files, or - for standard input")
@@ -172,7 +172,7 @@ def clear_cache(*, cache_dir: Path | None = None) -> None:
     """
     from firth.cache import clear, place
 
-    n_bytes = clear(cache_dir)
+    n_bytes = clear(cache_dir, say=say)
     say(f"{n_bytes / 1e6:,.1f} MB deleted from {place(cache_dir)}")
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -400,7 +401,9 @@ def clear(cache_dir: str | os.PathLike[str] | None = None, *, say: Callable[[str
         if left not in abandoned:
             why = "a process is at it" if _is_in_use(left) else "a process may be at it; it goes when a day old"
             say(f"{printable(str(left))} ({_n_bytes(left) / 1e6:,.1f} MB) stays: {why}")
-    for entry in _folders(folder) + abandoned:
+    for entry in abandoned + _folders(folder):
+        if entry in abandoned and not _is_abandoned(entry, at_once=True):
+            continue  # a process has come back to it
         n_bytes += _n_bytes(entry)
         try:
             shutil.rmtree(entry)
@@ -556,6 +559,8 @@ def _is_in_use(folder: Path) -> bool | None:
                     lock(file)
                 except (BlockingIOError, PermissionError):
                     return True
+                if path.name == _LOCK and file.readline().strip() != socket.gethostname():
+                    continue  # on a network's file system a lock may be unknown to other machines
                 found = False
     return found
 
@@ -565,7 +570,7 @@ def _held_lock(path: Path, sources: str) -> IO[str] | None:
     file = path.open("x", encoding="utf-8", newline="\n")
     try:
         lock(file)
-        file.write(sources + "\n")  # an empty one tells nothing: see `_is_in_use`
+        file.write(f"{socket.gethostname()}\n{sources}\n")  # an empty one tells nothing: see `_is_in_use`
         file.flush()
     except OSError:
         file.close()
@@ -577,5 +582,5 @@ def _held_lock(path: Path, sources: str) -> IO[str] | None:
 def _sources_of(folder: Path) -> str:
     """What the lock of an unfinished entry says that it is made from; Windows shows that to nobody while it is held."""
     with suppress(OSError, UnicodeDecodeError):
-        return (folder / _LOCK).read_text(encoding="utf-8").strip()
+        return (folder / _LOCK).read_text(encoding="utf-8").partition("\n")[2].strip()
     return ""

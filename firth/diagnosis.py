@@ -13,11 +13,11 @@ from firth.encodings import (
     CANDIDATES,
     LEAST_BEYOND_ASCII,
     LEAST_INVALID,
-    LEAST_ORDINARY,
+    LEAST_ODD,
     is_another,
     likeliest,
     n_beyond_ascii,
-    ordinariness,
+    oddness,
     told,
 )
 from firth.errors import FirthError, UsageError
@@ -186,7 +186,7 @@ def _other_encoding(path: Path, preparation: Preparation, n_files: int) -> str |
     if codecs.lookup(preparation.encoding).name not in _READ_ANYTHING:
         return None
     probe = _probe(path, preparation, n_files)
-    is_told = n_beyond_ascii(probe) >= LEAST_INVALID and ordinariness(probe) < LEAST_ORDINARY
+    is_told = n_beyond_ascii(probe) >= LEAST_INVALID and oddness(probe) >= LEAST_ODD
     fitting = _told(path, preparation, n_files) if is_told else {}
     return next(iter(fitting)) if len(fitting) == 1 else None
 

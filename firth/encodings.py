@@ -37,6 +37,8 @@ SINGLE_BYTE: Final = {
 CANDIDATES: Final = (*MULTI_BYTE, *SINGLE_BYTE)
 """Encodings that a guess is made among, beside UTF-8 and UTF-16."""
 
+LEAST_ODD: Final = 0.1
+"""The share of the characters beyond ASCII that are odd where they stand, from which on text is in another encoding."""
 LEAST_ORDINARY: Final = 0.25
 """Of the characters beyond ASCII: those that are frequent in some language. With fewer, this is no text in it."""
 
@@ -173,6 +175,11 @@ def ordinariness(text: str) -> float:
     return n_ordinary / max(1, n_beyond)
 
 
+def oddness(text: str) -> float:
+    """The share of the characters beyond ASCII that hardly any text has where they stand."""
+    return sum(1 for _ in _odd().finditer(text)) / max(1, n_beyond_ascii(text))
+
+
 def told(texts: Mapping[str, str]) -> dict[str, str]:
     """The encoding in which text reads like some language.
 
@@ -194,7 +201,7 @@ def told(texts: Mapping[str, str]) -> dict[str, str]:
     }
     scores = {encoding: _score(text, SINGLE_BYTE[encoding].split()) for encoding, text in readings.items()}
     best = max(scores, key=lambda name: scores[name], default=None)
-    if best is None or scores[best] < _LEAST_AHEAD:
+    if best is None or scores[best] < _LEAST_AHEAD or oddness(readings[best]) >= LEAST_ODD:
         return {}
     others = [encoding for encoding in scores if readings[encoding] != readings[best]]
     second = max(others, key=lambda name: scores[name], default=None)

@@ -191,7 +191,7 @@ def test_every_language_of_an_encoding_can_be_written_in_it() -> None:
 
 
 def test_where_no_reading_is_ahead_there_are_two() -> None:
-    data = "Zażółcone i na do nie\n".encode("cp1250") * 2 + b"w i na z do nie jest \xb6\xbc\xa5 \n"
+    data = "być i na do nie\n".encode("cp1250") * 10 + b"w i na z do nie jest \xb6\xbc\xa5 \n"
     found = told({encoding: data.decode(encoding) for encoding in ("cp1250", "iso-8859-2")})
     assert set(found) == {"cp1250", "iso-8859-2"}
     assert found["cp1250"] != found["iso-8859-2"]
@@ -253,3 +253,11 @@ def test_the_reading_that_is_told() -> None:
     texts = {encoding: data.decode(encoding) for encoding in ("cp1252", "cp1251", "koi8-r")}
     assert list(told(texts)) == ["cp1251"]
     assert told({}) == told({"cp1252": "plain"}) == {}
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "cp437"])
+def test_text_in_an_encoding_that_is_no_candidate_is_not_told_as_another(encoding):
+    raw = (
+        "el niño comía más pan que él, y también bebió allí; mañana será otro día, así lo dijo la señora. " * 8
+    ).encode(encoding)
+    assert told({name: raw.decode(name, errors="replace") for name in SINGLE_BYTE}) == {}

@@ -267,6 +267,13 @@ class TestFindings:
         assert (found.invalid, found.encoding) == ({}, "gb18030")
         assert "--encoding gb18030" in found.command
 
+    @pytest.mark.parametrize(("encoding", "sign"), [("latin-1", "£"), ("cp1252", "£"), ("iso-8859-15", "€")])
+    def test_an_encoding_is_not_doubted_for_few_signs(self, write: Write, encoding: str, sign: str) -> None:
+        text = f"The price of it was {sign}100, and {sign}200 in the year after that.\n" * 100
+        found = inspected(write(text.encode(encoding)), encoding=encoding)
+        assert found.encoding is None
+        assert not any("--encoding" in option for option in options(found))
+
     def test_what_is_right_in_another_encoding_is_left_alone(self, write: Write) -> None:
         french = "La rivière est montée, et le pont n'était plus là.\n" * 60
         for text, encoding in (("\n".join(chinese(60)), "gb18030"), (french, "latin-1"), (french, "utf-16")):

@@ -46,7 +46,8 @@ import torch
 ROOT: Final = Path(__file__).resolve().parent.parent
 if importlib.util.find_spec("firth") is None:  # a bare machine: the checkout is all there is
     sys.path.insert(0, str(ROOT))
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "benchmarks"]  # has a transformers.py
+
+from recording import commit_of_checkout  # noqa: E402
 
 from firth.budget import Budget  # noqa: E402
 from firth.descent import Loop, Run, ahead  # noqa: E402
@@ -570,7 +571,7 @@ def append(out: Path, part: str, device: torch.device | None, record: Record) ->
     line = {
         "part": part,
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "commit": commit(),
+        "commit": commit_of_checkout(),
         "device": name,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     } | record
@@ -578,15 +579,6 @@ def append(out: Path, part: str, device: torch.device | None, record: Record) ->
         file.write(json.dumps(line) + "\n")
     told = record.get("scores") or record.get("error", "").strip().splitlines()[-1:]
     print(f"{part}: {json.dumps(record['settings'])}\n    {json.dumps(told)}", flush=True)
-
-
-def commit() -> str | None:
-    """The checkout's state, where git knows it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def main() -> None:

@@ -34,7 +34,6 @@ import math
 import multiprocessing
 import platform
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -48,11 +47,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "benchmarks"]  # has a transformers.py
 sys.path.insert(0, str(ROOT))  # on a bare machine the checkout is all there is
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from recording import commit_of_checkout  # noqa: E402
 
 from firth import corpus as corpora  # noqa: E402
 from firth.budget import Budget  # noqa: E402
@@ -364,7 +363,7 @@ class Bench:
                 record = json.loads(line)
                 self.records[record["settings_hash"], record["settings"]["seed"]] = record
         self.lock = threading.Lock()
-        self.commit = commit()
+        self.commit = commit_of_checkout()
         self.pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
     def scores(self, stage: str, asked: Sequence[Record], seeds: Sequence[int] = (1,)) -> list[float]:
@@ -418,14 +417,6 @@ class Bench:
 
 def hashed(asked: Record) -> str:
     return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=6).hexdigest()
-
-
-def commit() -> str | None:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def shown(asked: Record) -> str:

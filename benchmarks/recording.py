@@ -72,7 +72,7 @@ def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[]
         "settings": dict(settings),
         "seed": seed,
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
-        "commit": _git("describe", "--always", "--dirty", "--abbrev=12"),
+        "commit": commit_of_checkout(),
         "machine": machine(),
     } | run()
     RESULTS.mkdir(exist_ok=True)
@@ -81,6 +81,14 @@ def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[]
     if commit:
         _git("commit", "--quiet", "-m", f"results/{name}: a run", "--", str(path), add=path)
     return record
+
+
+def commit_of_checkout() -> str | None:
+    """The checkout's state, where git knows it."""
+    try:
+        return _git("describe", "--always", "--dirty", "--abbrev=12")
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def machine() -> str:

@@ -454,15 +454,22 @@ def _close_up(new_ids: Any, utf8: Any, type_ends: Any, counts: Any) -> int:
 
 
 @compiled
+def _place(bits: Any, slots: Any) -> Any:
+    """Where a hash stands in slots, of which 0 is a free one, or would be put."""
+    mask = uint64(len(slots) - 1)
+    place = bits & mask
+    while slots[place] != uint64(0) and slots[place] != bits:
+        place = (place + uint64(1)) & mask
+    return place
+
+
+@compiled
 def _insert(hashes: Any, slots: Any) -> Any:
     """Puts hashes into slots, of which 0 is a free one; which of them were not there."""
     are_new = np.zeros(len(hashes), np.bool_)
-    mask = uint64(len(slots) - 1)
     for number in range(len(hashes)):
         bits = max(hashes[number], uint64(1))
-        place = bits & mask
-        while slots[place] != uint64(0) and slots[place] != bits:
-            place = (place + uint64(1)) & mask
+        place = _place(bits, slots)
         are_new[number] = slots[place] == uint64(0)
         slots[place] = bits
     return are_new
@@ -472,13 +479,9 @@ def _insert(hashes: Any, slots: Any) -> Any:
 def _are_met(hashes: Any, slots: Any) -> Any:
     """Which hashes are in slots, of which 0 is a free one."""
     are_met = np.zeros(len(hashes), np.bool_)
-    mask = uint64(len(slots) - 1)
     for number in range(len(hashes)):
         bits = max(hashes[number], uint64(1))
-        place = bits & mask
-        while slots[place] != uint64(0) and slots[place] != bits:
-            place = (place + uint64(1)) & mask
-        are_met[number] = slots[place] == bits
+        are_met[number] = slots[_place(bits, slots)] == bits
     return are_met
 
 

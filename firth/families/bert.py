@@ -48,7 +48,7 @@ from firth.blocks import (
 )
 from firth.encoded import EncodedPieces
 from firth.errors import UsageError
-from firth.families.family import Loss, Schedule, family, scheduled_rate
+from firth.families.family import Loss, Schedule, family, in_short_steps, scheduled_rate
 from firth.optimizers import Muon, UncorrectedAdam, muon_groups
 from firth.sequences import Masking, Text
 
@@ -336,13 +336,8 @@ class BERT:
         )
 
     def going_on(self) -> Self:
-        """The same for a network that is trained already: unless a rate is told, AdamW takes all steps, and short ones.
-
-        The rate of `fast` would undo what was learnt.
-        """
-        if self.learning_rate is not None:
-            return self
-        return replace(self, block_optimizer="adam", learning_rate=1e-4 * 768 / self.dim)
+        """The same for a network that is trained already: see `in_short_steps`."""
+        return in_short_steps(self)
 
     def network(self, n_entries: int, seed: int) -> BERTNetwork:
         """The network at its beginning, over `n_entries` pieces."""

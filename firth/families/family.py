@@ -7,7 +7,7 @@ and in it the presets, `network`, `batch` (what is hidden), `loss` (what is pred
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 from firth.errors import UsageError
@@ -46,6 +46,7 @@ GENSIM_NAMES: Mapping[str, str] = {
 _PREPARATION: Final = frozenset(field.name for field in fields(Preparation))
 
 Class = TypeVar("Class", bound=type)
+Value = TypeVar("Value")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -216,6 +217,18 @@ def scheduled_rate(family: Any, fraction: float) -> float:
     fallen = min(max(0.0, (fraction - begin) / (1 - begin)), 1.0)
     share = (1 + math.cos(math.pi * fallen)) / 2 if family.schedule == "cosine" else 1 - fallen
     return float(last + (highest - last) * share)
+
+
+def in_short_steps(family: Value) -> Value:
+    """The family for a network that is trained already: unless a rate is told, AdamW takes all steps, and short ones.
+
+    The rate of the recipe `fast` would undo what was learnt.
+    """
+    given: Any = family
+    if given.learning_rate is not None:
+        return family
+    short: Value = replace(given, block_optimizer="adam", learning_rate=1e-4 * 768 / given.dim)
+    return short
 
 
 def settings(family: Any) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from typing import Any
 _HOMES = {
     "BERT": "families.bert",
     "CBOW": "families.cbow",
+    "ELMo": "families.elmo",
     "FirthError": "errors",
+    "GloVe": "families.glove",
     "GPT": "families.gpt",
     "Inspection": "findings",
     "Model": "model",
+    "Phrases": "phrases",
     "Preparation": "preparation",
     "Report": "budget",
     "Segmentation": "segmentation",
@@ -23,10 +26,15 @@ _HOMES = {
     "Vocabulary": "vocabulary",
     "check": "inspection",
     "convert": "vectors",
+    "count": "shards",
     "demonstrate": "demonstration",
     "evaluate_analogies": "evaluation",
     "evaluate_pairs": "evaluation",
+    "extract": "extraction",
+    "extract_to": "contexts",
+    "learn_phrases": "collocations",
     "load": "model",
+    "read_extracted": "contexts",
     "train": "training",
 }
 
@@ -46,7 +54,7 @@ def __getattr__(name: str) -> Any:
         from firth.errors import FirthError
 
         package = (error.name or "").partition(".")[0]
-        if package not in ("torch", "tokenizers"):
+        if package not in ("torch", "tokenizers", "h5py"):
             raise
         needed = f"firth.{name} needs {package}, which is not installed: pip install 'firth[contextual]'"
         raise FirthError(needed) from None

@@ -1,10 +1,11 @@
-"""Parts that GPT and BERT share: the block of Vaswani et al. 2017 (arXiv 1706.03762), and a softmax over a vocabulary.
+"""Parts that several families share: the block of Vaswani et al. 2017 (arXiv 1706.03762), a softmax over a vocabulary,
+and a mix of the layers that any of them leaves.
 
 B batch, T tokens, D dim, H heads, I inner dim, L layers, V rows of the table; S stretches, K chosen positions
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from firth.devices import multiplies_bf16
 from firth.errors import UsageError
 
 try:  # with a window since torch 2.11; it runs on CUDA alone
@@ -79,15 +81,16 @@ def visible(
         begins = torch.stack([torch.zeros_like(lengths), lengths], 1)
     else:
         return Visible(causal)  # padding comes after the text, where a causal network does not look
-    if begins is None or not _has_varlen(given.device):
+    if begins is None or not has_varlen(given.device):
         return Visible(causal, mask)
     first_of_row = torch.arange(0, len(given) * n_columns, n_columns, device=given.device)[:, None]
     ends = F.pad((first_of_row + begins).flatten(), (0, 1), value=len(given) * n_columns).int()
     return Visible(causal, mask, ends, n_columns)
 
 
-def _has_varlen(device: torch.device) -> bool:
-    return varlen_attn is not None and device.type == "cuda"
+def has_varlen(device: torch.device) -> bool:
+    """Whether CUDA's kernel for stretches runs there: FlashAttention asks for what multiplies bf16 too."""
+    return varlen_attn is not None and device.type == "cuda" and multiplies_bf16(device)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, seen: Visible, dropout: float) -> Tensor:
@@ -202,6 +205,56 @@ class TransformerBlock(nn.Module):
     def dropped(self, x: Tensor) -> Tensor:
         """`x`, in training with a share of it set to 0."""
         return dropped(x, self.dropout if self.training else 0.0)
+
+
+class ScalarMix(nn.Module):
+    """gamma * sum over k of softmax(w)_k * layer_k: Peters et al. 2018, equation 1; a task has a mix of its own.
+
+    Attributes:
+        weights: (n_layers,) w, at first 0.
+        gamma: (), at first 1.
+    """
+
+    def __init__(self, n_layers: int, *, norm_epsilon: float | None = None) -> None:
+        """The plain mean.
+
+        Args:
+            n_layers: That are mixed.
+            norm_epsilon: Layers are normalised first, each by one mean and one variance, of all real positions of the
+                batch and all elements; this is added to the variance, by bilm-tf 1e-12, by AllenNLP 1e-13. None mixes
+                them as they are.
+        """
+        super().__init__()
+        self.norm_epsilon = norm_epsilon
+        self.weights = nn.Parameter(torch.zeros(n_layers))
+        self.gamma = nn.Parameter(torch.ones(()))
+
+    def forward(self, layers: Sequence[Tensor], is_real: Tensor | None = None) -> Tensor:
+        """(B, T, D) of so many of them.
+
+        Args:
+            layers: n_layers of (B, T, D).
+            is_real: (B, T) the positions that mean and variance are of; None is all. bilm-tf leaves the two words out
+                that bound a sentence, AllenNLP does not, which gives other results.
+        """
+        shares = self.weights.softmax(0)
+        if self.norm_epsilon is not None:
+            layers = [_normalised(layer, is_real, self.norm_epsilon) for layer in layers]
+        return self.gamma * sum(
+            (share * layer for share, layer in zip(shares, layers, strict=True)), torch.zeros_like(layers[0])
+        )
+
+    def penalty(self, strength: float) -> Tensor:
+        """strength * sum of w^2: near 1 it keeps the plain mean, near 0.001 the weights are free (section 3.4)."""
+        return strength * self.weights.square().sum()
+
+
+def _normalised(layer: Tensor, is_real: Tensor | None, epsilon: float) -> Tensor:
+    """(B, T, D), of which the real positions have mean 0 and variance 1 together."""
+    real = layer.flatten(0, 1) if is_real is None else layer[is_real]
+    mean = real.mean()
+    variance = (real - mean).square().mean()
+    return (layer - mean) * (variance + epsilon).rsqrt()
 
 
 def dropped(x: Tensor, share: float) -> Tensor:

@@ -120,11 +120,14 @@ def account(state: State, tokens: int, n_corpus: int, *, finished: bool) -> dict
 def checkpoint(place: Path, state: State) -> Iterator[Path]:
     """checkpoint/<batch>/ in a model's directory, empty: when the block ends, checkpoint/latest is switched to it.
 
-    Until then the one before stays what it was; afterwards it goes.
+    Until then the one before stays what it was, one of the same batch too (the new one's name has a zero before it);
+    afterwards it goes.
     """
     checkpoints = place / "checkpoint"
     checkpoints.mkdir(parents=True, exist_ok=True)
     name = str(state.next_batch)
+    while (checkpoints / name).exists():
+        name = f"0{name}"
     with appearing(checkpoints / name) as folder:
         yield folder
     with replacing(checkpoints / "latest") as file:

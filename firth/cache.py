@@ -29,6 +29,7 @@ from firth.encoded import EncodedPieces, encode_pieces
 from firth.errors import FirthError
 from firth.files import lock, printable
 from firth.layout import Joined
+from firth.phrases import Phrases
 from firth.pieces import Pieces, PieceSettings, train_pieces, with_words
 from firth.preparation import Preparation
 from firth.progress import Advance, Progress, Silent
@@ -101,40 +102,92 @@ def encoded(
 ) -> Iterator[EncodedCorpus]:
     """`corpus` as integers, for as long as the block lasts: from the cache, or read now and kept there.
 
-    What comes from Python or standard input has no identity to be known again by: it is encoded into the same place and
-    deleted when the block ends.
+    With phrases there are two entries: the words as they are found, which serve any phrases, and those with the phrases
+    joined. What comes from Python or standard input has no identity to be known again by: it is encoded into the same
+    place and deleted when the block ends.
 
     Args:
         corpus: Not yet read.
-        segmentation: How text becomes words; None: as the preparation says.
+        segmentation: How text becomes words; None: as the preparation says. Of ready words, its phrases alone count.
         preparation: All else that decides what is encoded.
         cache_dir: The cache's place.
         progress: Shows how far the reading is, and where the entry lies.
 
     Raises:
-        FirthError: the corpus cannot be read, or the cache not written to.
+        FirthError: the corpus or the phrases cannot be read, or the cache not written to.
     """
     progress = progress or Silent()
+    phrases = None
+    asked = preparation
+    if segmentation is not None:
+        phrases = segmentation.phrases
+        segmentation = None if corpus.has_ready_words else replace(segmentation, phrases=None)
+    elif preparation.phrases is not None:
+        phrases = Phrases.read(preparation.phrases)
+    preparation = replace(preparation, phrases=None)
     with _place_to_write(cache_dir, corpus.name) as (folder, unfinished):
         identity = corpus.identity()
-        store = None
+        store = entry = None
         if identity is not None:
             entry = folder / _key(identity, None, preparation, corpus)
             store = _opened(entry, _STORE, EncodedCorpus)
             if segmentation is not None and (store is None or store.segmentation != segmentation):
                 entry = folder / _key(identity, segmentation, preparation, corpus)
                 store = _opened(entry, _STORE, EncodedCorpus)
-        if store is not None:
+        if store is not None and entry is not None:
             progress.say(f"the corpus was read before: {_said(entry)}")
         else:
             store = _read(corpus, segmentation, preparation, unfinished() / _STORE, progress)
-            if identity is not None:
+            if entry is not None:
                 about = {"sources": corpus.name, "n_tokens": store.n_tokens}
                 store.close()  # some systems do not rename what is mapped
                 store = _kept(about, unfinished(), entry, _STORE, EncodedCorpus)
                 progress.say(f"the encoded corpus is kept for later runs: {_said(entry)}")
+        if phrases is not None:
+            if segmentation is None and not corpus.has_ready_words:  # those of a model were written so already
+                phrases = phrases.normalized(store.segmentation.normalize)
+            with store:
+                key = None
+                if identity is not None and entry is not None:
+                    told = {"words": entry.name, "phrases": phrases.hash}
+                    key = folder / _key(identity, segmentation, asked, corpus, told)
+                store = _with_phrases(store, phrases, asked, corpus.name, key, unfinished, progress)
         with store:
             yield store
+
+
+def _with_phrases(
+    store: EncodedCorpus,
+    phrases: Phrases,
+    preparation: Preparation,
+    sources: str,
+    entry: Path | None,
+    unfinished: Callable[[], Path],
+    progress: Progress,
+) -> EncodedCorpus:
+    """`store` with its phrases joined, from the cache, or joined now and kept there, if there is an entry for it."""
+    if entry is not None and (kept := _opened(entry, _STORE, EncodedCorpus)) is not None:
+        progress.say(f"its phrases were joined before: {_said(entry)}")
+        return kept
+    from firth.joining import join  # loads the compiler, which what was joined before does not need
+
+    joining = unfinished() / "joined"
+    joining.mkdir(parents=True)
+    with progress.stage("joining phrases") as advance:
+        joined = join(
+            store,
+            phrases,
+            joining / _STORE,
+            preparation=preparation,
+            progress=lambda done, total, n_tokens: advance(done / total if total else None, n_tokens),
+        )
+    if entry is None:
+        return joined
+    about = {"sources": sources, "n_tokens": joined.n_tokens}
+    joined.close()  # some systems do not rename what is mapped
+    joined = _kept(about, joining, entry, _STORE, EncodedCorpus)
+    progress.say(f"the corpus with its phrases joined is kept for later runs: {_said(entry)}")
+    return joined
 
 
 @contextmanager
@@ -305,6 +358,21 @@ class _Spooled(Corpus):
 
     def identity(self) -> None:
         return None
+
+
+@contextmanager
+def scratch(what: str, *, cache_dir: str | os.PathLike[str] | None = None) -> Iterator[Path]:
+    """A new directory in the cache's place, which goes when the block ends.
+
+    Args:
+        what: Whom it is for, as `firth cache` says it.
+        cache_dir: The cache's place.
+
+    Raises:
+        FirthError: the cache cannot be written to.
+    """
+    with _place_to_write(cache_dir, what) as (_, unfinished):
+        yield unfinished()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from firth.errors import FirthError
 from firth.evaluation import AnalogiesResult, read_analogies
 from firth.families.family import ContextualFamily, Family
-from firth.model import CONTEXTUAL, Model
+from firth.model import CONTEXTUAL, OF_PIECES, Model
 from firth.progress import Progress, Silent
 from firth.training import train
 from firth.vectors import Vectors
@@ -27,7 +27,7 @@ SUMMARIES = "summaries_en-us.json"
 WORDS = ("king", "music", "river", "planet", "france")
 """Words of the corpus whose neighbours are shown."""
 CONTEXTUAL_MINUTES = 1.5
-"""Of training, of GPT and BERT each: enough to see the loss fall, not for vectors worth having."""
+"""Of training, of each contextual family: enough to see the loss fall, not for vectors worth having."""
 
 
 class Demonstration(NamedTuple):
@@ -76,7 +76,7 @@ def demonstrate(
 
 def whole_words(model: Model) -> Vectors:
     """The model's vectors of words; of GPT and BERT the rows of the pieces that are words by themselves."""
-    if model.family.name not in CONTEXTUAL:
+    if model.family.name not in OF_PIECES:
         return model.vectors
     pieces = model.pieces
     words = [pieces.decode([piece_id]).strip() for piece_id in range(pieces.n_entries)]

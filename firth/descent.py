@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -41,11 +42,12 @@ from firth.devices import Precision, World, chosen_precision, said, world
 from firth.errors import FirthError, UsageError
 from firth.files import printable, replacing, uninterrupted
 from firth.formats import safetensors
-from firth.model import CONTEXTUAL, Model, load
+from firth.model import CONTEXTUAL, Model, Words, load
 from firth.pieces import Pieces
 from firth.progress import Progress, Silent
 
 Compile = Literal["auto", "always", "never"]
+Value = TypeVar("Value")
 
 EVALUATIONS: Final = 10  # on the held-out text, in equal parts of the budget
 MOST_EVALUATION_SHARE: Final = 0.05  # of the seconds of training, that evaluations on the way may take
@@ -76,6 +78,8 @@ class Run:
         rows: Of a micro-batch; None until it is found.
         scale: What fp16's loss scaling has learnt; None elsewhere.
         held_out: What evaluations found so far: the part of the budget, and nats.
+        carried: What the network remembers of the batches before, by names: tensors whose first axis is the rows of a
+            batch. None where every batch stands for itself, and at the beginning.
     """
 
     model: Model
@@ -86,6 +90,7 @@ class Run:
     rows: int | None = None
     scale: dict[str, Any] | None = None
     held_out: list[tuple[float, float]] = field(default_factory=list)
+    carried: dict[str, Tensor] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -104,6 +109,7 @@ class Run:
                 told["rows"],
                 told["scale"],
                 [(fraction, nats) for fraction, nats in told["held_out"]],
+                _read_carried(folder / "carried.safetensors"),
             )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
@@ -120,8 +126,17 @@ class Run:
                 "scale": self.scale,
                 "held_out": self.held_out,
             }
+            if self.carried is not None:
+                arrays = {name: tensor.cpu().numpy() for name, tensor in self.carried.items()}
+                safetensors.write(folder / "carried.safetensors", arrays)
             with replacing(folder / "state.json") as file:
                 json.dump(told, file)
+
+
+def _read_carried(path: Path) -> dict[str, Tensor] | None:
+    if not path.is_file():
+        return None
+    return {name: torch.from_numpy(np.array(array)) for name, array in safetensors.read(path).items()}
 
 
 def _write_optimizer(path: Path, state_dict: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +186,8 @@ class Loop:
         """The run, to be gone on with on `device`; `place` is where its checkpoints go, if anywhere."""
         self.job = run
         self.family = run.model.family
-        self.network: nn.Module = run.model.network.to(device)
+        with telling_too_large(device):
+            self.network: nn.Module = run.model.network.to(device)
         self.text = text
         self.device = device
         self.precision = precision or chosen_precision(device)
@@ -187,13 +203,18 @@ class Loop:
         self.idle_seconds = {"held_out": 0.0, "compile": 0.0}
         self.n_suspicious = 0  # reports in turn whose loss is above what knowing nothing costs
         self.held_out_batches: list[Any] | None = None
+        self.held_out_parts: dict[str, float] = {}
+        self.carried = self.nothing_carried(getattr(text, "batch_size", self.family.batch_size))
+        if self.carried is not None and run.carried is not None:
+            self.carried = self.carried._make(run.carried[name].to(device) for name in self.carried._fields)
         self.optimizer = self.family.optimizer(self.network)
         if run.optimizer is not None:
-            self.optimizer.load_state_dict(run.optimizer)
+            with telling_too_large(device):
+                self.optimizer.load_state_dict(run.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision.scales)
         if run.scale is not None:
             self.scaler.load_state_dict(run.scale)
-        self.loss: Callable[[Any], Any] = self.eager_loss
+        self.loss: Callable[..., Any] = self.eager_loss
         self.sums = _Sums(device, run.state)
         self.parts: dict[str, float] = {}
         if self.world.size > self.family.batch_size:
@@ -206,10 +227,12 @@ class Loop:
         """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""
         if self.device.type == "cpu":
             keep_freed_memory()
-        with self.drawing_for_itself():
-            if not self.job.held_out:
-                self.evaluate()
+        with self.drawing_for_itself(), telling_too_large(self.device):
             try:
+                if not self.job.held_out:
+                    self.evaluate()
+                if not self.job.held_out:
+                    self.progress.say("the corpus is too small to hold a part of it out: training has no held-out loss")
                 with self.progress.stage("training", fraction=self.fraction()) as advance:
                     self.began = time.monotonic() - self.state.seconds
                     self.descend(advance)
@@ -218,11 +241,6 @@ class Loop:
             except KeyboardInterrupt:
                 self.checkpoint()
                 raise
-            except torch.OutOfMemoryError as error:  # not of a batch, which would be halved
-                raise FirthError(
-                    f"the memory of {said(self.device)} does not hold the network, its gradients and the optimiser's "
-                    "means; choose a smaller --preset"
-                ) from error
         self.settle(finished=True)
         self.network.eval().to("cpu")
 
@@ -268,6 +286,7 @@ class Loop:
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)
+            self.carried = found.carried
             self.sums.add(found, is_late=fraction >= LATE)
             n_pairs = self.state.n_pairs + found.n_predictions
             late_pairs = self.state.late_pairs + (found.n_predictions if fraction >= LATE else 0)
@@ -275,31 +294,44 @@ class Loop:
 
     def gradients(self, number: int, batch: Any) -> "_Found":
         """Fills the gradients of the whole batch; a micro-batch that does not fit the memory is halved, all redone."""
-        while True:
-            try:
-                found = self.summed(number, batch)
-                break
-            except RuntimeError as error:  # MPS has no type of its own for it
-                if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
-                    raise
-            # Outside of the handler, whose traceback holds on to the tensors.
-            self.optimizer.zero_grad(set_to_none=True)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            rows = min(self.rows(batch), -(-len(batch.ids) // self.world.size))
-            if rows == 1:
-                raise FirthError(
-                    f"the memory of {said(self.device)} does not hold one row of {batch.ids.shape[1]} tokens; choose a "
-                    "smaller --preset or --context-length"
-                )
-            self.job.rows = rows // 2
-            self.progress.say(
-                f"out of memory with {rows} rows at a time: going on with {rows // 2}, added up to the same batch of "
-                f"{len(batch.ids)}"
+        n_rows = -(-len(batch.ids) // self.world.size)
+        found = None
+        while found is None:
+            found = self.fitting(batch, n_rows, partial(self.summed, number, batch))
+        return self.all_reduced(found) if self.world.size > 1 else found
+
+    def fitting(self, batch: Any, n_rows: int, work: Callable[[], Value]) -> Value | None:
+        """What `work` gives; None where the memory does not hold it: then micro-batches are half as large from now on.
+
+        Args:
+            batch: What it works on.
+            n_rows: Of the batch, that are worked on.
+            work: Takes a micro-batch at a time.
+
+        Raises:
+            TooLargeError: micro-batches have one row.
+        """
+        try:
+            return work()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside of the handler, whose traceback holds on to the tensors.
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        rows = min(self.rows(batch), n_rows)
+        if rows == 1:
+            raise TooLargeError(
+                f"the memory of {said(self.device)} does not hold one row of {batch.ids.shape[1]} tokens; choose a "
+                "smaller --preset or --context-length"
             )
-        if self.world.size > 1:
-            return self.all_reduced(found)
-        return found
+        self.job.rows = rows // 2
+        self.progress.say(
+            f"out of memory with {rows} rows at a time: going on with {rows // 2}, added up to the same batch of "
+            f"{len(batch.ids)}"
+        )
+        return None
 
     def summed(self, number: int, batch: Any) -> "_Found":
         """Adds up the gradients of this process's rows of the batch, a micro-batch at a time."""
@@ -308,21 +340,32 @@ class Loop:
         rows = self.rows(batch)
         n_all = n_predictions(batch)
         summed: Tensor | None = None
+        carried = [] if self.carried is None else [rows_of(self.carried, 0, first)]
         for start in range(first, stop, rows):
-            micro = cut(batch, start, min(start + rows, stop))
+            end = min(start + rows, stop)
+            micro = cut(batch, start, end)
             if not n_predictions(micro):
                 continue  # rows too short to hide anything in
             torch.manual_seed(_mixed(self.job.seed, number, start))
             with self.casting():
-                loss = self.loss(moved(micro, self.device))
+                loss = self.loss(moved(micro, self.device), *self.remembered(self.carried, start, end))
+            if self.carried is not None:
+                carried.append(loss.state)
             shares = {name: _share(name, micro, n_rows, n_all) for name in loss.parts}
-            mean = torch.stack([part * shares[name] for name, part in loss.parts.items()]).sum()
+            mean = torch.stack([part * (shares[name] * _weight(name)) for name, part in loss.parts.items()]).sum()
             torch.autograd.backward(self.scaler.scale(mean))
             parts = torch.stack([mean, *(part * shares[name] for name, part in loss.parts.items())]).detach()
             summed = parts if summed is None else summed + parts
         if summed is None:
-            raise FirthError(f"batch {number:,} has nothing to predict: its texts are too short")
-        return _Found(summed, list(loss.parts), n_all)
+            raise FirthError(
+                f"batch {number:,} has nothing to predict: its texts are too short, or the tokenizer knows no piece of "
+                "them; give more text, or a tokenizer for it"
+            )
+        if self.carried is None:
+            return _Found(summed, list(loss.parts), n_all, None)
+        carried.append(rows_of(self.carried, stop, n_rows))
+        after = self.carried._make(torch.cat(parts) for parts in zip(*carried, strict=True))
+        return _Found(summed, list(loss.parts), n_all, after)
 
     def rows(self, batch: Any) -> int:
         """Rows of a micro-batch; at first as many as the kind of device takes well."""
@@ -335,16 +378,34 @@ class Loop:
         from torch import distributed
 
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
-        flat = torch.cat([found.nats.float(), *(gradient.flatten() for gradient in gradients)])
+        carried = self.own_rows(found.carried)
+        added = [found.nats, *gradients, *carried]
+        flat = torch.cat([tensor.float().flatten() for tensor in added])
         distributed.all_reduce(flat)
-        nats, *summed = torch.split(flat, [len(found.nats), *(gradient.numel() for gradient in gradients)])
-        for gradient, total in zip(gradients, summed, strict=True):
-            gradient.copy_(total.view_as(gradient))
-        return found._replace(nats=nats)
+        nats, *summed = torch.split(flat, [tensor.numel() for tensor in added])
+        for tensor, total in zip((*gradients, *carried), summed, strict=True):
+            tensor.copy_(total.view_as(tensor))
+        return found._replace(nats=nats, carried=None if found.carried is None else found.carried._make(carried))
 
-    def eager_loss(self, batch: Any) -> Any:
+    def own_rows(self, carried: Any) -> list[Tensor]:
+        """What is carried by the rows of this process, and 0 for the others'."""
+        own = [] if carried is None else [torch.zeros_like(tensor) for tensor in carried]
+        for tensor, of_all in zip(own, carried or (), strict=True):
+            first, stop = (len(tensor) * (self.world.rank + one) // self.world.size for one in (0, 1))
+            tensor[first:stop] = of_all[first:stop]
+        return own
+
+    def nothing_carried(self, n_rows: int) -> Any:
+        """What the network remembers before the first batch; None where every batch stands for itself."""
+        return self.network.begin(n_rows) if hasattr(self.network, "begin") else None  # type: ignore[operator]
+
+    def remembered(self, carried: Any, first: int, stop: int) -> tuple[Any, ...]:
+        """What rows `first` to `stop` begin with, as the loss takes it."""
+        return () if carried is None else (rows_of(carried, first, stop),)
+
+    def eager_loss(self, batch: Any, *remembered: Any) -> Any:
         """What the family says of a batch on the device."""
-        return self.family.loss(self.network, batch)
+        return self.family.loss(self.network, batch, *remembered)
 
     def casting(self) -> AbstractContextManager[Any]:
         """A block whose products are of the precision's type."""
@@ -365,8 +426,10 @@ class Loop:
         """Whether what is left of the run is long enough to compile for.
 
         On a processor it never is: on 2 cores a compiled step of BERT mini takes as long as another, .97 and .94 s,
-        and compiling 32 s.
+        and compiling 32 s. Nor where batches differ in shape, as those of a family that reads characters.
         """
+        if self.carried is not None:
+            return False
         if self.compiles != "auto":
             return self.compiles == "always"
         left = self.seconds() * (1 / max(1e-9, self.fraction()) - 1)
@@ -469,8 +532,7 @@ class Loop:
 
     def check_convergence(self, report: Report) -> None:
         """Raises FirthError where the loss is no number, or stays far above what knowing nothing costs."""
-        nothing = self.baselines.get("ln V", math.inf)
-        self.n_suspicious = self.n_suspicious + 1 if report.loss_nats > DIVERGED * nothing else 0
+        self.n_suspicious = self.n_suspicious + 1 if self.is_suspicious(report.loss_nats) else 0
         if math.isfinite(report.loss_nats) and self.n_suspicious < 2:
             return
         kept = ""
@@ -480,6 +542,10 @@ class Loop:
             f"training diverged: the loss is {report.loss_nats:.4g} after {report.tokens:,} tokens, at a learning rate "
             f"of {report.learning_rate:.3g}; lower --learning-rate, or raise --warmup or --batch-size{kept}"
         )
+
+    def is_suspicious(self, nats: float) -> bool:
+        """Whether a loss is no number, or far above what knowing nothing costs."""
+        return not math.isfinite(nats) or nats > DIVERGED * self.baselines.get("ln V", math.inf)
 
     def is_evaluation_due(self) -> bool:
         """Whether the next equal part of the budget has begun, and time is left for an evaluation."""
@@ -506,20 +572,37 @@ class Loop:
         if self.held_out_batches is None:
             self.held_out_batches = [tensors(batch) for batch in self.family.held_out(self.text)]
         total, n_all = 0.0, 0
+        parts: dict[str, float] = {}
+        carried = self.nothing_carried(len(self.held_out_batches[0].ids)) if self.held_out_batches else None
         was_training = self.network.training
         self.network.eval()
         with torch.no_grad():
             for batch in self.held_out_batches:
-                rows = self.rows(batch)
-                for start in range(0, len(batch.ids), rows):
-                    micro = cut(batch, start, min(start + rows, len(batch.ids)))
+                stop = 0
+                while stop < len(batch.ids):
+                    start, stop = stop, min(stop + self.rows(batch), len(batch.ids))
+                    micro = cut(batch, start, stop)
                     if not (n_micro := n_predictions(micro)):
                         continue
-                    with self.casting():
-                        total += float(self.eager_loss(moved(micro, self.device)).mean) * n_micro
+                    remembered = self.remembered(carried, start, stop)
+                    loss = self.fitting(batch, stop - start, partial(self.held_out_loss, micro, remembered))
+                    if loss is None:
+                        stop = start
+                        continue
+                    for kept, new in zip(carried or (), loss.state or (), strict=True):
+                        kept[start:stop] = new
+                    total += float(loss.mean) * n_micro
+                    for name, part in loss.parts.items():
+                        parts[name] = parts.get(name, 0.0) + float(part) * n_micro
                     n_all += n_micro
         self.network.train(was_training)
+        self.held_out_parts = {name: nats / n_all for name, nats in parts.items()} if len(parts) > 1 else {}
         return total / n_all if n_all else None
+
+    def held_out_loss(self, micro: Any, remembered: tuple[Any, ...]) -> Any:
+        """What the family says of some rows of the held-out text."""
+        with self.casting():
+            return self.eager_loss(moved(micro, self.device), *remembered)
 
     # --- what is kept
 
@@ -535,18 +618,21 @@ class Loop:
         self.job.state = state
         self.job.optimizer = self.optimizer.state_dict()
         self.job.scale = self.scaler.state_dict() if self.precision.scales else None
+        self.job.carried = None if self.carried is None else self.carried._asdict()
         self.job.model.record |= account(state, self.tokens(), self.text.n_tokens, finished=finished)
         if self.job.held_out:
             self.job.model.record["held_out_nats"] = {
                 "before": self.job.held_out[0][1],
                 "last": self.job.held_out[-1][1],
-            }
+            } | ({"parts": self.held_out_parts} if self.held_out_parts else {})
 
     def checkpoint(self) -> None:
         """Keeps where the run stands, if there is a place for it; the clock of the budget stands still meanwhile."""
         began = time.monotonic()
         self.settle(finished=False)
-        if self.place is not None and self.is_sound():
+        if self.place is not None and not self.is_sound():
+            self.progress.say("no checkpoint is written: the loss is far above what knowing nothing costs, or no number")
+        elif self.place is not None:
             self.progress.say(f"writing a checkpoint to {self.place.name}")
             with uninterrupted():
                 self.job.write(self.place)
@@ -554,9 +640,40 @@ class Loop:
             self.began += time.monotonic() - began
 
     def is_sound(self) -> bool:
-        """Whether losses and weights are numbers: what is not is never kept in the place of what is."""
-        weights = self.network.parameters()
-        return math.isfinite(self.state.loss_nats) and all(bool(weight.isfinite().all()) for weight in weights)
+        """Whether loss and weights are as they should be: what is not is never kept in the place of what is."""
+        n_pairs = self.state.n_pairs - self.reported.n_pairs
+        latest = (self.state.loss_nats - self.reported.loss_nats) / max(1, n_pairs)
+        if self.n_suspicious or self.is_suspicious(latest):
+            return False
+        return all(bool(weight.isfinite().all()) for weight in self.network.parameters())
+
+
+class TooLargeError(FirthError):
+    """The memory of the device does not hold a network, or not one row of a batch."""
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether it says that memory is full, for which MPS and the processor have no type of their own."""
+    signs = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
+
+
+@contextmanager
+def telling_too_large(device: torch.device) -> Iterator[None]:
+    """A block whose full memory, where no batch can be halved any more, is told in a sentence.
+
+    Raises:
+        TooLargeError: the memory of `device` is full.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TooLargeError(
+            f"the memory of {said(device)} does not hold the network, its gradients and the optimiser's means; choose a "
+            "smaller --preset"
+        ) from error
 
 
 class _Found(NamedTuple):
@@ -565,6 +682,7 @@ class _Found(NamedTuple):
     nats: Tensor  # (1 + number of parts,) the mean of the whole batch, and of each part
     names: list[str]  # of the parts
     n_predictions: int
+    carried: Any  # what the network remembers of it
 
 
 class _Sums:
@@ -610,7 +728,9 @@ def moved(batch: Any, device: torch.device) -> Any:
 
 
 def n_predictions(batch: Any) -> int:
-    """How many tokens a batch has to predict."""
+    """How many tokens a batch has to predict; where it is read both ways, of either."""
+    if hasattr(batch, "forward"):
+        return int(batch.forward.numel()) if batch.weights is None else round(float(batch.weights.sum()))
     if hasattr(batch, "masked"):
         return len(batch.masked) if batch.weights is None else round(float(batch.weights.sum()))
     return int(batch.ids[:, 1:].numel() if batch.lengths is None else (batch.lengths - 1).clamp(min=0).sum())
@@ -621,6 +741,8 @@ def cut(batch: Any, first: int, stop: int) -> Any:
     n_rows, n_columns = batch.ids.shape
     if (first, stop) == (0, n_rows):
         return batch
+    if hasattr(batch, "forward"):
+        return _cut_both_ways(batch, first, stop)
     rows = {name: x[first:stop] for name, x in batch._asdict().items() if isinstance(x, Tensor) and len(x) == n_rows}
     if hasattr(batch, "masked"):
         inside = (batch.masked >= first * n_columns) & (batch.masked < stop * n_columns)
@@ -629,6 +751,25 @@ def cut(batch: Any, first: int, stop: int) -> Any:
         }
         rows["masked"] = batch.masked[inside] - first * n_columns
     return batch._replace(**rows)
+
+
+def _cut_both_ways(batch: Any, first: int, stop: int) -> Any:
+    """Rows `first` to `stop` of a batch that brings its own words along, and those words alone."""
+    names = ("forward", "backward", "forward_targets", "backward_targets", "weights")
+    rows = {name: getattr(batch, name)[first:stop] for name in names if getattr(batch, name) is not None}
+    words, places = torch.unique(torch.stack([rows["forward"], rows["backward"]]), return_inverse=True)
+    rows |= {"forward": places[0], "backward": places[1], "characters": batch.characters[words]}
+    return batch._replace(**rows)
+
+
+def rows_of(carried: Any, first: int, stop: int) -> Any:
+    """Rows `first` to `stop` of what a network remembers."""
+    return carried._make(tensor[first:stop] for tensor in carried)
+
+
+def _weight(part: str) -> float:
+    """How much a part counts in what is descended: ELMo's two directions are halves of it."""
+    return 0.5 if part in ("forward", "backward") else 1.0
 
 
 def _share(part: str, micro: Any, n_rows: int, n_all: int) -> float:
@@ -698,8 +839,19 @@ class _Failed(NamedTuple):
     error: BaseException
 
 
-def measured_speed(family: Any, text: Any, pieces: Pieces, device: torch.device, seconds: float) -> float:
-    """Tokens a second that `family` trains on here, by the median step of about so many seconds after a first one."""
+def measured_speed(family: Any, text: Any, pieces: "Pieces | Words", device: torch.device, seconds: float) -> float:
+    """Tokens a second that `family` trains on here, by the median step of about so many seconds after a first one.
+
+    0 where the memory does not hold it.
+    """
+    try:
+        with telling_too_large(device):
+            return _measured_speed(family, text, pieces, device, seconds)
+    except TooLargeError:
+        return 0.0
+
+
+def _measured_speed(family: Any, text: Any, pieces: "Pieces | Words", device: torch.device, seconds: float) -> float:
     if device.type == "cpu":
         keep_freed_memory()
     network = family.network(pieces.n_entries, 0)

@@ -44,7 +44,7 @@ def chosen_device(asked: str | None = None) -> torch.device:
     """The device to train on: CUDA, else Apple's MPS, else the processor; or the one that was asked for.
 
     Raises:
-        UsageError: a device that is not there.
+        UsageError: a device that is not there, or one and the same for several processes.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if asked is None or asked == "auto":
@@ -55,6 +55,11 @@ def chosen_device(asked: str | None = None) -> torch.device:
         raise UsageError(f"device '{printable(asked)}' asked for; here there is {found}")
     if name != "cuda":
         return torch.device(name)
+    if number and int(os.environ.get("LOCAL_WORLD_SIZE", world().size)) > 1:
+        raise UsageError(
+            f"device '{printable(asked)}' asked for by several processes of a machine, and each takes a GPU of its own: "
+            "--device cuda, or leave it out; CUDA_VISIBLE_DEVICES says which GPUs there are"
+        )
     if not number:
         number = str(world().local_rank)
     if not number.isdecimal() or int(number) >= torch.cuda.device_count():
@@ -62,10 +67,15 @@ def chosen_device(asked: str | None = None) -> torch.device:
     return torch.device("cuda", int(number))
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a CUDA device has tensor cores for bf16: from compute capability 8.0 on."""
+    return torch.cuda.get_device_properties(device).major >= 8
+
+
 def chosen_precision(device: torch.device) -> Precision:
     """bf16 where the device multiplies it fast; else fp16 with loss scaling on CUDA, and fp32 elsewhere."""
     if device.type == "cuda":
-        if torch.cuda.is_bf16_supported(including_emulation=False):
+        if multiplies_bf16(device):
             return Precision(torch.bfloat16, "which this GPU multiplies")
         return Precision(torch.float16, "this GPU has no bf16", scales=True)
     if device.type == "cpu":

@@ -26,6 +26,8 @@ OURS = (
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",
+    "options.json",
+    "weights.hdf5",
     "vocab.json",
     "merges.txt",
 )
@@ -91,19 +93,31 @@ def appearing(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def interrupt(number: int, frame: object) -> None:
+    """Handles a signal as Python handles Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back while the block runs; it takes effect at the end of the outermost such block."""
+    """Holds Ctrl-C back while the block runs, and SIGTERM where it is to do the same.
+
+    They take effect at the end of the outermost such block.
+    """
     global _held
     if _held is not None or threading.current_thread() is not threading.main_thread():
         yield  # signals come to the main thread alone
         return
     _held = held = []
-    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    numbers = [signal.SIGINT]
+    if signal.getsignal(signal.SIGTERM) is interrupt:
+        numbers.append(signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
         _held = None
     if held:
         raise KeyboardInterrupt

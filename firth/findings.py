@@ -20,8 +20,8 @@ class Pace(NamedTuple):
     """How fast a family of whole words trains here.
 
     Attributes:
-        words_per_second: On a sample of the corpus, without compiling.
-        epochs: What `training.default_epochs` says of the corpus.
+        words_per_second: On a sample of the corpus, without compiling; of GloVe, what is to be expected of all of it.
+        epochs: Those of a training that is told no budget.
         seconds: What they take.
     """
 
@@ -31,15 +31,16 @@ class Pace(NamedTuple):
 
 
 class PiecesPace(NamedTuple):
-    """How fast a family that reads pieces of words trains here, in the size that the default budget suffices for.
+    """How fast a contextual family trains here, in the size that the default budget suffices for.
 
     Attributes:
         size: The preset; see `budget.chosen_size`.
-        tokens_per_second: Pieces, on a sample of the corpus.
-        n_tokens: Pieces that the corpus has, told from the sample.
+        tokens_per_second: On a sample of the corpus.
+        n_tokens: Of the corpus; pieces are told from the sample.
         seconds: What one pass over the corpus takes.
         minutes: The default budget.
         epochs: Passes over the corpus in it.
+        unit: What a token is.
     """
 
     size: str
@@ -48,6 +49,7 @@ class PiecesPace(NamedTuple):
     seconds: float
     minutes: float
     epochs: float
+    unit: str = "pieces"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class Inspection:
         n_pruned_tokens: The words that were of these types.
         remarks: What else training says of the reading: files passed over, named twice, records without text.
         paces: By family of whole words.
-        pieces_paces: By family that reads pieces of words.
+        pieces_paces: By contextual family.
         unmeasured: By family, why its pace is in neither.
         threads: That the paces were measured with.
         findings: What to mend.

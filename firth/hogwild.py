@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -27,11 +27,15 @@ from firth.budget import (
 from firth.errors import FirthError, UsageError
 from firth.families.family import Family, Step
 from firth.files import printable, replacing, uninterrupted
+from firth.formats import safetensors
 from firth.model import CONTEXTUAL, Model, Words, load, versions
 from firth.progress import Progress
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import Vocabulary
 from firth.windows import Stream
+
+TRAINED: Final = "network.safetensors"
+"""In a checkpoint, what is trained, where a model keeps less than that."""
 
 
 @dataclass
@@ -59,8 +63,7 @@ class Run:
             )
             network = family.network(vocabulary, seed)
             rows = vocabulary.rows(base.vocabulary.words)
-            for new, old in zip(network, base.network, strict=True):
-                new[rows] = old
+            family.go_on(network, rows, base.network, base.family)
         record = {
             "finished": False,
             "corpus": {
@@ -79,7 +82,7 @@ class Run:
             "versions": versions(),
         }
         if base is not None:
-            record["base"] = base.record
+            record["base"] = base.origin()
         segmentation = encoded.segmentation if base is None else base.segmentation
         return cls(Model(family, Words(vocabulary, segmentation), network, record), budget, seed, State())
 
@@ -90,17 +93,27 @@ class Run:
         if model.family.name in CONTEXTUAL:
             raise UsageError(f"the run in {printable(str(folder))} is one of {model.family.name}")
         mapped: Any = model.network
-        model.network = mapped._make(np.array(table) for table in mapped)
+        trained = folder / TRAINED
         try:
+            if trained.is_file():
+                model.network = model.family.from_tensors(safetensors.read(trained))
+                if any(len(table) != len(model.vocabulary) for table in model.network):
+                    raise ValueError(f"{TRAINED} has other rows than the vocabulary")
+            else:
+                model.network = mapped._make(np.array(table) for table in mapped)
             state = State(**json.loads((folder / "state.json").read_bytes()))
             return cls(model, Budget(**model.record["budget"]), model.record["seed"], state)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
             raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
 
     def write(self, place: Path) -> None:
         """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
+        model = self.model
+        kept = model.family.kept(model.network)
         with checkpoint(place, self.state) as folder:
-            self.model.write(folder)
+            Model(model.family, model.tokens, kept, model.record, model.log).write(folder)
+            if kept is not model.network:
+                safetensors.write(folder / TRAINED, model.network._asdict())
             with replacing(folder / "state.json") as file:
                 json.dump(self.state._asdict(), file)
 
@@ -310,7 +323,7 @@ class Loop:
                 "lower learning_rate, or block and noise_pool"
             )
         self.job.model.log.append(report.entry())
-        advance(fraction, tokens, f"loss {report.loss_nats:.4f} nats")
+        advance(fraction, tokens, f"loss {report.loss_nats:.4f} {self.job.model.family.loss_unit}")
         if self.on_report is not None:
             self.on_report(report)
 

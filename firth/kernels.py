@@ -27,7 +27,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from firth.tiles import CODE, LANES, add_2, add_4, combine_2, combine_4, prefetch, score_tile
+from firth.tiles import (
+    CODE,
+    LANES,
+    adapt_row,
+    add_2,
+    add_4,
+    combine_2,
+    combine_4,
+    prefetch,
+    prefetch_to_read,
+    score_rows,
+    score_tile,
+)
 
 # "reassoc" and its kin let sums be vectorised; NaN and infinity keep their meaning, so that a diverged run is seen.
 compiled: Callable[..., Any] = njit(
@@ -45,6 +57,7 @@ compiled_anew: Callable[..., Any] = njit(
 
 float32 = np.float32
 int32 = np.int32
+int64 = np.int64
 uint64 = np.uint64
 UNIT = float32(2.0**-24)  # 24 random bits to a float32 in [0, 1)
 
@@ -639,5 +652,192 @@ def cbow_hierarchical_softmax(dim: int) -> Callable[..., tuple[float, int]]:
                             table[rows[position], k] += share * hidden_step[k]
                 total_pairs += 1
         return loss / learning_rate, total_pairs
+
+    return step  # type: ignore[no-any-return]
+
+
+# GloVe
+
+TOGETHER = 8  # entries of a word whose gradients make one step
+SEVEN_TENTHS = int32(0x3F3504F3)  # the bits of sqrt(1/2)
+LOWER_HALF = 4294967296.0
+
+
+@compiled
+def stride_of(n: int) -> int:
+    """A step that leads over all of n places before it comes back to the first: n's golden section, or soon after."""
+    stride = max(1, int(n * 0.618))
+    while True:
+        a, b = stride, n
+        while b:
+            a, b = b, a % b
+        if a == 1:
+            return stride
+        stride += 1
+
+
+class Entries(NamedTuple):
+    """Working memory for the entries of one word, in the order of training, filled up to a multiple of TOGETHER."""
+
+    columns: Any  # int32
+    logs: Any  # of the counts
+    weights: Any  # f(count); 0 of what fills up
+    scratch: Any  # float32
+    bits: Any  # int32
+    power: Any  # float32 view of bits
+
+
+@compiled
+def entries_memory(n: int) -> Entries:
+    """`Entries` for at most n."""
+    n += TOGETHER
+    bits = np.empty(n, int32)
+    return Entries(
+        np.empty(n, int32),
+        np.empty(n, float32),
+        np.empty(n, float32),
+        np.empty(n, float32),
+        bits,
+        bits.view(float32),
+    )
+
+
+@compiled
+def lay_entries(
+    into: Entries, counts: Any, begin: int, n: int, key: Any, share: Any, log_x_max: Any, power: Any
+) -> int:
+    """Lays out n entries from `begin` on: from one that `key` decides, in steps of `stride_of`. Returns the length.
+
+    f(x) = min(1, (x / x_max) ** power). log is Cephes' logf, exp its expf, in the form of `logistic_losses`.
+    """
+    place = int64(((key >> uint64(32)) * uint64(n)) >> uint64(32))
+    stride = stride_of(n)
+    for e in range(n):
+        entry = begin + place
+        into.columns[e] = int32(counts[entry, 0])
+        into.power[e] = float32((counts[entry, 1] + LOWER_HALF * counts[entry, 2]) * share)
+        place += stride
+        if place >= n:
+            place -= n
+    filled = (n + TOGETHER - 1) // TOGETHER * TOGETHER
+    for e in range(n, filled):
+        into.columns[e] = into.columns[n - 1]
+        into.power[e] = float32(1.0)
+    for e in range(filled):  # x = m 2^doublings, m from sqrt(1/2) to sqrt(2)
+        doublings = (into.bits[e] - SEVEN_TENTHS) >> int32(23)
+        into.bits[e] -= doublings << int32(23)
+        into.scratch[e] = float32(doublings)
+    for e in range(filled):
+        z = into.power[e] - float32(1.0)
+        p = float32(7.0376836292e-2)
+        p = p * z + float32(-1.1514610310e-1)
+        p = p * z + float32(1.1676998740e-1)
+        p = p * z + float32(-1.2420140846e-1)
+        p = p * z + float32(1.4249322787e-1)
+        p = p * z + float32(-1.6668057665e-1)
+        p = p * z + float32(2.0000714765e-1)
+        p = p * z + float32(-2.4999993993e-1)
+        p = p * z + float32(3.3333331174e-1)
+        p = p * z * z * z - into.scratch[e] * float32(2.12194440e-4) - float32(0.5) * z * z
+        into.logs[e] = z + p + into.scratch[e] * float32(0.693359375)
+    for e in range(filled):
+        x = max(min(power * (into.logs[e] - log_x_max), float32(0.0)), float32(-80.0))
+        k = int32(x * float32(1.44269504) - float32(0.5))
+        r = x - float32(k) * float32(0.693359375) + float32(k) * float32(2.12194440e-4)
+        p = float32(1.9875691500e-4)
+        p = p * r + float32(1.3981999507e-3)
+        p = p * r + float32(8.3334519073e-3)
+        p = p * r + float32(4.1665795894e-2)
+        p = p * r + float32(1.6666665459e-1)
+        p = p * r + float32(5.0000001201e-1)
+        into.scratch[e] = p * r * r + r + float32(1.0)
+        into.bits[e] = (k + int32(127)) << int32(23)
+    for e in range(filled):
+        into.weights[e] = into.scratch[e] * into.power[e]
+    for e in range(n, filled):
+        into.weights[e] = float32(0.0)
+    return filled
+
+
+@compiled_anew
+def descend_row(
+    own: Any,
+    other: Any,
+    squares: Any,
+    row: int,
+    one_at: int,
+    by: Entries,
+    filled: int,
+    clip: Any,
+    rate: Any,
+    vectors: Any,
+) -> float:
+    """Moves one row by its entries, TOGETHER at a time, the rows of `other` being as they are; returns the loss.
+
+    A row holds the vector, its bias, and a 1 that meets the other bias: the score is their product. `one_at` is where
+    the 1 of `own` stands, which does not move.
+    """
+    width = len(vectors) * LANES
+    scores = np.empty(TOGETHER, float32)
+    slopes = np.empty(TOGETHER, float32)
+    loss = 0.0
+    for start in range(0, filled, TOGETHER):
+        if start + TOGETHER < filled:
+            for e in range(start + TOGETHER, start + 2 * TOGETHER):
+                for k in range(0, width, 16):
+                    prefetch_to_read(other, int(by.columns[e]) * width + k)
+        score_rows(own, row, other, by.columns, start, scores, vectors)
+        for i in range(TOGETHER):
+            residual = scores[i] - by.logs[start + i]
+            slope = by.weights[start + i] * residual
+            loss += slope * residual
+            slopes[i] = rate * min(max(slope, -clip), clip)
+        adapt_row(own, squares, row, other, by.columns, start, slopes, vectors)
+        own[row, one_at] = float32(1.0)
+    return 0.5 * loss
+
+
+@cache
+def weighted_squares(dim: int) -> Callable[..., tuple[float, int]]:
+    """The step of GloVe, compiled for this `dim`: every word of a batch, in both tables, by all of its entries.
+
+    It changes the four tables in place; it returns the loss, summed over the entries as either table meets them, and
+    their number. A row of `counts` is (column, lower half, upper half); `ends` are those of the rows. Where they are
+    symmetric, a word meets the same entries in either table, in the same order.
+    """
+    vectors, code = vectors_of(dim + 2), CODE
+
+    @compiled
+    def step(  # type: ignore[no-untyped-def]
+        words, contexts, word_squares, context_squares, rows, key,
+        counts, ends, counts_of_contexts, ends_of_contexts, is_symmetric, share, x_max, exponent, clip, rate,
+    ):  # fmt: skip
+        _ = code
+        longest = 0
+        for row in rows:
+            longest = max(longest, ends[row] - (ends[row - 1] if row else 0))
+            longest = max(longest, ends_of_contexts[row] - (ends_of_contexts[row - 1] if row else 0))
+        by = entries_memory(longest)
+        log_x_max, power = float32(np.log(x_max)), float32(exponent)
+        limit, speed = float32(clip), float32(rate)
+        loss = 0.0
+        total_pairs = 0
+        for row in rows:
+            begin = ends[row - 1] if row else 0
+            n = ends[row] - begin
+            filled = 0
+            if n:
+                filled = lay_entries(by, counts, begin, n, mix(key, row), share, log_x_max, power)
+                loss += descend_row(words, contexts, word_squares, row, dim + 1, by, filled, limit, speed, vectors)
+                total_pairs += n
+            if not is_symmetric:
+                begin = ends_of_contexts[row - 1] if row else 0
+                n = ends_of_contexts[row] - begin
+                if n:
+                    filled = lay_entries(by, counts_of_contexts, begin, n, mix(~key, row), share, log_x_max, power)
+            if n:
+                loss += descend_row(contexts, words, context_squares, row, dim, by, filled, limit, speed, vectors)
+                total_pairs += n
+        return loss, total_pairs
 
     return step  # type: ignore[no-any-return]

@@ -1,5 +1,6 @@
 """A trained model: family, vocabulary, network, and where it came from; a directory on disk."""
 
+import hashlib
 import json
 import os
 import platform
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from firth.characters import Characters
 from firth.errors import FirthError, UsageError
 from firth.families.family import from_settings, settings
-from firth.families.word2vec import Tables
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
 from firth.formats import safetensors, word2vec
 from firth.segmentation import Segmentation
@@ -33,7 +34,7 @@ def needing_torch(what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in ("torch", "tokenizers"):
+        if package not in ("torch", "tokenizers", "h5py"):
             raise
         raise FirthError(f"{what} needs {package}, which is not installed: pip install 'firth[contextual]'") from None
 
@@ -58,17 +59,36 @@ class _Families(Mapping[str, type]):
 
 
 FAMILIES: Final[Mapping[str, type]] = _Families(
-    {"skipgram": "skipgram.Skipgram", "cbow": "cbow.CBOW", "gpt": "gpt.GPT", "bert": "bert.BERT"}
+    {
+        "skipgram": "skipgram.Skipgram",
+        "cbow": "cbow.CBOW",
+        "glove": "glove.GloVe",
+        "elmo": "elmo.ELMo",
+        "gpt": "gpt.GPT",
+        "bert": "bert.BERT",
+    }
 )
 """The families that a directory may hold, by the name in its firth.json."""
 
-CONTEXTUAL: Final = frozenset({"gpt", "bert"})
-"""Those whose vectors depend on the context: they read pieces of words, and PyTorch trains them."""
+CONTEXTUAL: Final = frozenset({"elmo", "gpt", "bert"})
+"""Those whose vectors depend on the context: PyTorch trains them."""
 
-NETWORK: Final = ("dim", "n_layers", "n_heads", "n_positions", "n_segments", "norm", "activation", "norm_epsilon")
-"""The hyperparameters of GPT and BERT that say what their network is, and not how it is trained."""
+COUNTING: Final = frozenset({"glove"})
+"""Those that are trained on counts of pairs of words."""
+
+OF_PIECES: Final = frozenset({"gpt", "bert"})
+"""Those that read pieces of words."""
+
+NETWORK: Final = (
+    *("dim", "n_layers", "n_heads", "n_positions", "n_segments", "norm", "activation", "norm_epsilon"),
+    *("cell_dim", "character_dim", "filters", "n_highway", "max_characters", "cell_clip", "projection_clip"),
+    *("residual", "lstm"),
+)
+"""The hyperparameters of contextual families that say what their network is, and not how it is trained."""
 
 FORMAT: Final = 1
+_WORDS_AT_ONCE: Final = 1024  # through the character encoder
+_NO_WORD: Final = "!!!MAXTERMID"  # a line of bilm-tf's vocabularies
 
 
 class Words(NamedTuple):
@@ -77,13 +97,19 @@ class Words(NamedTuple):
     vocabulary: Vocabulary  # V words with their rows
     segmentation: Segmentation  # how text became words; queries are treated alike
 
+    @property
+    def n_entries(self) -> int:
+        """V, as pieces call it."""
+        return len(self.vocabulary)
+
 
 class Model:
     """What training leaves: the network, and all that is needed to use it and to go on.
 
     Attributes:
         family: The hyperparameters.
-        tokens: What the rows of the table stand for: `Words`, or the `Pieces` of GPT and BERT.
+        tokens: What the rows of the table stand for: `Words`, or the `Pieces` of GPT and BERT. A published ELMo may
+            come without words: then there are none, and any can be read.
         network: The two tables of a static family; the PyTorch module of a contextual one.
         record: How the model came about, as JSON: corpus fingerprint, budget spent, seed, versions, the mean
             loss over the last tenth of the budget and over all of it.
@@ -144,14 +170,15 @@ class Model:
     def vectors(self) -> Vectors:
         """The word vectors, a matrix for each layer.
 
-        Of a static model: one matrix (layer 0), which shares its memory with `table()`. Of GPT and BERT so far: one
-        matrix too, the token table, whose rows are pieces in the tokenizer's spelling (`play`, `##ing`), not yet
-        pooled to words; what stands in it is without context.
+        Of a static model: one matrix (layer 0), which shares its memory with `table()`. Of ELMo so far: one too, what
+        its character encoder makes of each word by itself. Of GPT and BERT so far: the token table, whose rows are
+        pieces in the tokenizer's spelling (`play`, `##ing`), not yet pooled to words; what stands in it is without
+        context.
         """
         if isinstance(self.tokens, Words):
             return Vectors(
                 self.vocabulary.words,
-                self.network.input[np.newaxis],
+                self.table()[np.newaxis],
                 counts=self.vocabulary.counts,
                 segmentation=self.segmentation,
                 provenance={"family": self.family.name, **self.record},
@@ -168,8 +195,12 @@ class Model:
     def table(self) -> NDArray[np.float32]:
         """(V, D): the weight matrix behind the one-hot input. A one-hot row times it is the lookup.
 
-        Rows are words; of GPT and BERT pieces, and behind them rows of padding.
+        Rows are words; of GPT and BERT pieces, and behind them rows of padding. ELMo has no such matrix: it is made
+        here, by spelling each word of the vocabulary to the character encoder, whose result both directions begin with
+        (the two halves of a row).
         """
+        if self.family.name == "elmo":
+            return _spelt(self.family, self.network, self.vocabulary.words)
         if isinstance(self.tokens, Words):
             table: NDArray[np.float32] = self.network.input
             return table
@@ -179,18 +210,27 @@ class Model:
     def output_table(self) -> NDArray[np.float32]:
         """(V, D) a vector for each word as it is predicted; of hierarchical softmax (V - 1, D), one for each node.
 
-        GPT and BERT predict with the table that they read with.
+        GPT and BERT predict with the table that they read with. ELMo has one for both directions, (V, D / 2).
         """
+        if self.family.name == "elmo":
+            of_words: NDArray[np.float32] = self.network.table.detach().cpu().float().numpy()[: self.network.n_entries]
+            return of_words
         if isinstance(self.tokens, Words):
             table: NDArray[np.float32] = self.network.output
             return table
         return self.table()
 
+    def origin(self) -> dict[str, Any]:
+        """What the record of a model that goes on from this one says of it: its own, and a hash of its table."""
+        table = np.ascontiguousarray(self.table())
+        return self.record | {"table": hashlib.blake2b(table.data, digest_size=16).hexdigest()}
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Writes the model's directory.
 
         Of every family firth.json, vectors.safetensors, vocabulary.tsv and log.jsonl; of GPT and BERT beside them what
-        transformers' AutoModel and AutoTokenizer read: config.json, model.safetensors, tokenizer.json and the like.
+        transformers' AutoModel and AutoTokenizer read: config.json, model.safetensors, tokenizer.json and the like; of
+        ELMo what AllenNLP and bilm-tf read: options.json, weights.hdf5, vocab.txt, and the output layer.
 
         It appears whole or not at all: it is written beside `path` and renamed.
 
@@ -205,7 +245,22 @@ class Model:
     def write(self, folder: Path) -> None:
         """Writes the model's files into `folder`, which exists."""
         description = {"format": FORMAT, "family": settings(self.family)}
-        if isinstance(self.tokens, Words):
+        if self.family.name in CONTEXTUAL:
+            self.__dict__.pop("vectors", None)  # of an earlier checkpoint
+        if self.family.name == "elmo":
+            from firth.formats import elmo_hdf5
+
+            elmo_hdf5.write(folder, self.family, self.network)
+            if self.network.n_entries:
+                elmo_hdf5.write_output(folder, self.network)
+            else:
+                description["predicts"] = False
+            if len(self.vocabulary):
+                with replacing(folder / "vocab.txt") as file:
+                    file.writelines(f"{word}\n" for word in self.vocabulary.words)
+                self._write_vectors(folder, description)
+            description["segmentation"] = self.segmentation.settings()
+        elif isinstance(self.tokens, Words):
             safetensors.write(folder / "vectors.safetensors", self.network._asdict())
             self.vocabulary.write(folder / "vocabulary.tsv")
             description["segmentation"] = self.segmentation.settings()
@@ -225,7 +280,8 @@ class Model:
         """Writes what `Vectors.load` reads, so that pieces are looked up as words are."""
         vectors = self.vectors
         safetensors.write(folder / "vectors.safetensors", {"vectors": vectors.array})
-        Vocabulary(vectors.words, np.ones(len(vectors), np.int64)).write(folder / "vocabulary.tsv")
+        counts = self.vocabulary.counts if isinstance(self.tokens, Words) else np.ones(len(vectors), np.int64)
+        Vocabulary(vectors.words, counts).write(folder / "vocabulary.tsv")
         segmentation = vectors.segmentation
         description["segmentation"] = segmentation.settings() if segmentation else None
 
@@ -235,24 +291,44 @@ class Model:
         raise UsageError(f"a {asked} asked of a {self.family.name} model, which reads pieces of words: model.pieces")
 
 
+def _spelt(family: Any, network: Any, words: Sequence[str]) -> NDArray[np.float32]:
+    """(V, D) what ELMo's character encoder makes of each word, twice: for either direction."""
+    import torch
+
+    spelling = Characters(limit=family.max_characters)
+    device = next(network.parameters()).device
+    vectors = np.empty((len(words), family.dim // 2), np.float32)
+    with torch.inference_mode():
+        for first in range(0, len(words), _WORDS_AT_ONCE):
+            some = slice(first, first + _WORDS_AT_ONCE)
+            characters = torch.from_numpy(spelling.table(words[some])).to(device)
+            vectors[some] = network.encoded(characters).cpu().numpy()
+    return np.concatenate([vectors, vectors], axis=1)
+
+
 def load(path: str | os.PathLike[str]) -> Model:
     """The model in a directory; static tables are mapped into memory, not read.
 
     A run that was interrupted has a checkpoint and no model yet: then the model is the checkpoint's, and
     `record["finished"]` is False. A published directory of BERT, GPT or GPT-2 (config.json, model.safetensors, a
-    tokenizer) is a model too; its record is empty but for its source.
+    tokenizer) is a model too, and so is one of ELMo (options.json, weights.hdf5, whatever stands before these names),
+    or one file of these two; its record is empty but for its source.
 
     Raises:
         FirthError: there is no model, a file of it is missing or damaged, or a newer firth wrote it.
     """
     path = Path(path)
     shown = printable(str(path))
+    if path.is_file() and path.suffix in (".hdf5", ".h5", ".json"):
+        return _load_elmo(path, {"source": path.name})
     if path.is_file():
         word2vec.refuse_foreign(path)
         raise FirthError(f"{shown} is a file, and a model is a directory; `firth.Vectors.load` reads files of vectors")
     folder = path if (path / "firth.json").is_file() else latest_checkpoint(path)
     if folder is None and (path / "config.json").is_file():
         return _load_published(path, None, {"source": path.name}, [])
+    if folder is None and any(path.glob("*.hdf5")):
+        return _load_elmo(path, {"source": path.name})
     if folder is None:
         there = "no such directory" if not path.is_dir() else "a directory without firth.json"
         raise FirthError(f"{shown} is no model: {there}; `firth train` makes one")
@@ -267,11 +343,16 @@ def load(path: str | os.PathLike[str]) -> Model:
         log = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
         digest = str(description.pop("pieces")["digest"]) if "pieces" in description else None
         words = Segmentation.from_settings(segmentation)
+        predicts = description.pop("predicts", True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FirthError(f"{shown} is not a whole model: {printable(str(error))}") from None
     if digest is not None:
         return _load_published(folder, family, description, log, digest)
+    if family.name == "elmo" and not predicts and not (folder / "vocabulary.tsv").exists():
+        return _load_elmo(folder, description, family, Words(Vocabulary([], []), words), log, predicts=False)
     vocabulary = Vocabulary.read(folder / "vocabulary.tsv")
+    if family.name == "elmo":
+        return _load_elmo(folder, description, family, Words(vocabulary, words), log, predicts=predicts)
     tensors = safetensors.read(folder / "vectors.safetensors")
     for name, due in family.shapes(vocabulary).items():
         tensor = tensors.get(name)
@@ -281,7 +362,57 @@ def load(path: str | os.PathLike[str]) -> Model:
                 f"{shown} is not a whole model: vectors.safetensors has {there} for '{name}', "
                 f"where the vocabulary and the family ask for float32 {due}"
             )
-    return Model(family, Words(vocabulary, words), Tables(tensors["input"], tensors["output"]), description, log)
+    tables = family.tables(*(tensors[name] for name in family.tables._fields))
+    return Model(family, Words(vocabulary, words), tables, description, log)
+
+
+def _load_elmo(
+    path: Path,
+    record: Mapping[str, Any],
+    family: Any = None,
+    words: Words | None = None,
+    log: Sequence[Mapping[str, Any]] = (),
+    *,
+    predicts: bool = True,
+) -> Model:
+    """The ELMo in a directory, or of a pair of files; `family` and `words` are None where it is not one of ours.
+
+    `predicts` is whether it has an output layer, which published ones have not.
+    """
+    shown = printable(str(path))
+    with needing_torch(f"the model {shown}"):
+        from firth.formats import elmo_hdf5
+
+        found = elmo_hdf5.find(path)
+        if found is None:
+            raise FirthError(f"{shown} is no whole ELMo: it takes an options.json and a weights.hdf5 beside each other")
+        published = elmo_hdf5.read(*found)
+        if family is None or words is None:
+            words = Words(_published_words(found[0].parent), Segmentation(method="space", lower=False))
+            return Model(published.family, words, published.network(published.family, 0, 0).eval(), record, log)
+        differing = [name for name in NETWORK if getattr(family, name, 0) != getattr(published.family, name, 0)]
+        if differing:
+            raise FirthError(
+                f"{shown} is not a whole model: firth.json and options.json differ in {', '.join(differing)}"
+            )
+        n_entries = len(words.vocabulary) if predicts else 0
+        network = published.network(family, n_entries, int(record.get("seed", 0)))
+        if n_entries:
+            elmo_hdf5.read_output(path, network)
+    return Model(family, words, network.eval(), record, log)
+
+
+def _published_words(folder: Path) -> Vocabulary:
+    """The words of a vocabulary as bilm-tf has it, a word a line, if there is one file of that kind in the folder."""
+    files = sorted(folder.glob("vocab*.txt"))
+    if len(files) != 1:
+        return Vocabulary([], [])
+    try:
+        lines = files[0].read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise FirthError(f"cannot read {printable(str(files[0]))}: {printable(str(error))}") from None
+    words = dict.fromkeys(word for line in lines if (word := line.strip()) and word != _NO_WORD)
+    return Vocabulary(list(words), np.ones(len(words), np.int64))
 
 
 def _load_published(

@@ -7,6 +7,7 @@ kernels are tested against, and are written to be read, not to be fast. Those of
     B batch; T tokens; V rows of the table
 """
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -120,6 +121,25 @@ def hierarchical_softmax(hidden: Floats, nodes: Floats, node_hidden: Integers, s
     return Loss(float(softplus(-scores).sum()), d_hidden, slopes * hidden[node_hidden])
 
 
+def weighted_squares(scores: Floats, counts: Floats, x_max: float, exponent: float) -> tuple[float, Floats]:
+    """Pennington, Socher & Manning 2014, equations 8 and 9, over P entries that are not 0; half of it, as GloVe has it.
+
+        sum over entries    f(x) (score - log x)^2 / 2,    f(x) = min(1, (x / x_max) ** exponent)
+
+    Args:
+        scores: (P,) w_i . c_j + b_i + b_j.
+        counts: (P,) x, above 0.
+        x_max: From here on an entry weighs 1.
+        exponent: Of x / x_max, below.
+
+    Returns:
+        The loss, and (P,) its derivative by each score.
+    """
+    weights = np.minimum(1.0, (counts / x_max) ** exponent)
+    residuals = scores - np.log(counts)
+    return float((weights * residuals**2).sum() / 2), weights * residuals
+
+
 def paths(tree: HuffmanTree, rows: Integers) -> tuple[Integers, Floats, Integers]:
     """The tree nodes on the way to each word of `rows`, one after another.
 
@@ -189,6 +209,99 @@ def masked_token(
 
     weights = hidden.new_ones(len(hidden)) if weights is None else weights
     return summed_cross_entropy(hidden, table, bias, targets, weights) / weights.sum()
+
+
+def next_word(
+    hidden: "Tensor", table: "Tensor", bias: "Tensor | None", targets: "Tensor", weights: "Tensor | None" = None
+) -> "Tensor":
+    """Peters et al. 2018, section 3.1, of one direction: the mean of -log P(word | those read before it), in nats.
+
+        P = softmax(hidden . table + bias)
+
+    Args:
+        hidden: (M, D) the last layer of a direction, which has not read the words to predict.
+        table: (V, D) of the output, which both directions share.
+        bias: (V,) or None.
+        targets: (M,) the words.
+        weights: (M,) how much each counts; None counts all alike.
+    """
+    return masked_token(hidden, table, bias, targets, weights)  # the same equation
+
+
+def log_uniform_sample(rng: np.random.Generator, n_candidates: int, n_entries: int) -> tuple[NDArray[np.int64], int]:
+    """(K,) different rows, rising, and how often was drawn until there were so many.
+
+        P(row k) = ln((k + 2) / (k + 1)) / ln(V + 1),  about Zipf's law where rows stand by falling count
+
+    Args:
+        rng: What draws.
+        n_candidates: K, well below V, or the drawing takes long.
+        n_entries: V.
+    """
+    drawn = np.empty(0, np.int64)
+    while True:
+        more = np.exp(rng.random(2 * n_candidates) * np.log(n_entries + 1)) - 1
+        drawn = np.concatenate([drawn, np.minimum(more.astype(np.int64), n_entries - 1)])  # 1.0 may be the rounded end
+        rows, firsts = np.unique(drawn, return_index=True)
+        if len(rows) >= n_candidates:
+            n_draws = int(np.sort(firsts)[n_candidates - 1]) + 1
+            return rows[firsts < n_draws], n_draws
+
+
+def log_expected_counts(rows: "Tensor", n_draws: "Tensor | int", n_entries: int) -> "Tensor":
+    """ln Q for each row, Q = 1 - (1 - P)^n_draws the chance to be in a sample of `log_uniform_sample`.
+
+    Args:
+        rows: Of any floating type, which the result has too.
+        n_draws: How often was drawn.
+        n_entries: V.
+    """
+    shares = (1 / (rows + 1)).log1p() / math.log(n_entries + 1)
+    return (-(n_draws * (-shares).log1p()).expm1()).log()
+
+
+def sampled_next_word(
+    hidden: "Tensor",
+    table: "Tensor",
+    bias: "Tensor",
+    targets: "Tensor",
+    candidates: "Tensor",
+    n_draws: "Tensor | int",
+    n_entries: int,
+    weights: "Tensor | None" = None,
+) -> "Tensor":
+    """`next_word` over each target and a sample of the words alone: Jean et al. 2015 (arXiv 1412.2007), section 3.
+
+        score(k) = hidden . table[k] + bias[k] - ln Q(k),  Q(k) the chance of k to be sampled
+
+    A sampled word that is a position's target counts once, as its target.
+
+    Args:
+        hidden: (M, D) the last layer of a direction.
+        table: (V, D).
+        bias: (V,).
+        targets: (M,) the words.
+        candidates: (K,) different rows, rising, the same for all positions.
+        n_draws: How often was drawn until there were K.
+        n_entries: Of the vocabulary that was drawn from.
+        weights: (M,) how much each counts; None counts all alike.
+    """
+    import torch
+    from torch.nn import functional
+
+    exact = torch.promote_types(hidden.dtype, torch.float32)
+    log_counts = [log_expected_counts(rows.to(exact), n_draws, n_entries) for rows in (candidates, targets)]
+    scores = functional.linear(hidden, functional.embedding(candidates, table)).to(exact)
+    scores = scores + (bias[candidates] - log_counts[0])  # (M, K)
+    of_target = (hidden * functional.embedding(targets, table)).to(exact).sum(1) + bias[targets] - log_counts[1]
+    places = torch.searchsorted(candidates, targets).clamp(max=len(candidates) - 1)[:, None]
+    is_target = candidates[places] == targets[:, None]
+    met = scores.gather(1, places).masked_fill(is_target, -math.inf)
+    others = scores.scatter(1, places, met).logsumexp(1)
+    nats = functional.softplus(others - of_target)
+    if weights is None:
+        return nats.mean()
+    return (nats * weights).sum() / weights.sum()
 
 
 def next_sentence(scores: "Tensor", is_random: "Tensor") -> "Tensor":

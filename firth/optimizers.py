@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from firth.blocks import decayed_and_not
 from firth.devices import chosen_precision
 
 COEFFICIENTS: Final = (3.4445, -4.7750, 2.0315)
@@ -150,6 +151,23 @@ class UncorrectedAdam(torch.optim.Optimizer):
             torch._foreach_add_(roots, group["eps"])
             torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_addcdiv_(weights, means, roots, -group["lr"])
+
+
+def optimizer_of(given: Any, network: nn.Module) -> torch.optim.Optimizer:
+    """What takes the steps of GPT and BERT, as their hyperparameters say; matrices alone decay.
+
+    Args:
+        given: Its `block_optimizer`, `adam` (GPT's is always corrected), `beta1`, `beta2`, `epsilon`, `weight_decay`.
+        network: Of that family.
+    """
+    shared: dict[str, Any] = {"lr": given.highest_rate, "betas": (given.beta1, given.beta2), "eps": given.epsilon}
+    if given.block_optimizer == "muon":
+        return Muon(muon_groups(network, given.weight_decay), **shared, muon_rate=given.muon_rate)
+    groups = decayed_and_not(network, given.weight_decay)
+    if getattr(given, "adam", "corrected") == "uncorrected":
+        return UncorrectedAdam(groups, **shared)
+    is_fused = all(weight.device.type in ("cpu", "cuda") for weight in network.parameters())
+    return torch.optim.AdamW(groups, **shared, fused=is_fused)
 
 
 def muon_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """How fast each family trains here, measured on some of a corpus, and how long it would take with all of it."""
 
+import math
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -12,13 +14,15 @@ from firth.budget import DEFAULT_MINUTES, MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT,
 from firth.errors import FirthError
 from firth.families.family import Family
 from firth.findings import Finding, Pace, PiecesPace
-from firth.model import CONTEXTUAL, FAMILIES, needing_torch
+from firth.model import CONTEXTUAL, COUNTING, FAMILIES, OF_PIECES, Words, needing_torch
 from firth.preparation import Preparation
 from firth.tokens import EncodedCorpus
+from firth.vocabulary import Vocabulary
 from firth.training import (
     block_weights,
     check_prepared_for_pieces,
     default_epochs,
+    pass_seconds,
     size_name,
     suited_pieces,
     words_per_second,
@@ -48,6 +52,9 @@ def words_paces(encoded: EncodedCorpus, threads: int) -> tuple[dict[str, Pace], 
             continue
         family: Family = FAMILIES[name]()
         try:
+            if name in COUNTING:
+                paces[name] = _counting_pace(family, encoded, threads)
+                continue
             pace = words_per_second(family, encoded, n_words, threads)
         except FirthError as error:
             return paces, [Finding(str(error), error.option)]
@@ -55,10 +62,46 @@ def words_paces(encoded: EncodedCorpus, threads: int) -> tuple[dict[str, Pace], 
     return paces, []
 
 
+def _counting_pace(family: Any, encoded: EncodedCorpus, threads: int) -> Pace:
+    """The pace of a family that counts pairs first: a pass takes time by the pairs that differ, not by the words.
+
+    These are counted on some of the corpus and on half of that, and taken to grow by the same power of the words up to
+    the whole of it: a little too many, since that power falls.
+
+    Raises:
+        FirthError: it cannot be trained on that corpus.
+    """
+    from firth import cooccurrences
+
+    vocabulary = Vocabulary.from_counts(
+        encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
+    )
+    n_words = min(MEASURED_WORDS, encoded.n_tokens)
+    n_pairs, counting = [], 0.0
+    with tempfile.TemporaryDirectory(prefix="firth-check-") as folder:
+        for part in [n_words] if n_words == encoded.n_tokens else [n_words // 2, n_words]:
+            path = Path(folder) / f"{part}"
+            began = time.monotonic()
+            with path.open("wb") as file:
+                cooccurrences.count(
+                    encoded, vocabulary, family.nearness, file, Path(folder), n_tokens=part, threads=threads
+                )
+            counting = time.monotonic() - began
+            with cooccurrences.Cooccurrences(path) as counts:
+                n_pairs.append(len(counts.entries))
+        with cooccurrences.Cooccurrences(path) as counts:
+            training = pass_seconds(family, encoded, counts, threads)
+    power = min(1.0, math.log2(n_pairs[-1] / n_pairs[0]))
+    passes = family.default_epochs
+    of_all = (encoded.n_tokens / n_words) ** power
+    seconds = counting * encoded.n_tokens / n_words + passes * training * of_all
+    return Pace(passes * encoded.n_tokens / max(seconds, 1e-3), passes, seconds)
+
+
 def pieces_paces(
     texts: Sequence[str], encoded: EncodedCorpus, threads: int
 ) -> tuple[dict[str, PiecesPace], dict[str, str]]:
-    """How fast each family that reads pieces trains, in the size that the default budget suffices for.
+    """How fast each contextual family trains, in the size that the default budget suffices for.
 
     The pieces are learnt from these texts alone, and counted in them. Those of the whole corpus know more words, and
     meet more that they do not know: the number of pieces in a word comes to about the same.
@@ -82,7 +125,10 @@ def pieces_paces(
         return {}, dict.fromkeys(names, str(error))
     for name in names:
         try:
-            paces[name] = _pieces_pace(FAMILIES[name], texts, encoded, threads)
+            if name in OF_PIECES:
+                paces[name] = _pieces_pace(FAMILIES[name], texts, encoded, threads)
+            else:
+                paces[name] = _words_pace_in_context(FAMILIES[name], encoded, threads)
         except FirthError as error:
             unmeasured[name] = str(error)
     return paces, unmeasured
@@ -103,28 +149,51 @@ def _pieces_pace(family: Any, texts: Sequence[str], encoded: EncodedCorpus, thre
     Raises:
         FirthError: it cannot be trained on that corpus.
     """
-    from firth import descent, devices
+    from firth import devices
 
     sizes = [getattr(family, name)() for name in _SIZES]
     check_prepared_for_pieces(encoded.preparation, sizes[0])
-    device = devices.chosen_device()
     with devices.on_threads(threads), _sampled(sizes[0], texts, encoded) as sample:
-        text = sizes[0].stream(sample.encoded)
         n_tokens = round(sample.pieces_per_word * encoded.n_tokens)
-        seconds = DEFAULT_MINUTES * 60
-        weights = [block_weights(size) for size in sizes]
-        speeds: list[float] = []
+        return _pace(sizes, sizes[0].stream(sample.encoded), sample.pieces, n_tokens, "pieces")
 
-        def tokens_of(size: int) -> float:
-            enough = TOKENS_PER_WEIGHT * weights[size]
-            is_hopeless = MOST_USEFUL_EPOCHS * n_tokens < enough or (speeds and speeds[-1] * seconds < enough)
-            if size and is_hopeless:  # since a larger network is no faster
-                return 0.0
-            speeds.append(descent.measured_speed(sizes[size], text, sample.pieces, device, _SECONDS_MEASURED))
-            return speeds[-1] * seconds
 
-        chosen, _ = chosen_size(weights, n_tokens, tokens_of)
-        speed = speeds[chosen]
+def _words_pace_in_context(family: Any, encoded: EncodedCorpus, threads: int) -> PiecesPace:
+    """The same of a family that reads whole words.
+
+    Raises:
+        FirthError: it cannot be trained on that corpus.
+    """
+    from firth import devices, streams
+
+    sizes = [getattr(family, name)() for name in _SIZES]
+    vocabulary = streams.vocabulary(encoded, min_count=sizes[0].min_count, max_size=sizes[0].max_size)
+    text = sizes[0].stream(encoded, vocabulary)
+    with devices.on_threads(threads):
+        return _pace(sizes, text, Words(vocabulary, encoded.segmentation), text.n_tokens, "words")
+
+
+def _pace(sizes: Sequence[Any], text: Any, tokens: "Pieces | Words", n_tokens: int, unit: str) -> PiecesPace:
+    """The pace in the largest of the sizes that the default budget suffices for."""
+    from firth import descent, devices
+
+    device = devices.chosen_device()
+    seconds = DEFAULT_MINUTES * 60
+    weights = [block_weights(size) for size in sizes]
+    speeds: list[float] = []
+
+    def tokens_of(size: int) -> float:
+        enough = TOKENS_PER_WEIGHT * weights[size]
+        is_hopeless = MOST_USEFUL_EPOCHS * n_tokens < enough or (speeds and speeds[-1] * seconds < enough)
+        if size and is_hopeless:  # since a larger network is no faster
+            return 0.0
+        speeds.append(descent.measured_speed(sizes[size], text, tokens, device, _SECONDS_MEASURED))
+        return speeds[-1] * seconds
+
+    chosen, _ = chosen_size(weights, n_tokens, tokens_of)
+    speed = speeds[chosen]
+    if not speed:
+        raise FirthError(f"the memory of {devices.said(device)} does not hold the smallest size")
     return PiecesPace(
         size=size_name(sizes[chosen]),
         tokens_per_second=speed,
@@ -132,6 +201,7 @@ def _pieces_pace(family: Any, texts: Sequence[str], encoded: EncodedCorpus, thre
         seconds=n_tokens / speed,
         minutes=DEFAULT_MINUTES,
         epochs=speed * seconds / max(1, n_tokens),
+        unit=unit,
     )
 
 

@@ -5,10 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Final, Literal, get_args, get_type_hints
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable
+
+_FILES: Final = ("user_words", "phrases")  # fields that name one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Preparation:
         inner: Characters that belong to a word where they stand between two letters of it: "'-" keeps don't whole.
         user_words: A file of words that Chinese text is cut by beside the dictionary's: a word a line, and a frequency
             and a tag behind it, if known.
+        phrases: A file of phrases, as `firth phrases` writes it: where their words stand together they become one.
         drop_duplicates: Leave out `lines` or `documents` whose words have all been met before in the same order.
         max_types: At most so many different words are counted at a time: beyond, the rarest so far are dropped.
     """
@@ -57,15 +60,16 @@ class Preparation:
     simplified: bool = False
     inner: str = ""
     user_words: Path | None = None
+    phrases: Path | None = None
     drop_duplicates: Literal["no", "lines", "documents"] = "no"
     max_types: int = 20_000_000
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a field's range (UsageError)."""
-        path: Any = self.user_words
         names: Any = self.keep
-        if isinstance(path, str):
-            object.__setattr__(self, "user_words", Path(path))
+        for name in _FILES:
+            if isinstance(path := getattr(self, name), str):
+                object.__setattr__(self, name, Path(path))
         if isinstance(names, str) or not all(isinstance(name, str) for name in names):
             asked = printable(repr(names))
             raise UsageError(f"keep is {asked}; it must be a tuple of names, as ('year', 'source')")
@@ -107,8 +111,9 @@ class Preparation:
 
     def settings(self) -> dict[str, Any]:
         """Plain values for a JSON file, from which `from_settings` makes an equal preparation."""
-        user_words = None if self.user_words is None else str(self.user_words)
-        return asdict(self) | {"keep": list(self.keep), "user_words": user_words}
+        paths = {name: getattr(self, name) for name in _FILES}
+        files = {name: None if path is None else str(path) for name, path in paths.items()}
+        return asdict(self) | {"keep": list(self.keep)} | files
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Preparation":
@@ -118,7 +123,7 @@ class Preparation:
             FirthError: settings that this version of firth does not know.
         """
         try:
-            path = settings.get("user_words")
-            return cls(**{**settings, "keep": tuple(settings["keep"]), "user_words": path and Path(path)})
+            files = {name: Path(path) for name in _FILES if (path := settings.get(name)) is not None}
+            return cls(**{**settings, "keep": tuple(settings["keep"]), **files})
         except (TypeError, KeyError, UsageError) as error:
             raise FirthError(f"no preparation is described there; a newer firth may have written it: {error}") from None

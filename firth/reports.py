@@ -72,8 +72,8 @@ def _times(found: Inspection) -> Iterator[str]:
     for name, pieces in found.pieces_paces.items():
         passes = f"{pieces.epochs:.1f} passes" if pieces.epochs >= 1 else f"{pieces.epochs:.0%} of it"
         yield (
-            f"{name}: size {pieces.size}, {pieces.tokens_per_second:,.0f} pieces/s; one pass over about "
-            f"{_rounded(pieces.n_tokens)} pieces in about {duration(pieces.seconds)}; {passes} in the "
+            f"{name}: size {pieces.size}, {pieces.tokens_per_second:,.0f} {pieces.unit}/s; one pass over about "
+            f"{_rounded(pieces.n_tokens)} {pieces.unit} in about {duration(pieces.seconds)}; {passes} in the "
             f"{pieces.minutes:g} minutes that are the default"
         )
     for reason, names in groupby(found.unmeasured, key=lambda name: found.unmeasured[name]):

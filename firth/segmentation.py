@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable
+from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.scripts import LETTERS, WITHOUT_SEGMENTER, WITHOUT_SPACES, Ranges
 from firth.userwords import UserWords, read_user_words
@@ -91,6 +92,7 @@ class Split(NamedTuple):
         visible_ends: (n_lines,) how many characters other than white space stand before it; a line that
             adds none is empty.
         n_visible: how many such characters there are in all, those behind the last line's end too.
+        names: what the phrases among the words are called, by their number: `codes` has them as they stand in the text.
     """
 
     codes: Codes
@@ -99,11 +101,15 @@ class Split(NamedTuple):
     line_ends: Positions
     visible_ends: Positions
     n_visible: int
+    names: Mapping[int, str] | None = None
 
     def words(self) -> list[str]:
         """The words in order, as strings."""
         text = _text(self.codes)
-        return [text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+        words = [text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+        for number, name in (self.names or {}).items():
+            words[number] = name
+        return words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +131,7 @@ class Segmentation:
             them U+2019 is read as ', with - U+2010 and U+2011 as -. Between characters that are words alone
             (Han by method `chinese`, see `characters`) they part, and method `space` needs none.
         user_words: words that Chinese is cut by beside rjieba's own, normalised as the text is.
+        phrases: words that become one where they stand together in a line, written as they are in the text.
     """
 
     method: Method
@@ -135,6 +142,7 @@ class Segmentation:
     simplified: bool = False
     inner: str = ""
     user_words: UserWords | None = None
+    phrases: Phrases | None = None
 
     def __post_init__(self) -> None:
         """Refuses unknown methods, forms and characters; fills in the segmenter."""
@@ -191,7 +199,7 @@ class Segmentation:
             cuts = cuts[in_word[cuts - 1] & (cuts > 0)]  # other cuts lie where a word begins anyway
             if len(cuts):
                 starts, ends = _merged(starts, cuts), _merged(ends, cuts)
-        return Split(
+        split = Split(
             codes=codes,
             starts=starts,
             ends=ends,
@@ -199,6 +207,7 @@ class Segmentation:
             visible_ends=newlines - np.searchsorted(spaces, newlines) + n_dropped[:-1],
             n_visible=len(codes) - len(spaces) + int(n_dropped[-1]),
         )
+        return split if self.phrases is None else _joined_words(split, self.phrases)
 
     def _normalized(self, text: str) -> tuple[Codes, Classes]:
         """The code points of `text` when normalised, and their classes; it has as many newlines as before."""
@@ -246,7 +255,8 @@ class Segmentation:
     def _cuts(self, codes: Codes, classes: Classes, spaces: Positions, newlines: Positions) -> Positions:
         """Where words begin inside or behind runs of letters, in order; where one begins anyway may be named."""
         if self.method == "chinese":
-            return _chinese_cuts(codes, classes, spaces, newlines, _chinese_cutter(self))
+            plain = self if self.phrases is None else replace(self, phrases=None)
+            return _chinese_cuts(codes, classes, spaces, newlines, _chinese_cutter(plain))
         if self.method == "characters":
             bearers = _bearers(classes)
             stands_alone = (bearers & _UNSPACED) != 0
@@ -268,6 +278,8 @@ class Segmentation:
             settings["segmenter"] = self.segmenter
         if self.user_words is not None:
             settings["user_words"] = self.user_words.settings()
+        if self.phrases is not None:
+            settings["phrases"] = self.phrases.settings()
         return settings
 
     @classmethod
@@ -275,10 +287,10 @@ class Segmentation:
         """The segmentation that `settings` were taken from; see `warning` where the segmenter differs now.
 
         Raises:
-            FirthError: settings that this version of firth does not know, or user words that were changed.
+            FirthError: settings that this version of firth does not know, or user words or phrases that were changed.
         """
         values = dict(settings)
-        user_words = values.pop("user_words", None)
+        user_words, phrases = values.pop("user_words", None), values.pop("phrases", None)
         kinds = {
             "method": str,
             "lower": bool,
@@ -291,7 +303,11 @@ class Segmentation:
         is_known = all(isinstance(value, kinds.get(name, ())) for name, value in values.items())
         if is_known and "method" in values and "lower" in values:
             try:
-                return cls(**values, user_words=None if user_words is None else UserWords.from_settings(user_words))
+                return cls(
+                    **values,
+                    user_words=None if user_words is None else UserWords.from_settings(user_words),
+                    phrases=None if phrases is None else Phrases.from_settings(phrases),
+                )
             except UsageError:
                 pass
         shown = printable(str(values))
@@ -366,7 +382,7 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
     is_chinese = segmentation.method == "chinese"
     if is_chinese:  # what rjieba finds are words; only the rest is looked at
         segmentation = replace(segmentation, method="words", segmenter=None, user_words=None)
-    split = segmentation.split(sample)
+    split = replace(segmentation, phrases=None).split(sample)
     letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
     han = _in_ranges(split.codes, LETTERS["Han"])
     kana = _in_ranges(split.codes, LETTERS["kana"])
@@ -396,6 +412,30 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
             )
         )
     return cautions
+
+
+def _joined_words(split: Split, phrases: Phrases) -> Split:
+    """The same with the phrases of each line as one word, from the beginning of its first to the end of its last."""
+    words = split.words()
+    firsts: list[int] = []
+    lasts: list[int] = []
+    line_ends: list[int] = []
+    names: dict[int, str] = {}
+    for start, stop in pairwise([0, *split.line_ends.tolist(), len(words)]):
+        found, ends = phrases.joined(words[start:stop])
+        first = start
+        for name, end in zip(found, ends, strict=True):
+            if start + end - first > 1:
+                names[len(firsts)] = name
+            firsts.append(first)
+            first = start + end
+            lasts.append(first - 1)
+        line_ends.append(len(firsts))
+    if not names:
+        return split
+    return split._replace(
+        starts=split.starts[firsts], ends=split.ends[lasts], line_ends=np.array(line_ends[:-1], np.int64), names=names
+    )
 
 
 def is_written_without_spaces(word: str) -> bool:

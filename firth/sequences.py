@@ -37,7 +37,7 @@ FEWEST_HELD_OUT: Final = 8192
 MOST_HELD_OUT: Final = 1 << 18
 LEAST_PART: Final = 16
 """Tokens of the shortest part of a document that a row ends with, so that a row has few parts; whole ones may be
-shorter."""
+shorter. A row that is no longer itself is one part."""
 _BLOCK_OF_UNIT: Final = 2.0**-53
 
 
@@ -194,7 +194,7 @@ def stream(
         raise FirthError(f"these pieces have no entry for {', '.join(missing)}, which BERT needs")
     firsts = np.concatenate([[0], pieces.document_ends[:-1]])
     stops = np.asarray(pieces.document_ends)
-    out, rest = _split(pieces, firsts, stops, layout)
+    out, rest = split(pieces.sentence_ends, firsts, stops, fewest=2 if layout == "pairs" else 1)
     shape: dict[str, Any] = {
         "pieces": pieces, "layout": layout, "context_length": context_length, "short_share": short_share
     }  # fmt: skip
@@ -225,28 +225,34 @@ def _check_pairs(pieces: EncodedPieces) -> None:
 _Ranges = tuple[NDArray[np.int64], NDArray[np.int64]]  # of sentences: first, and the one behind the last
 
 
-def _split(
-    pieces: EncodedPieces, firsts: NDArray[np.int64], stops: NDArray[np.int64], layout: Layout
+def split(
+    sentence_ends: NDArray[np.int64], firsts: NDArray[np.int64], stops: NDArray[np.int64], *, fewest: int
 ) -> tuple[_Ranges, _Ranges]:
-    """What is held out, and the rest."""
-    n = pieces.n_tokens
+    """What is held out of a corpus, and the rest.
+
+    Args:
+        sentence_ends: (n,) the position behind each sentence's last token.
+        firsts: (n_documents,) the first sentence of each document.
+        stops: (n_documents,) the one behind its last.
+        fewest: Documents that either part needs; 2 where sentences are paired, and then one of them has two or more.
+    """
+    n, n_sentences = int(sentence_ends[-1]), len(sentence_ends)
     due = min(MOST_HELD_OUT, max(HELD_OUT_SHARE * n, min(FEWEST_HELD_OUT, n / 20)))
     everything, nothing = (firsts, stops), (firsts[:0], stops[:0])
-    fewest = 2 if layout == "pairs" else 1
     if len(firsts) >= 2 * fewest:
-        lengths = np.diff(pieces.sentence_ends[stops - 1], prepend=0)
+        lengths = np.diff(sentence_ends[stops - 1], prepend=0)
         is_out = np.zeros(len(firsts), np.bool_)
         chosen = _held_out(lengths, due, fewest)
         is_out[chosen] = True
-        has_pairs = layout != "pairs" or all((stops - firsts)[part].max() > 1 for part in (is_out, ~is_out))
+        has_pairs = fewest < 2 or all((stops - firsts)[part].max() > 1 for part in (is_out, ~is_out))
         if has_pairs and lengths[is_out].sum() <= n / 4:
             return (firsts[is_out], stops[is_out]), (firsts[~is_out], stops[~is_out])
-    if layout == "pairs" or pieces.n_sentences < 2:
+    if fewest > 1 or n_sentences < 2:
         return nothing, everything
     last_end = n - due  # the end of the last document
-    sentence = int(np.searchsorted(pieces.sentence_ends, last_end, side="right"))
-    sentence = min(max(sentence, int(firsts[-1]) + (len(firsts) == 1)), pieces.n_sentences - 1)
-    if pieces.sentence_ends[sentence - 1] < 3 * n / 4:
+    sentence = int(np.searchsorted(sentence_ends, last_end, side="right"))
+    sentence = min(max(sentence, int(firsts[-1]) + (len(firsts) == 1)), n_sentences - 1)
+    if sentence_ends[sentence - 1] < 3 * n / 4:
         return nothing, everything
     document = int(np.searchsorted(stops, sentence, side="right"))
     kept = firsts < sentence
@@ -460,7 +466,7 @@ def plan_parts(text: Text, pass_number: int, seed: int) -> Parts:
     """
     first_length = text.context_length
     if pass_number:
-        first_length -= int(below(text.context_length - LEAST_PART, _key(seed, pass_number), 0))
+        first_length -= int(below(max(1, text.context_length - LEAST_PART), _key(seed, pass_number), 0))
     return Parts(*_parts(text.pieces.sentence_ends, text.firsts, text.stops, text.context_length, first_length))
 
 
@@ -469,12 +475,13 @@ def _parts(ends: Any, firsts: Any, stops: Any, context_length: int, first_length
     starts, lengths, rows = np.empty(1024, int64), np.empty(1024, int32), np.empty(1024, int64)
     n_parts = n_rows = 0
     left = first_length
+    least = min(LEAST_PART, context_length) - 2
     for document in range(len(firsts)):
         place = ends[firsts[document] - 1] if firsts[document] > 0 else 0
         stop = ends[stops[document] - 1]
         while place < stop:
             length = min(stop - place, left - 2)
-            if length < min(stop - place, LEAST_PART - 2):
+            if length < min(stop - place, least):
                 if n_rows == len(rows):
                     rows = _doubled(rows)
                 rows[n_rows] = n_parts

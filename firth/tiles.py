@@ -1,4 +1,4 @@
-"""Products of small matrices, a tile at a time in registers: the inner loops of negative sampling.
+"""Products of small matrices, a tile at a time in registers: the inner loops of negative sampling, and of GloVe.
 
 A tile of the result stays in the processor's registers while the loop runs over what it is summed from, so that a
 number once loaded serves several sums. LLVM's vectoriser finds that form for none of the products here; so each tile
@@ -31,6 +31,7 @@ _FLAGS: Final = ("reassoc", "contract", "nsz")  # a sum may be taken in any orde
 _FLOAT: Final = ir.FloatType()
 _VECTOR: Final = ir.VectorType(_FLOAT, LANES)
 _HALF: Final = ir.VectorType(_FLOAT, 4)
+_EIGHT: Final = ir.VectorType(_FLOAT, 8)
 _INT32: Final = ir.IntType(32)
 _PLACE: Final = ir.IntType(64)
 
@@ -124,19 +125,77 @@ add_2, add_4 = _sums_of_rows(2, adds=True), _sums_of_rows(4, adds=True)
 
 
 @written
-def prefetch(typing: Any, array: Any, at: Any) -> tuple[Any, Any]:
-    """Asks for the cache line of number `at`, to be written to: other work goes on until it is there."""
+def score_rows(
+    typing: Any, a: Any, row_a: Any, b: Any, rows_b: Any, first: Any, into: Any, vectors: Any
+) -> tuple[Any, Any]:
+    """into[:8] = a' b: one row of a by the 8 of b that rows_b (int32) names from number `first` on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, at = _given(context, builder, signature, arguments)
-        address = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [address, _INT32, _INT32, _INT32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
-        for_writing, keep, data = (ir.Constant(_INT32, number) for number in (1, 3, 1))
-        builder.call(function, [builder.bitcast(builder.gep(array, [at]), address), for_writing, keep, data])
+        a, row_a, b, rows_b, first, into, _ = _given(context, builder, signature, arguments)
+        width = ir.Constant(_PLACE, len(vectors) * LANES)
+        line = builder.gep(a, [builder.mul(row_a, width)])
+        lines = _named_rows(builder, b, rows_b, first, width)
+        sums = [_variable(builder, ir.Constant(_VECTOR, None)) for _ in lines]
+        with _every(builder, width, LANES) as k:
+            vector_a = _load(builder, line, k)
+            for one, line_b in zip(sums, lines, strict=True):
+                _add_product(builder, one, vector_a, _load(builder, line_b, k))
+        _store(builder, _sums_of_lanes(builder, [builder.load(one) for one in sums]), into, _EIGHT)
         return context.get_dummy_value()
 
-    return types.void(array, at), generate
+    return types.void(a, row_a, b, rows_b, first, into, vectors), generate
+
+
+@written
+def adapt_row(
+    typing: Any, a: Any, squares: Any, row_a: Any, b: Any, rows_b: Any, first: Any, weights: Any, vectors: Any
+) -> tuple[Any, Any]:
+    """One step of AdaGrad by 8 gradients, weights[i] * b[rows_b[first + i]]: their squares are added to a row of
+    `squares`, then their sum, divided by its root, is taken from the row of a.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, squares, row_a, b, rows_b, first, weights, _ = _given(context, builder, signature, arguments)
+        width = ir.Constant(_PLACE, len(vectors) * LANES)
+        line, line_of_squares = (builder.gep(table, [builder.mul(row_a, width)]) for table in (a, squares))
+        lines = _named_rows(builder, b, rows_b, first, width)
+        in_lanes = [_spread(builder, builder.load(builder.gep(weights, [ir.Constant(_PLACE, i)]))) for i in range(8)]
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        root = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32")  # type: ignore[no-untyped-call]
+        with _every(builder, width, LANES) as k:
+            total, square = None, _load(builder, line_of_squares, k)
+            for weight, line_b in zip(in_lanes, lines, strict=True):
+                part = builder.fmul(weight, _load(builder, line_b, k), flags=_FLAGS)
+                total = part if total is None else builder.fadd(total, part, flags=_FLAGS)
+                square = builder.fadd(square, builder.fmul(part, part, flags=_FLAGS), flags=_FLAGS)
+            _store(builder, square, builder.gep(line_of_squares, [k]), _VECTOR)
+            step = builder.fdiv(total, builder.call(root, [square]), flags=_FLAGS)
+            _store(builder, builder.fsub(_load(builder, line, k), step, flags=_FLAGS), builder.gep(line, [k]), _VECTOR)
+        return context.get_dummy_value()
+
+    return types.void(a, squares, row_a, b, rows_b, first, weights, vectors), generate
+
+
+def _prefetch(*, for_writing: bool) -> Any:
+    """The code that asks for the cache line of number `at`: other work goes on until it is there."""
+
+    @written
+    def prefetch(typing: Any, array: Any, at: Any) -> tuple[Any, Any]:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array, at = _given(context, builder, signature, arguments)
+            address = ir.IntType(8).as_pointer()
+            kind = ir.FunctionType(ir.VoidType(), [address, _INT32, _INT32, _INT32])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
+            writing, keep, data = (ir.Constant(_INT32, number) for number in (int(for_writing), 3, 1))
+            builder.call(function, [builder.bitcast(builder.gep(array, [at]), address), writing, keep, data])
+            return context.get_dummy_value()
+
+        return types.void(array, at), generate
+
+    return prefetch
+
+
+prefetch, prefetch_to_read = _prefetch(for_writing=True), _prefetch(for_writing=False)
 
 
 def _given(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
@@ -159,6 +218,15 @@ def _variable(builder: Any, value: Any) -> Any:
 def _row(builder: Any, base: Any, at: Any, stride: Any, number: int) -> Any:
     """The address of a row's first number."""
     return builder.gep(base, [builder.add(at, builder.mul(stride, ir.Constant(_PLACE, number)))])
+
+
+def _named_rows(builder: Any, base: Any, rows: Any, first: Any, width: Any) -> list[Any]:
+    """The addresses of the 8 rows that the numbers from `first` on name."""
+    found = []
+    for i in range(8):
+        row = builder.load(builder.gep(rows, [builder.add(first, ir.Constant(_PLACE, i))]))
+        found.append(builder.gep(base, [builder.mul(builder.zext(row, _PLACE), width)]))
+    return found
 
 
 @contextmanager

@@ -7,16 +7,18 @@ vocabulary that is made of them afterwards.
 import ctypes
 import hashlib
 import json
+import shutil
 import sys
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, Self, overload
+from typing import Any, BinaryIO, Final, Literal, NamedTuple, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ from firth.cutting import Cutters
 from firth.errors import FirthError, UsageError
 from firth.faults import Faults
 from firth.files import appearing, printable
+from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.segmentation import Caution, Segmentation, Split, choose, unsegmented
 
@@ -47,6 +50,20 @@ _SAMPLED_WORDS: Final = 1 << 13
 _SAMPLED_STRETCHES: Final = 1 << 7
 _BLOCKS_AHEAD: Final = 24  # so much is cut while the compiled code is loaded
 _BLOCKS_BETWEEN_TRIMS: Final = 32
+
+
+class JoinedPhrases(NamedTuple):
+    """What became of the phrases that were to be joined.
+
+    Attributes:
+        n_phrases: How many there are.
+        n_met: How many of them the corpus has.
+        n_words: How many words of the corpus are phrases now.
+    """
+
+    n_phrases: int
+    n_met: int
+    n_words: int
 
 
 class Types(Sequence[str]):
@@ -77,6 +94,10 @@ class Types(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         """The words in order."""
         return self._between(0, len(self))
+
+    def letters(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """All words' UTF-8, one behind the other, and where in it each of them ends."""
+        return np.frombuffer(self._utf8, np.uint8), self._ends
 
     def _between(self, first: int, stop: int) -> Iterator[str]:
         start = int(self._ends[first - 1]) if first else 0
@@ -112,6 +133,7 @@ class EncodedCorpus:
         n_duplicates: how many lines or documents were left out because their words had been met before.
         n_pruned_types: how many types were dropped because there were too many at a time.
         n_pruned_tokens: how many words of the corpus became the empty string for that.
+        joined: what became of the phrases; None where none were to be joined.
         fingerprint: a hash of types, tokens, lines and documents, in hexadecimal.
     """
 
@@ -144,6 +166,7 @@ class EncodedCorpus:
             self.n_duplicates: int = told["n_duplicates"]
             self.n_pruned_types: int = told["n_pruned_types"]
             self.n_pruned_tokens: int = told["n_pruned_tokens"]
+            self.joined = JoinedPhrases(**told["joined"]) if "joined" in told else None
             self.fingerprint: str = told["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FirthError(f"{printable(str(folder))} holds no whole encoded corpus: {error}") from None
@@ -177,6 +200,8 @@ class EncodedCorpus:
                 f"dropped: {self.n_pruned_types:,} types, {self.n_pruned_tokens:,} words of the corpus "
                 f"({self.n_pruned_tokens / self.n_tokens:.2%}); --max-types sets how many there may be"
             )
+        if self.joined is not None:
+            said.append(_account(self.joined, self.n_tokens))
         return said
 
     def kept(self) -> Iterator[tuple[str | None, ...]]:
@@ -246,6 +271,8 @@ def encode(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{printable(str(folder))} exists already; the encoded corpus needs a new place")
+    if segmentation is not None and segmentation.phrases is not None:
+        raise UsageError("phrases are joined in a corpus that is encoded already; encode it without them first")
     preparation = preparation or Preparation()
     with _reading(corpus):
         segmentation, reason, cautions = _settled(segmentation, corpus, preparation)
@@ -276,6 +303,80 @@ def encode(
         encoder.finish(description | {"layout_reason": corpus.layout_reason, "faults": vars(corpus.faults)})
     _trim()
     return EncodedCorpus(folder)
+
+
+def rewritten(
+    corpus: EncodedCorpus,
+    folder: Path,
+    lines: Iterable[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]],
+    types: Callable[[], tuple[Types, npt.NDArray[np.int64]]],
+    joined: Callable[[], JoinedPhrases],
+    *,
+    phrases: Phrases,
+    preparation: Preparation,
+) -> EncodedCorpus:
+    """The lines and documents of `corpus` in other words, in `folder`.
+
+    Args:
+        corpus: Encoded.
+        folder: A directory that does not exist. It appears whole or not at all.
+        lines: Words, and where lines end among them, a piece after the other; -1 is a word whose type was pruned.
+        types: Called when all lines are there: the types and how often each occurs.
+        joined: Called then too.
+        phrases: What the segmentation joins from now on.
+        preparation: What was asked for.
+
+    Raises:
+        FirthError: the folder cannot be written.
+    """
+    with _appearing(folder) as new, ExitStack() as stack:
+        type_ids, line_ends = (
+            _Column((new / _TYPE_IDS).open("w+b"), "<i4"),
+            _Column((new / _LINE_ENDS).open("wb"), "<i8"),
+        )
+        for column in (type_ids, line_ends):
+            stack.enter_context(closing(column))
+        for words, ends in lines:
+            line_ends.extend(ends + type_ids.n_numbers)
+            type_ids.extend(words)
+        found, counts = types()
+        utf8, type_ends = found.letters()
+        if n_pruned := type_ids.n_numbers - int(counts.sum()):  # the last type stands for them, as it did before
+            type_ids.change(lambda ids: np.where(ids < 0, len(type_ends), ids))
+            type_ends, counts = np.append(type_ends, len(utf8)), np.append(counts, n_pruned)
+        n_tokens, n_lines = type_ids.n_numbers, line_ends.n_numbers
+        stack.close()
+        for name in (_DOCUMENT_ENDS, _KEPT) if corpus.kept_names else (_DOCUMENT_ENDS,):
+            shutil.copyfile(corpus._folder / name, new / name)
+        (new / _TYPES).write_bytes(utf8.data)
+        (new / _TYPE_ENDS).write_bytes(type_ends.astype("<i8", copy=False).data)
+        (new / _COUNTS).write_bytes(counts.astype("<i8", copy=False).data)
+        told = json.loads((corpus._folder / _DESCRIPTION).read_bytes())
+        told |= {
+            "preparation": preparation.settings(),
+            "segmentation": replace(corpus.segmentation, phrases=phrases).settings(),
+            "n_types": len(type_ends),
+            "types_bytes": len(utf8),
+            "n_tokens": n_tokens,
+            "n_lines": n_lines,
+            "joined": joined()._asdict(),
+            "fingerprint": _fingerprint(new),
+        }
+        (new / _DESCRIPTION).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return EncodedCorpus(folder)
+
+
+def _account(joined: JoinedPhrases, n_tokens: int) -> str:
+    """What became of the phrases, in a sentence."""
+    if not joined.n_met:
+        return (
+            f"none of the {joined.n_phrases:,} phrases was met: their words must be those of the text, as they are "
+            "found there (--segment, --cased)"
+        )
+    return (
+        f"phrases: {joined.n_met:,} of {joined.n_phrases:,} were met, {joined.n_words:,} times "
+        f"({joined.n_words / n_tokens:.2%} of the words that there are now)"
+    )
 
 
 def _added(corpus: Corpus, cutters: Cutters, encoder: "_Encoder") -> Generator[tuple[int, int]]:

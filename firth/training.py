@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from firth import cache
 from firth import corpus as corpora
 from firth.budget import DEFAULT_MINUTES, Budget, Report, chosen_size
+from firth.characters import MARKS
 from firth.cutting import available_processors
 from firth.errors import FirthError, UsageError
 from firth.families.family import ContextualFamily, Family, answers_gensim_names, settings
 from firth.files import appearing, check_output, latest_checkpoint, printable, uninterrupted
 from firth.hogwild import Loop, Run
-from firth.model import CONTEXTUAL, NETWORK, Model, load, needing_torch, versions
+from firth.model import CONTEXTUAL, COUNTING, NETWORK, OF_PIECES, Model, Words, load, needing_torch, versions
+from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.segmentation import Segmentation, choose
@@ -25,6 +27,8 @@ from firth.tokens import EncodedCorpus
 from firth.userwords import read_user_words
 
 if TYPE_CHECKING:
+    from firth import descent
+    from firth.cooccurrences import Cooccurrences
     from firth.encoded import EncodedPieces
     from firth.pieces import Kind, Pieces
 
@@ -35,6 +39,7 @@ Cleaning = Literal["none", "plain"]
 LEAST_EPOCHS: Final = 5
 MOST_EPOCHS: Final = 20  # of a corpus of a million words or fewer
 SECONDS_MEASURED: Final = 2.0  # of each size's speed
+MOST_NATS: Final = 700.0  # whose perplexity is a number
 
 
 def default_epochs(n_tokens: int) -> int:
@@ -70,11 +75,13 @@ def train(
     add_words: int = 0,
     device: str | None = None,
     compile: Compile = "auto",
+    counts: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    memory: float | None = None,
 ) -> Model:
     """A model of `family`, trained on `corpus`.
 
     The result repeats to the bit for one seed and a budget of epochs or tokens: of a static family on one thread or if
-    it is to be `reproducible`, of GPT and BERT on a processor. Otherwise several threads of a static family write to
+    it is to be `reproducible`, of ELMo, GPT and BERT on a processor. Otherwise several threads of a static family write to
     the tables without locks, so that their order, and with it the last digits, differs from run to run.
 
     Args:
@@ -83,9 +90,9 @@ def train(
         corpus: A path, a folder, a pattern as "books/*.txt", several of them as `pathlib.Path`, or an iterable of
             strings or of lists of words; see `firth.corpus.read`.
         epochs: Budget: passes over the corpus; fractions are allowed.
-        tokens: Budget: raw words; of GPT and BERT, pieces.
+        tokens: Budget: raw words; of ELMo words and ends of sentences; of GPT and BERT, pieces.
         minutes: Budget: of training alone; counting and compiling do not count. Without any of the three:
-            `default_epochs`; for GPT and BERT `DEFAULT_MINUTES`.
+            `default_epochs`; for ELMo, GPT and BERT `DEFAULT_MINUTES`.
         threads: Trained on; by default all processors that the process may use.
         seed: Of all that is random.
         reproducible: The same seed gives the same bits. Of a static family, whatever the number of threads: one of
@@ -97,8 +104,8 @@ def train(
         resume: Go on with the unfinished run in `output`; family and seed must be those it began with, and so must
             the budget, or be left out.
         base: A model, or its directory, to go on from: its words keep their vectors, words that are new in `corpus`
-            get rows of their own. Text is cut into words as the base's was. Of GPT and BERT also a published
-            directory: its network and its tokenizer are gone on with.
+            get rows of their own. Text is cut into words as the base's was. Of ELMo, GPT and BERT also a published
+            directory: its network and, if it has one, its tokenizer are gone on with.
         cache_dir: Where the encoded corpus is kept for later runs; see `firth.cache.place`.
         progress: Shows how far the work is; by default nothing is shown.
         on_report: Called about once a second, and at the end, from the calling thread.
@@ -109,8 +116,11 @@ def train(
         cleaning: Of pieces that are learnt: `plain` makes curly quotes, dashes and ellipses plain.
         add_words: Of GPT and BERT with a base: so many of the corpus' frequent words that the base's tokenizer parts
             become pieces; the row of each begins as the mean of its parts'.
-        device: Of GPT and BERT: `cuda`, `cuda:1`, `mps` or `cpu`; by default the fastest there is.
+        device: Of ELMo, GPT and BERT: `cuda`, `cuda:1`, `mps` or `cpu`; by default the fastest there is.
         compile: Of GPT and BERT: whether torch.compile is used; `auto` where it pays.
+        counts: Of GloVe: a file of co-occurrence counts, or several, which are added up. What is not there is counted
+            and written there to stay; where no corpus is given (None), the counts stand for it.
+        memory: Of GloVe: GiB that counting may take; 2 unless told otherwise.
 
     Raises:
         FirthError: the corpus cannot be read or has no words.
@@ -141,15 +151,30 @@ def train(
         raise UsageError(f"seed is {seed}; it must not be negative")
     if reproducible and minutes is not None:
         raise UsageError("a run of so many minutes is not reproducible, since the clock decides; give epochs or tokens")
+    if sizes[0].name not in COUNTING and (counts is not None or memory is not None):
+        raise UsageError(f"counts and memory are of GloVe, which counts pairs of words first; {sizes[0].name} does not")
     if asked.place is not None and not resume:
         check_output(asked.place, overwrite=overwrite)
     if sizes[0].name in CONTEXTUAL:
         with needing_torch(sizes[0].name):
-            return _train_pieces(asked, tokenizer, pieces, cleaning, add_words, device, compile)
-    for name, value in (("tokenizer", tokenizer), ("add_words", add_words or None), ("device", device)):
-        if value is not None:
-            raise UsageError(f"{name} is given, and {sizes[0].name} has none: it reads whole words, on the processor")
+            if sizes[0].name in OF_PIECES:
+                return _train_pieces(asked, tokenizer, pieces, cleaning, add_words, device, compile)
+            _check_whole_words(sizes[0], tokenizer=tokenizer, add_words=add_words or None)
+            return _train_words_in_context(asked, device)
+    _check_whole_words(sizes[0], tokenizer=tokenizer, add_words=add_words or None)
+    if sizes[0].name in COUNTING:
+        paths = [counts] if isinstance(counts, str | os.PathLike) else counts or ()
+        asked = replace(asked, counts=[Path(path).absolute() for path in paths], memory=memory)
+    if device is not None:
+        raise UsageError(f"device is given, and {sizes[0].name} is trained on the processor")
     return _train_words(asked)
+
+
+def _check_whole_words(family: Any, **given: Any) -> None:
+    """Raises UsageError where something of pieces is given to a family of whole words."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} is given, and {family.name} has none: it reads whole words")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +194,8 @@ class _Asked:
     cache_dir: str | os.PathLike[str] | None
     progress: Progress
     on_report: Callable[[Report], object] | None
+    counts: Sequence[Path] = ()
+    memory: float | None = None
 
 
 def _train_words(asked: _Asked) -> Model:
@@ -188,17 +215,10 @@ def _train_words(asked: _Asked) -> Model:
     source = start if run is None else run.model
 
     began = time.monotonic()
-    with prepared(
-        asked.corpus,
-        asked.preparation,
-        family,
-        like=source.segmentation if source else None,
-        cache_dir=asked.cache_dir,
-        progress=progress,
-    ) as encoded:
+    with _matter(asked, family, source) as encoded:
         encode_seconds = round(time.monotonic() - began, 3)
         if run is None:
-            budget = asked.budget or _default_budget(encoded, progress)
+            budget = asked.budget or _default_budget(family, encoded, progress)
             run = Run.begin(family, encoded, budget, asked.seed, asked.threads, start)
         else:
             _check_corpus(run, encoded.fingerprint)
@@ -209,13 +229,103 @@ def _train_words(asked: _Asked) -> Model:
         progress.say(f"{len(model.vocabulary):,} words in the vocabulary; {budget_and_threads}")
         was = asked.reproducible if asked.resume is False else model.record.get("reproducible", False)
         model.record["reproducible"] = asked.reproducible and was
-        loop = Loop(run, encoded, asked.threads, progress, asked.on_report, place, reproducible=asked.reproducible)
-        model.record["prepared"] = {"encode_seconds": encode_seconds, "compile_seconds": loop.compile()}
-        loop.run()
+        model.record["prepared"] = {"encode_seconds": encode_seconds}
+        with _counted(asked, model, encoded) as matter:
+            loop = Loop(run, matter, asked.threads, progress, asked.on_report, place, reproducible=asked.reproducible)
+            model.record["prepared"]["compile_seconds"] = loop.compile()
+            loop.run()
+            del loop, matter  # lets the counts' file go
+        model.network = model.family.kept(model.network)
         if place is not None:
             with uninterrupted(), appearing(place) as folder:
                 model.write(folder)
     return model
+
+
+@contextmanager
+def _matter(asked: _Asked, family: Family, source: Model | None) -> "Iterator[EncodedCorpus | Cooccurrences]":
+    """What a run is made of: the encoded corpus, or counts that are given in its place."""
+    if asked.counts and not _is_given(asked.corpus):
+        from firth import cooccurrences
+
+        with cooccurrences.opened(
+            asked.counts, threads=asked.threads, cache_dir=asked.cache_dir, progress=asked.progress
+        ) as counts:
+            yield counts
+        return
+    with prepared(
+        asked.corpus,
+        asked.preparation,
+        family,
+        like=source.segmentation if source else None,
+        cache_dir=asked.cache_dir,
+        progress=asked.progress,
+    ) as encoded:
+        yield encoded
+
+
+@contextmanager
+def _counted(asked: _Asked, model: Model, matter: Any) -> Iterator[Any]:
+    """What batches are cut from: of GloVe the counts, found or made now; of the others the corpus itself."""
+    if model.family.name not in COUNTING:
+        yield matter
+        return
+    from firth import cooccurrences
+
+    began = time.monotonic()
+    found = {"threads": asked.threads, "cache_dir": asked.cache_dir, "progress": asked.progress}
+    with ExitStack() as stack:
+        if isinstance(matter, cooccurrences.Cooccurrences):
+            counts = matter
+        elif asked.counts and all(path.exists() for path in asked.counts):
+            counts = stack.enter_context(cooccurrences.opened(asked.counts, **found))
+            if counts.n_tokens != matter.n_tokens:
+                raise UsageError(
+                    f"the counts that are given are of {counts.n_tokens:,} words, and the corpus has "
+                    f"{matter.n_tokens:,}; give one of the two, or another place for counts"
+                )
+        elif len(asked.counts) > 1:
+            missing = next(path for path in asked.counts if not path.exists())
+            raise UsageError(f"{printable(str(missing))} is not there; counts are written to one file, and added of many")
+        else:
+            counts = stack.enter_context(
+                cooccurrences.counted(
+                    matter,
+                    model.vocabulary,
+                    model.family.nearness,
+                    *asked.counts,
+                    memory=cooccurrences.MEMORY if asked.memory is None else asked.memory,
+                    **found,
+                )
+            )
+        _check_counts(counts, model)
+        model.record["prepared"]["count_seconds"] = round(time.monotonic() - began, 3)
+        n_entries = _plural(len(counts.entries), "pair")
+        asked.progress.say(f"{n_entries} of words within {_plural(model.family.window, 'word')}: those are trained on")
+        yield counts
+
+
+def _check_counts(counts: "Cooccurrences", model: Model) -> None:
+    """Raises UsageError where counts are not those that the family would have made."""
+    family = model.family
+    differing = [
+        f"--{name.replace('_', '-')} {getattr(counts.nearness, name)}"
+        for name in ("window", "context", "distance_weights")
+        if getattr(counts.nearness, name) != getattr(family, name)
+    ]
+    if differing:
+        raise UsageError(f"the counts that are given were made otherwise: {' '.join(differing)}")
+    if counts.vocabulary.words != model.vocabulary.words:
+        least = int(counts.vocabulary.counts.min())
+        raise UsageError(
+            f"the counts that are given have a vocabulary of {len(counts.vocabulary):,} words, the rarest of which occurs "
+            f"{least:,} times, and the model has one of {len(model.vocabulary):,}: give --min-count {least}, and "
+            "--max-size as when they were made"
+        )
+
+
+def _is_given(corpus: Any) -> bool:
+    return corpus is not None and not (isinstance(corpus, Sequence) and len(corpus) == 0)
 
 
 def _train_pieces(
@@ -232,44 +342,24 @@ def _train_pieces(
     from firth.pieces import Pieces
 
     processes = devices.world()
-    if processes.rank:
-        asked = replace(asked, progress=Silent())
-    progress = asked.progress
-    run = None
     told = {"pieces": kind, "cleaning": cleaning, "add_words": add_words}
-    base, sizes = None, asked.sizes
-    if asked.resume:
-        run = descent.Run.read(_unfinished(asked.place))
-        if "base" in run.model.record:
-            asked = replace(asked, sizes=[_like_base(asked.sizes, run.model, Silent())])
-        _check_begun(run, asked)
-        if changed := _differing(told, run.model.record.get("asked", told)):
-            raise UsageError(f"a resumed run keeps its settings; asked for were {', '.join(changed)}")
-        sizes = [run.model.family]
-    if run is None and asked.base is not None:
-        base = asked.base if isinstance(asked.base, Model) else load(asked.base)
-        sizes = [_like_base(asked.sizes, base, progress)]
+    asked, run, base, sizes = _begun_or_based(asked)
+    progress = asked.progress
+    if run is not None and (changed := _differing(told, run.model.record.get("asked", told))):
+        raise UsageError(f"a resumed run keeps its settings; asked for were {', '.join(changed)}")
     given = run.model.pieces if run is not None else base.pieces if base is not None else None
     if tokenizer is not None:
         read = tokenizer if isinstance(tokenizer, Pieces) else Pieces.read(Path(tokenizer))
         if given is not None and given != read:
             raise UsageError("a tokenizer is given, but a model that is gone on with has its own; leave it out")
         given = read
+        progress.say(f"the tokenizer that is given has {given.n_entries:,} entries, and vocabulary_size no effect")
     if add_words and base is None and run is None:
         raise UsageError("words are added to the tokenizer of a model to go on from; give one, or leave add_words out")
-    if processes.size > 1 and _is_standard_input(asked.corpus):
-        raise UsageError(
-            f"{processes.size} processes cannot share standard input; write it to a file first, and name that"
-        )
     check_prepared_for_pieces(asked.preparation, sizes[0], add_words)
     if given is not None and run is None:
         _check_learnt_alike(given, kind, cleaning, asked.preparation)
-    chosen = devices.chosen_device(device)
-    if asked.reproducible and chosen.type != "cpu":
-        raise UsageError(
-            f"on {devices.said(chosen)} sums are added up in no fixed order, so that no run repeats to the bit; on the "
-            "processor every one does: --device cpu, or leave reproducible out"
-        )
+    chosen = _device(asked, device)
     with ExitStack() as stack:
         stack.enter_context(devices.joined(processes, chosen))
         stack.enter_context(devices.on_threads(max(1, asked.threads // processes.size)))
@@ -294,33 +384,193 @@ def _train_pieces(
                 "asked": told,
             }
             if base is not None:
-                model.record["base"] = base.record
+                model.record["base"] = base.origin()
             run = descent.Run(model, budget, asked.seed)
         else:
             _check_corpus(run, encoded.fingerprint)
-        model = run.model
-        model.record |= {
-            "threads": asked.threads,
-            "device": devices.said(chosen),
-            "versions": versions("torch", "tokenizers"),
-        }
-        loop = descent.Loop(
-            run,
-            text,
-            chosen,
-            progress,
-            asked.on_report,
-            asked.place,
-            compiles=compile,
-            baselines=model.family.baselines(encoded),
+        return _descended(
+            asked, run, text, chosen, compile, run.model.family.baselines(encoded), encode_seconds, "tokenizers"
+        )  # fmt: skip
+
+
+def _begun_or_based(asked: _Asked) -> "tuple[_Asked, descent.Run | None, Model | None, list[Any]]":
+    """What a contextual family is asked for in this process, the run to resume or the model to go on from, the sizes."""
+    from firth import descent, devices
+
+    processes = devices.world()
+    if processes.size > 1 and _is_standard_input(asked.corpus):
+        raise UsageError(
+            f"{processes.size} processes cannot share standard input; write it to a file first, and name that"
         )
-        progress.say(f"{_weights_of(model):,} weights; {run.budget} on {devices.said(chosen)}")
-        loop.run()
-        model.record["prepared"] = {"encode_seconds": encode_seconds} | loop.apart()
-        if asked.place is not None and processes.rank == 0:
-            with uninterrupted(), appearing(asked.place) as folder:
-                model.write(folder)
+    if processes.rank:
+        asked = replace(asked, progress=Silent())
+    if asked.resume:
+        run = descent.Run.read(_unfinished(asked.place))
+        if "base" in run.model.record:
+            asked = replace(asked, sizes=[_like_base(asked.sizes, run.model, Silent())])
+        _check_begun(run, asked)
+        return asked, run, None, [run.model.family]
+    if asked.base is not None:
+        base = asked.base if isinstance(asked.base, Model) else load(asked.base)
+        return asked, None, base, [_like_base(asked.sizes, base, asked.progress)]
+    return asked, None, None, asked.sizes
+
+
+def _device(asked: _Asked, device: str | None) -> Any:
+    """The device to train on.
+
+    Raises:
+        UsageError: it is not there, or does not repeat to the bit, which is asked for.
+    """
+    from firth import devices
+
+    chosen = devices.chosen_device(device)
+    if asked.reproducible and chosen.type != "cpu":
+        raise UsageError(
+            f"on {devices.said(chosen)} sums are added up in no fixed order, so that no run repeats to the bit; on the "
+            "processor every one does: --device cpu, or leave reproducible out"
+        )
+    return chosen
+
+
+def _descended(
+    asked: _Asked,
+    run: "descent.Run",
+    text: Any,
+    device: Any,
+    compile: Compile,
+    baselines: Mapping[str, float],
+    encode_seconds: float,
+    package: str,
+) -> Model:
+    """The model of a run that is taken to its end, and written where it is asked for."""
+    from firth import descent, devices
+
+    model = run.model
+    model.record |= {
+        "threads": asked.threads,
+        "device": devices.said(device),
+        "versions": versions("torch", package),
+    }
+    loop = descent.Loop(
+        run, text, device, asked.progress, asked.on_report, asked.place, compiles=compile, baselines=baselines
+    )
+    asked.progress.say(f"{_weights_of(model):,} weights; {run.budget} on {devices.said(device)}")
+    loop.run()
+    model.record["prepared"] = {"encode_seconds": encode_seconds} | loop.apart()
+    if asked.place is not None and devices.world().rank == 0:
+        with uninterrupted(), appearing(asked.place) as folder:
+            model.write(folder)
     return model
+
+
+def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
+    """A model of a contextual family that reads whole words."""
+    from firth import descent, devices
+
+    processes = devices.world()
+    asked, run, base, sizes = _begun_or_based(asked)
+    progress = asked.progress
+    chosen = _device(asked, device)
+    source = base if run is None else run.model
+    like = source.segmentation if source is not None and source.network.n_entries else None
+    if source is not None and like is None and not asked.preparation.cased:
+        progress.say("the model to go on from may tell capital letters from small ones, and the text loses them: --cased")
+    with ExitStack() as stack:
+        stack.enter_context(devices.joined(processes, chosen))
+        stack.enter_context(devices.on_threads(max(1, asked.threads // processes.size)))
+        began = time.monotonic()
+        with devices.in_turn(processes):
+            encoded = stack.enter_context(
+                prepared(
+                    asked.corpus, asked.preparation, sizes[0], like=like, cache_dir=asked.cache_dir, progress=progress
+                )
+            )
+        encode_seconds = round(time.monotonic() - began, 3)
+        progress.say(f"device: {devices.said(chosen)}; {devices.chosen_precision(chosen)}")
+        if run is None:
+            budget = asked.budget or Budget(minutes=DEFAULT_MINUTES)
+            words = _words_to_predict(sizes[0], encoded, base)
+            family = _suited(sizes, sizes[0].stream(encoded, words.vocabulary), words, budget, chosen, progress)
+            model = _beginner(family, words, base, asked.seed)
+            model.record = {
+                "finished": False,
+                "corpus": _described_words(encoded),
+                "preparation": encoded.preparation.settings(),
+                "budget": budget.settings(),
+                "seed": asked.seed,
+            }
+            if base is not None:
+                model.record["base"] = base.origin()
+            run = descent.Run(model, budget, asked.seed)
+        else:
+            _check_corpus(run, encoded.fingerprint)
+        model, source, base = run.model, None, None
+        text = model.family.stream(encoded, model.vocabulary)
+        model.record["words"] = _words_found(model.family, text)
+        for line in _words_account(model.record["words"]):
+            progress.say(line)
+        _descended(asked, run, text, chosen, "never", model.family.baselines(text), encode_seconds, "h5py")
+    for line in _perplexities_account(model.record):
+        progress.say(line)
+    return model
+
+
+def _words_to_predict(family: Any, encoded: EncodedCorpus, base: Model | None) -> Words:
+    """The vocabulary of a new model, with that of a model to go on from, if it predicts one."""
+    from firth import streams
+
+    most: dict[str, Any] = {"min_count": family.min_count, "max_size": family.max_size}
+    if base is None or not base.network.n_entries:
+        return Words(streams.vocabulary(encoded, **most), encoded.segmentation)
+    return Words(streams.extended(base.vocabulary, encoded, **most), base.segmentation)
+
+
+def _words_found(family: Any, text: Any) -> dict[str, Any]:
+    """What becomes of the corpus' words: how many have no row, and how many are longer than a word may be."""
+    n_cut, n_cut_words = text.longer_than(family.max_characters - MARKS)
+    return {
+        "vocabulary": len(text.vocabulary),
+        "unknown_share": text.unknown_share,
+        "held_out_unknown_share": None if text.held_out is None else text.held_out.unknown_share,
+        "most_bytes": family.max_characters - MARKS,
+        "cut_types": n_cut,
+        "cut_words": n_cut_words,
+    }
+
+
+def _words_account(found: Mapping[str, Any]) -> Iterator[str]:
+    """The same, a line of text each."""
+    yield (
+        f"{found['vocabulary']:,} words are predicted, <S>, </S> and <UNK> among them; {found['unknown_share']:.2%} of "
+        "the words that are trained on count as <UNK> when they are to be predicted, and are read as they are"
+    )
+    if found["cut_types"]:
+        yield (
+            f"{_plural(found['cut_types'], 'word')} of more than {found['most_bytes']} bytes, met "
+            f"{_plural(found['cut_words'], 'time')}, cut to their first {found['most_bytes']}; --max-characters holds "
+            "more"
+        )
+
+
+def perplexities(record: Mapping[str, Any]) -> dict[str, float]:
+    """What the held-out text says of a model that reads both ways, by its record: exp of the mean nats of each, and of
+    both together, which is the geometric mean; nothing of other models."""
+    nats = dict(record.get("held_out_nats", {}).get("parts", {}))
+    if "forward" not in nats:
+        return {}
+    nats["mean"] = (nats["forward"] + nats["backward"]) / 2
+    return {name: math.exp(min(of_part, MOST_NATS)) for name, of_part in nats.items()}
+
+
+def _perplexities_account(record: Mapping[str, Any]) -> Iterator[str]:
+    """The same, a line of text."""
+    if found := perplexities(record):
+        yield (
+            f"held-out perplexity: {found['forward']:,.2f} forward, {found['backward']:,.2f} backward, "
+            f"{found['mean']:,.2f} in the mean, of {record['words']['vocabulary']:,} words; "
+            f"{record['words']['held_out_unknown_share']:.2%} of the held-out words are <UNK>"
+        )
 
 
 @contextmanager
@@ -367,6 +617,11 @@ def _encoded_pieces(
         )
         for remark in (*pieces.remarks, *encoded.remarks):
             progress.say(remark)
+        if encoded.unknown_share == 1:
+            raise FirthError(
+                f"the tokenizer knows nothing of this text: all of its {_plural(encoded.n_tokens, 'piece')} stand for "
+                "what it does not know; take one of this script, or leave it out, and one is learnt from the text"
+            )
         yield encoded, pieces
 
 
@@ -392,6 +647,7 @@ def check_prepared_for_pieces(preparation: Preparation, family: Any, add_words: 
         "digits": "pieces keep digits; write zeros into the text before",
         "simplified": "pieces keep characters as they are; convert the text before",
         "inner": "the tokenizer parts words at punctuation",
+        "phrases": "pieces are parts of words, and their context tells what stands together",
         "max_types": "a vocabulary of pieces is learnt from a sample of bounded size",
     }
     if not finds_words:
@@ -416,6 +672,19 @@ def _check_learnt_alike(given: "Pieces", kind: PieceKind, cleaning: Cleaning, pr
         )
 
 
+def _described_words(encoded: EncodedCorpus) -> dict[str, Any]:
+    """What the record of a model that reads words says of its corpus."""
+    return {
+        "fingerprint": encoded.fingerprint,
+        "n_tokens": encoded.n_tokens,
+        "n_lines": encoded.n_lines,
+        "n_documents": encoded.n_documents,
+        "layout": encoded.layout,
+        "lang": encoded.lang,
+        "remarks": encoded.remarks,
+    }
+
+
 def _described(encoded: "EncodedPieces") -> dict[str, Any]:
     return {
         "fingerprint": encoded.fingerprint,
@@ -427,7 +696,7 @@ def _described(encoded: "EncodedPieces") -> dict[str, Any]:
     }
 
 
-def _suited(sizes: Sequence[Any], text: Any, pieces: "Pieces", budget: Budget, device: Any, progress: Progress) -> Any:
+def _suited(sizes: Sequence[Any], text: Any, pieces: "Pieces | Words", budget: Budget, device: Any, progress: Progress) -> Any:
     """The largest of the sizes that the budget suffices for."""
     if len(sizes) == 1:
         return sizes[0]
@@ -446,6 +715,8 @@ def _suited(sizes: Sequence[Any], text: Any, pieces: "Pieces", budget: Budget, d
     if processes.size > 1:
         chosen = devices.told_by_first(chosen, device)
     family = sizes[chosen]
+    if processes.rank:
+        return family  # which may have measured otherwise
     seen = [f"{size_name(sizes[size])} would see {_rounded(n)}" for size, n in enumerate(tokens) if size > chosen]
     progress.say(
         f"size {size_name(family)}: {_rounded(tokens[chosen])} tokens fit in {budget} here, of a corpus of "
@@ -455,17 +726,21 @@ def _suited(sizes: Sequence[Any], text: Any, pieces: "Pieces", budget: Budget, d
 
 
 def block_weights(family: Any) -> int:
-    """The weights of a network's blocks, by which a size is chosen: 4 matrices of attention, 2 four times as wide."""
-    return int(12 * family.n_layers * family.dim**2)
+    """The weights by which a size is chosen: of blocks, 4 matrices of attention, 2 four times as wide; ELMo's own."""
+    return int(getattr(family, "n_weights", 12 * family.n_layers * family.dim**2))
 
 
 def size_name(family: Any) -> str:
     """The preset that a family is of, or its layers."""
-    for name in ("tiny", "mini", "small", "medium", "base"):
-        preset = getattr(type(family), name)()
-        if (preset.n_layers, preset.dim) == (family.n_layers, family.dim):
+    for name in ("tiny", "mini", "small", "medium", "original", "base"):
+        preset = getattr(type(family), name, None)
+        if preset is not None and _size(preset()) == _size(family):
             return name
     return f"{family.n_layers} layers of {family.dim}"
+
+
+def _size(family: Any) -> tuple[int, ...]:
+    return family.n_layers, family.dim, getattr(family, "cell_dim", 0)
 
 
 def _rounded(n_tokens: float) -> str:
@@ -477,32 +752,67 @@ def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:
     family = sizes[0]
     if base.family.name != family.name:
         raise UsageError(f"{family.name} cannot go on from a model of {base.family.name}")
-    if len(sizes) == 1:
-        for name in ("dim", "n_layers", "n_heads"):
-            if getattr(family, name) != getattr(base.family, name):
-                raise UsageError(
-                    f"{name} is {getattr(family, name)}, but the model to go on from has {getattr(base.family, name)}; "
-                    "its size cannot be chosen"
-                )
-    network = {
-        name: getattr(base.family, name)
-        for name in (*NETWORK, "inner_dim", "deviation", "dim", "n_layers", "n_heads")
-        if hasattr(family, name)
-    }
-    if getattr(family, "predicts_next_sentence", False) and base.network.next is None:
+    kept = [name for name in (*NETWORK, "inner_dim", "deviation") if hasattr(family, name)]
+    _check_left_to_base(sizes, base, [*kept, "vocabulary_size"])
+    network = {name: getattr(base.family, name) for name in kept}
+    has_next = getattr(base.network, "next", None) is not None
+    if getattr(family, "predicts_next_sentence", False) and not has_next:
         progress.say("the model to go on from has no head for next sentences: masked tokens alone are trained")
         network["objective"] = "masked_token"
+    elif has_next and not family.predicts_next_sentence:
+        progress.say(
+            "the model to go on from has a head for next sentences, which the new one does not: masked tokens alone are "
+            "trained (--objective masked_token_and_next_sentence trains and keeps it)"
+        )
     made: Any = replace(family, **network).going_on()
     if made.learning_rate != family.learning_rate:
-        progress.say(f"a trained model is gone on with: AdamW, at {made.learning_rate:.2g} (--learning-rate: your own)")
+        progress.say(
+            f"a trained model is gone on with in short steps, all of AdamW, at {made.learning_rate:.2g} "
+            "(--learning-rate: your own, and --block-optimizer as it is)"
+        )
     return made
 
 
-def _beginner(family: Any, pieces: "Pieces", base: Model | None, seed: int) -> Model:
-    """A model at its beginning: random weights, or those of `base` and, for each new piece, the mean of its parts."""
+def _check_left_to_base(sizes: Sequence[Any], base: Model, names: Sequence[str]) -> None:
+    """Raises UsageError for a hyperparameter that was asked for and that the model to go on from has another of.
+
+    What is as in some preset or recipe need not have been asked for.
+    """
+    family = type(sizes[0])
+    variants = [getattr(family, name)() for name in ("tiny", "mini", "small", "medium", "base", "paper")]
+    for name in names:
+        if not hasattr(sizes[0], name):
+            continue
+        asked, there = getattr(sizes[0], name), getattr(base.family, name)
+        if name == "vocabulary_size" and asked == base.tokens.n_entries:
+            continue
+        is_size = name in ("dim", "n_layers", "n_heads", "cell_dim")
+        if asked == there or (len(sizes) > 1 if is_size else asked in [getattr(given, name) for given in variants]):
+            continue
+        raise UsageError(
+            f"{name} is {asked}, but the model to go on from has {there}; its network and its tokenizer are kept: leave "
+            f"{name} out"
+        )
+
+
+def _beginner(family: Any, pieces: "Pieces | Words", base: Model | None, seed: int) -> Model:
+    """A model at its beginning: random weights, or those of `base` and, for each new piece, the mean of its parts.
+
+    Of whole words, a new one begins with a random row as it is predicted.
+    """
     if base is None:
         return Model(family, pieces, family.network(pieces.n_entries, seed), {})
     old = base.network
+    if isinstance(pieces, Words):
+        network = family.network(pieces.n_entries, seed)
+        weights = dict(old.named_parameters())
+        rows = pieces.vocabulary.rows(base.vocabulary.words) if old.n_entries else []
+        for name, weight in network.named_parameters():
+            if name not in ("table", "output_bias"):
+                weight.data.copy_(weights[name].detach())
+            elif old.n_entries:
+                weight.data[rows] = weights[name].detach()[: old.n_entries]
+        return Model(family, pieces, network, {})
     network = family.network(max(old.n_entries, pieces.n_entries), seed)
     weights = dict(old.named_parameters())
     for name, weight in network.named_parameters():
@@ -517,6 +827,15 @@ def _beginner(family: Any, pieces: "Pieces", base: Model | None, seed: int) -> M
 
 def _weights_of(model: Model) -> int:
     return sum(parameter.numel() for parameter in model.network.parameters())
+
+
+def pass_seconds(family: Family, encoded: EncodedCorpus, counts: "Cooccurrences", threads: int) -> float:
+    """How long a pass of `family` over the counts of some of a corpus takes; compiling does not count."""
+    run = Run.begin(family, encoded, Budget(epochs=1), 1, threads, None)
+    loop = Loop(run, counts, threads, Silent(), None, None)
+    loop.compile()
+    loop.run()
+    return float(max(run.model.record["spent"]["seconds"], 1e-3))
 
 
 def words_per_second(family: Family, encoded: EncodedCorpus, tokens: float, threads: int) -> float:
@@ -539,8 +858,8 @@ def _budget(epochs: float | None, tokens: float | None, minutes: float | None) -
     return Budget(epochs=epochs, tokens=tokens, minutes=minutes)
 
 
-def _default_budget(encoded: EncodedCorpus, progress: Progress) -> Budget:
-    budget = Budget(epochs=default_epochs(encoded.n_tokens))
+def _default_budget(family: Family, encoded: Any, progress: Progress) -> Budget:
+    budget = Budget(epochs=family.default_epochs or default_epochs(encoded.n_tokens))
     progress.say(f"no budget was given: {budget}, which suits {encoded.n_tokens:,} words")
     return budget
 
@@ -565,10 +884,26 @@ def _check_begun(run: Any, asked: _Asked) -> None:
         differing.append(f"a budget of {asked.budget} (begun with {run.budget})")
     if asked.base is not None and "base" not in record:
         differing.append("a model to go on from (begun without one)")
+    elif asked.base is not None and (table := _table_of_base(asked)) is not None:
+        if table != record["base"].get("table", table):  # older runs tell none
+            differing.append("another model to go on from than it was begun with")
     if asked.seed != run.seed:
         differing.append(f"seed {asked.seed} (begun with {run.seed})")
     if differing:
         raise UsageError(f"a resumed run keeps its settings; asked for were {', '.join(differing)}")
+
+
+def _table_of_base(asked: _Asked) -> str | None:
+    """The hash of its table; None where it is not there any more, or where the run itself stands in its place."""
+    assert asked.base is not None
+    if isinstance(asked.base, Model):
+        return str(asked.base.origin()["table"])
+    if asked.place is not None and Path(asked.base).resolve() == asked.place.resolve():
+        return None
+    try:
+        return str(load(asked.base).origin()["table"])
+    except FirthError:
+        return None
 
 
 def _differing(asked: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
@@ -586,6 +921,8 @@ def _check_corpus(run: Any, fingerprint: str) -> None:
 
 def _check_base(base: Model, family: Family) -> None:
     """Raises UsageError where `family` cannot go on from `base`."""
+    if (base.family.name in COUNTING or family.name in COUNTING) and base.family.name != family.name:
+        raise UsageError(f"{family.name} cannot go on from a model of {base.family.name}")
     if base.family.dim != family.dim:
         raise UsageError(f"dim is {family.dim}, but the model to go on from has {base.family.dim}")
     if "hierarchical_softmax" in (settings(family).get("objective"), settings(base.family).get("objective")):
@@ -620,12 +957,13 @@ def prepared(
     """
     progress = progress or Silent()
     corpus = corpora.read(sources, preparation, splits_sentences=family.needs_sentences)
-    if like is not None and not corpus.has_ready_words:
+    if like is not None and corpus.has_ready_words:
+        _check_phrases(preparation, like)
+    elif like is not None:
         _check_alike(preparation, like)
         if warning := like.warning():
             progress.say(warning)
-    segmentation = None if corpus.has_ready_words else like
-    with cache.encoded(corpus, segmentation, preparation, cache_dir=cache_dir, progress=progress) as encoded:
+    with cache.encoded(corpus, like, preparation, cache_dir=cache_dir, progress=progress) as encoded:
         for line in _account(encoded):
             progress.say(line)
         yield encoded
@@ -663,6 +1001,20 @@ def _check_alike(preparation: Preparation, like: Segmentation) -> None:
         found = ", ".join(f"{name} {value!r}" for name, value in there.items())
         raise UsageError(
             f"the model's words were found by {found}, and so must new text's: leave out {', '.join(asked)}"
+        )
+    _check_phrases(preparation, like)
+
+
+def _check_phrases(preparation: Preparation, like: Segmentation) -> None:
+    """Raises UsageError where the preparation asks for other phrases than those of `like`."""
+    if preparation.phrases is None:
+        return
+    asked = Phrases.read(preparation.phrases)
+    if like.phrases not in (asked, asked.normalized(like.normalize)):
+        there = "has none" if like.phrases is None else f"has {len(like.phrases):,} others"
+        raise UsageError(
+            f"the phrases in {printable(str(preparation.phrases))} were asked for, but the model {there}, and new text "
+            "is read as the model's was: leave out phrases"
         )
 
 

@@ -276,7 +276,7 @@ class Vectors:
         """The words of what someone typed, cut as the training text was.
 
         A text that is a known word stays whole, even if it holds a space, and so does a known word between white
-        space; the rest is segmented.
+        space; the rest is segmented. Phrases of the training text are joined: "new york" is `new_york`.
 
         Args:
             texts: Words or text, such as "new york" or "The king, the queen".
@@ -291,12 +291,15 @@ class Vectors:
         if not texts:
             raise UsageError("no word was given")
         found = []
+        phrases = self.segmentation.phrases if self.segmentation else None
         for text in texts:
+            words = []
             for piece in [text] if text in self else text.split() or [text]:
                 if piece in self:
-                    found.append(self.words[self.row(piece)])
+                    words.append(self.words[self.row(piece)])
                 else:
-                    found += (self.segmentation.words(piece) if self.segmentation else []) or [piece]
+                    words += (self.segmentation.words(piece) if self.segmentation else []) or [piece]
+            found += phrases.join(words) if phrases else words
         return found
 
     def __getitem__(self, words: str | Sequence[str]) -> Vector:
@@ -625,6 +628,10 @@ class Vectors:
         row = self._rows.get(word)
         if row is None and self.segmentation is not None:
             row = self._rows.get(self.segmentation.normalize(word))
+            if row is None and self.segmentation.phrases is not None:
+                split = self.segmentation.split(word)
+                if split.names and len(split.starts) == 1:  # all of it is one phrase
+                    row = self._rows.get(split.names[0])
         return row
 
     def _norms(self) -> Vector:

@@ -1,6 +1,7 @@
 """The Transformer block and the softmax over a vocabulary, by hand and beside plain torch."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,6 +106,22 @@ def test_a_blocks_gradient_is_the_derivative(norm):
         assert torch.autograd.gradcheck(lambda x, seen=seen: block(x, seen, torch.tensor([1, 6])), x)
 
 
+@pytest.mark.parametrize(("capability", "runs"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_stretches_are_left_to_gpus_that_flash_attention_runs_on(monkeypatch, capability, runs):
+    asked = []
+
+    def properties(device):
+        asked.append(device)
+        return SimpleNamespace(major=capability[0], minor=capability[1])
+
+    monkeypatch.setattr(blocks, "varlen_attn", varlen_by_hand)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
+    second = torch.device("cuda", 1)
+    assert blocks.has_varlen(second) is runs
+    assert asked == [second]
+    assert not blocks.has_varlen(torch.device("cpu"))
+
+
 def varlen_by_hand(query, key, value, ends, other_ends, longest, other_longest, *, window_size):
     """What torch's varlen_attn does on CUDA: stretch by stretch, the tokens in one row."""
     assert torch.equal(ends, other_ends)
@@ -125,7 +142,7 @@ def varlen_by_hand(query, key, value, ends, other_ends, longest, other_longest, 
 def test_stretches_are_attended_as_cuda_does(monkeypatch, packed, causal):
     """The rows that the kernel for CUDA is given, on the CPU."""
     monkeypatch.setattr(blocks, "varlen_attn", varlen_by_hand)
-    monkeypatch.setattr(blocks, "_has_varlen", lambda device: True)
+    monkeypatch.setattr(blocks, "has_varlen", lambda device: True)
     lengths = torch.tensor([9, 5, 2])
     documents = torch.tensor([[0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1, -1, -1]])
     begins = torch.tensor([[0, 3, 6, 9], [0, 9, 9, 9], [0, 3, 7, 9]])
@@ -146,7 +163,7 @@ def test_stretches_are_attended_as_cuda_does(monkeypatch, packed, causal):
 
 
 def test_without_where_texts_begin_a_mask_tells(monkeypatch):
-    monkeypatch.setattr(blocks, "_has_varlen", lambda device: True)
+    monkeypatch.setattr(blocks, "has_varlen", lambda device: True)
     documents = torch.zeros(2, 12, dtype=torch.int64)
     assert visible(12, causal=False, documents=documents).ends is None
     begins = torch.tensor([[0, 12], [0, 12]])
@@ -297,3 +314,44 @@ def test_attention_over_stretches_without_windows_is_not_called() -> None:
         "from firth import blocks; sys.exit(blocks.varlen_attn is not None)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- the mix of layers
+
+
+def test_a_mix_begins_as_the_mean_of_the_layers():
+    layers = [torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(n)) for n in range(3)]
+    mix = blocks.ScalarMix(3)
+    torch.testing.assert_close(mix(layers), sum(layers) / 3)
+    assert {name: tuple(weight.shape) for name, weight in mix.named_parameters()} == {"weights": (3,), "gamma": ()}
+    with pytest.raises(ValueError, match="zip"):
+        mix(layers[:2])
+
+
+def test_a_mix_by_hand():
+    mix = blocks.ScalarMix(2)
+    with torch.no_grad():
+        mix.weights.copy_(torch.tensor([math.log(3.0), 0.0]))  # shares of 3/4 and 1/4
+        mix.gamma.fill_(2.0)
+    layers = [torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[-3.0, 6.0]]])]
+    torch.testing.assert_close(mix(layers), torch.tensor([[[0.0, 6.0]]]))
+    assert mix.penalty(0.5).item() == pytest.approx(0.5 * math.log(3.0) ** 2)
+
+
+def test_a_normalised_layer_has_one_mean_and_one_variance_over_all_that_is_real():
+    layer = torch.tensor([[[1.0, 3.0], [5.0, 7.0], [100.0, 50.0]]])
+    is_real = torch.tensor([[True, True, False]])
+    mix = blocks.ScalarMix(1, norm_epsilon=0.0)
+    # 1, 3, 5, 7 have the mean 4 and the variance 5; what is not real is treated alike and does not count
+    torch.testing.assert_close(mix([layer], is_real), (layer - 4) / math.sqrt(5))
+    torch.testing.assert_close(mix([layer[:, :2]]), (layer[:, :2] - 4) / math.sqrt(5))
+    assert blocks.ScalarMix(1, norm_epsilon=1e-12)([torch.ones(1, 2, 2)]).eq(0).all()
+
+
+def test_a_mix_is_learnt():
+    layers = [torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(n), dtype=torch.float64) for n in range(3)]
+    mix = blocks.ScalarMix(3, norm_epsilon=1e-12).double()
+    assert torch.autograd.gradcheck(
+        lambda w, g: torch.func.functional_call(mix, {"weights": w, "gamma": g}, (layers,)),
+        (mix.weights.detach().requires_grad_(), mix.gamma.detach().requires_grad_()),
+    )

@@ -94,6 +94,68 @@ def test_changed_user_words_are_read_again(tmp_path):
     assert found[0] != found[1]
 
 
+@pytest.fixture
+def with_phrases(tmp_path):
+    """A preparation that joins "sat on"."""
+    (tmp_path / "phrases.tsv").write_text("Sat on\n", encoding="utf-8")
+    return Preparation(phrases=tmp_path / "phrases.tsv")
+
+
+def test_phrases_are_joined_once_and_beside_the_words(text, tmp_path, with_phrases):
+    folder, said = tmp_path / "cache", Said()
+    with encoded(text, folder) as store:
+        plain = store.fingerprint
+    for line in ("the corpus with its phrases joined is kept", "its phrases were joined before"):
+        with encoded(text, folder, with_phrases, said) as store:
+            assert words(store)[:3] == ["the", "cat", "sat_on"]  # as the words of the text are written
+            assert store.segmentation.words("The cat sat on it") == ["the", "cat", "sat_on", "it"]
+            assert store.preparation == with_phrases
+            assert store.joined.n_words == 2
+        assert line in " ".join(said.lines)
+        assert "the corpus was read before" in said.lines[0]
+        said.lines.clear()
+    assert len(cache.entries(folder)) == 2
+    with encoded(text, folder) as store:
+        assert (store.fingerprint, store.joined) == (plain, None)
+
+
+def test_changed_phrases_are_joined_again(text, tmp_path, with_phrases):
+    found = []
+    for lines in ("sat on\n", "the cat\n", "sat on\n#delimiter\t-\n", "the cat\t5\t1.5\t1\n"):
+        with_phrases.phrases.write_text(lines, encoding="utf-8")
+        with encoded(text, tmp_path / "cache", with_phrases) as store:
+            found.append(words(store)[:3])
+    the_cat = ["the_cat", "sat", "on"]
+    assert found == [["the", "cat", "sat_on"], the_cat, ["the", "cat", "sat-on"], the_cat]
+    assert len(cache.entries(tmp_path / "cache")) == 4  # of the words, and of three kinds of phrases
+
+
+def test_phrases_of_a_model_are_those_that_are_joined(text, tmp_path, with_phrases):
+    with encoded(text, tmp_path / "cache", with_phrases) as store:
+        like, due = store.segmentation, store.fingerprint
+    for sources in (text, [line.split() for line in TEXT.lower().replace(".", "").splitlines()]):
+        corpus = corpora.read(sources, Preparation())
+        with cache.encoded(corpus, like, Preparation(), cache_dir=tmp_path / "cache") as store:
+            assert store.fingerprint == due
+
+
+def test_a_stream_with_phrases_leaves_nothing_behind(tmp_path, with_phrases):
+    with encoded(["he sat on it", "d"], tmp_path / "cache", with_phrases) as store:
+        assert words(store) == ["he", "sat_on", "it", "d"]
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_phrases_that_cannot_be_read_are_told_before_the_corpus_is_read(text, tmp_path):
+    said = Said()
+    with (
+        pytest.raises(FirthError, match=r"cannot read the phrases in .*nowhere"),
+        encoded(text, tmp_path / "cache", Preparation(phrases=tmp_path / "nowhere"), said),
+    ):
+        pass
+    assert said.lines == []
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_run_that_goes_on_uses_what_was_read(text, tmp_path):
     with encoded(text, tmp_path / "cache") as store:
         segmentation = store.segmentation

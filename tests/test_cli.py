@@ -21,6 +21,7 @@ from firth import cli, model, training
 from firth.cli.__main__ import reference
 from firth.cli.settings import FAMILIES, Preset
 from firth.families.cbow import CBOW
+from firth.families.glove import GloVe
 from firth.families.family import GENSIM_NAMES
 from firth.families.skipgram import Skipgram
 from firth.preparation import Preparation
@@ -118,6 +119,8 @@ def test_help_imports_neither_the_kernels_nor_the_arrays() -> None:
     [
         ("train", "skipgram"),
         ("train", "cbow"),
+        ("train", "glove"),
+        ("count",),
         ("train", "gpt"),
         ("train", "bert"),
         ("nearest",),
@@ -476,6 +479,39 @@ def test_what_a_network_takes_besides(trained: Callable[..., Any]) -> None:
     assert {name: keywords[name] for name in due} == due
 
 
+def test_every_hyperparameter_of_glove_is_a_flag_and_a_key_of_the_file(trained: Callable[..., Any]) -> None:
+    other = {"dim": 7, "window": 3, "context": "left", "distance_weights": "equal", "x_max": 5.0, "clip": 2.0}
+    other |= {"weight_exponent": 0.5, "result": "words", "min_count": 1, "max_size": 99, "learning_rate": 0.5}
+    other |= {"final_learning_rate": 0.015625}
+    assert other.keys() == {field.name for field in dataclasses.fields(GloVe)}  # type: ignore[arg-type]
+    for name, value in other.items():
+        expected = dataclasses.replace(GloVe(), **{name: value})  # type: ignore[type-var]
+        assert trained(f"--{name.replace('_', '-')}", str(value), family="glove")[0] == expected
+        assert trained(settings=f"{name} = {json.dumps(value)}", family="glove")[0] == expected
+    _, keywords = trained("--counts", "one,two", "--memory", "0.5", family="glove")
+    assert (keywords["counts"], keywords["memory"]) == ((Path("one"), Path("two")), 0.5)
+    assert trained(family="glove")[1]["counts"] is None
+
+
+def test_counts_are_made_added_up_and_trained_on(run: Run, tmp_path: Path) -> None:
+    text = ["the cat sat on the mat", "the dog sat on the log"] * 10
+    for name, lines in (("all", text), ("one", text[:8]), ("two", text[8:])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
+    status, out, _ = run("count", "all.txt", "-o", "all", "--window", "3", "--json", "--quiet")
+    assert (status, json.loads(out)[0]["tokens"]) == (0, 120)
+    for name in ("one", "two"):
+        assert run("count", f"{name}.txt", "-o", name, "--window", "3", "--vocabulary", "all", "--quiet")[0] == 0
+    assert run("count", "one", "two", "-o", "sums")[0] == 0
+    assert (tmp_path / "sums").read_bytes() == (tmp_path / "all").read_bytes()
+    flags = ["-o", "model", "--window", "3", "--dim", "8", "--epochs", "2", "--quiet", "--overwrite"]
+    for counts in ("all", "one,two"):
+        assert run("train", "glove", "--counts", counts, *flags)[0] == 0
+        assert run("nearest", "model", "cat", "-n", "2")[1].count("\n") > 1
+    assert run("train", "glove", *flags)[::2] == (2, "no corpus was given: name files, or - for standard input\n")
+    status, _, err = run("train", "glove", "--counts", "all", "-o", "other", "--quiet")
+    assert (status, err) == (2, "the counts that are given were made otherwise: --window 3\n")
+
+
 def test_static_commands_do_not_import_torch() -> None:
     code = (
         "import sys; from firth.cli import main; main(['train', 'cbow', '--help']); main(['nearest', 'x', 'y']);"
@@ -531,7 +567,7 @@ def test_a_flag_wins_over_the_file_the_file_over_presets_those_over_defaults(
 
 
 @pytest.mark.parametrize("family", [Skipgram, CBOW])
-@pytest.mark.parametrize("preset", get_args(Preset))
+@pytest.mark.parametrize("preset", [name for name in get_args(Preset) if name != "original"])  # ELMo's alone
 def test_a_preset_is_the_size_and_a_recipe_the_rest(trained: Callable[..., Any], family: Any, preset: str) -> None:
     dim = getattr(family, preset)().dim
     assert trained("--preset", preset, family=family.name)[0] == getattr(family, preset)()
@@ -570,6 +606,7 @@ def test_columns_to_keep_are_a_list_in_the_file_and_parted_by_commas_in_the_flag
             ["--user-words", "words.txt", "--segment", "chinese"],
             {"user_words": Path("words.txt"), "segment": "chinese"},
         ),
+        (["--phrases", "phrases.tsv"], {"phrases": Path("phrases.tsv")}),
         (["--drop-duplicates", "lines", "--max-types", "1000"], {"drop_duplicates": "lines", "max_types": 1000}),
         (
             ["--field", "body", "--keep-from-name", "(?P<year>[0-9]+)"],
@@ -830,6 +867,54 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         assert Vectors.load(tmp_path / "out").words[0] == "the"
 
 
+ENDLESS = {
+    "skipgram": ["--dim=8", "--epochs=1e9", "--threads=1"],
+    "gpt": "--n-layers=1 --dim=16 --n-heads=2 --context-length=16 --batch-size=4 --vocabulary-size=128 --tokens=1e12 "
+    "--device=cpu --threads=1".split(),
+}
+
+
+def ended_by(number: int, launcher: list[str], family: str, folder: Path) -> str:
+    """What a run without end says, in `folder`, that a signal has ended on its way."""
+    (folder / "corpus.txt").write_text("the cat sat on the mat\nthe dog sat on a log\n" * 2_000, encoding="utf-8")
+    command = [*launcher, "train", family, "corpus.txt", "-o", "out", *ENDLESS[family]]
+    running = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert running.stderr is not None
+    with running.stderr as stderr:
+        assert any(line.startswith("training:") for line in stderr)
+        running.send_signal(number)
+        said = stderr.read()
+    assert running.wait() == 1
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
+@pytest.mark.parametrize("family", ENDLESS)
+def test_sigterm_ends_a_run_as_ctrl_c_does(tmp_path: Path, family: str) -> None:
+    if family == "gpt":
+        pytest.importorskip("torch")
+    said = ended_by(signal.SIGTERM, [sys.executable, "-m", "firth"], family, tmp_path)
+    assert "writing a checkpoint to out" in said
+    assert "interrupted; the same command with --resume goes on from here" in said
+    assert "Traceback" not in said
+    record = model.load(tmp_path / "out").record
+    assert record["finished"] is False
+    assert record["spent"]["tokens"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_under_torchrun_writes_a_checkpoint(tmp_path: Path) -> None:
+    """Its agent, which starts the processes away from the terminal, tells them by SIGTERM."""
+    pytest.importorskip("torch")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "firth"]
+    said = ended_by(signal.SIGINT, torchrun, "gpt", tmp_path)
+    assert "writing a checkpoint to out" in said
+    assert "the same command with --resume goes on from here" in said
+    assert model.load(tmp_path / "out").record["spent"]["tokens"] > 0
+
+
 # --- GPT and BERT: bad input
 
 
@@ -944,3 +1029,68 @@ def test_a_model_that_is_there_is_not_lost(networks: Path, monkeypatch: pytest.M
     assert cli.main(["train", "bert", "corpus.txt", "-o", "bert", *small()]) == 2
     assert cli.main(["train", "bert", "one.txt", "-o", "bert", "--overwrite", *small(), *PAIRS]) == 1
     assert {path: path.read_bytes() for path in Path("bert").iterdir()} == before
+
+
+# --- phrases
+
+
+@pytest.fixture
+def cities(tmp_path: Path) -> Path:
+    """Text in which "new york" and "bank of america" stand together."""
+    path = tmp_path / "cities.txt"
+    lines = ["The Bank of America is in New York.", "New York is large; the bank is large.", "America is a new land."]
+    path.write_text("\n".join(lines * 20), encoding="utf-8")
+    return path
+
+
+LEARNING = ("--min-count", "2", "--threshold", "0.3", "--quiet", "--cache-dir", "cache")
+
+
+def test_phrases_are_learnt_joined_and_found(run: Run, cities: Path) -> None:
+    status, out, _ = run("phrases", cities, "-o", "phrases.tsv", *LEARNING, "--json")
+    assert status == 0
+    (row,) = json.loads(out)
+    lines = Path("phrases.tsv").read_text(encoding="utf-8").splitlines()
+    entries = [line for line in lines if not line.startswith("#")]
+    assert row["phrases"] == len(entries)
+    assert any(line.startswith("new york\t40\t") for line in entries)
+    assert any(line.startswith("bank of america\t20\t") for line in entries)
+    flags = ("--dim", "8", "--min-count", "1", "--epochs", "1", "--quiet", "--cache-dir", "cache")
+    assert run("train", "skipgram", cities, "-o", "model", "--phrases", "phrases.tsv", *flags)[0] == 0
+    status, out, _ = run("nearest", "model", "New York", "--json")
+    assert status == 0
+    assert {row["word"] for row in json.loads(out)} == {"new_york"}
+    assert run("similarity", "model", "new york", "bank of america")[0] == 0
+
+
+def test_the_file_of_phrases_is_replaced_only_when_told(run: Run, cities: Path) -> None:
+    Path("phrases.tsv").write_text("my own\n", encoding="utf-8")
+    status, _, err = run("phrases", cities, "-o", "phrases.tsv", *LEARNING)
+    assert (status, Path("phrases.tsv").read_text(encoding="utf-8")) == (2, "my own\n")
+    assert "phrases.tsv exists; choose another place, or overwrite it (--overwrite)" in err
+    assert run("phrases", cities, "-o", "phrases.tsv", *LEARNING, "--overwrite", "--connector-words", "none")[0] == 0
+    assert "#connector_words\t\n" in Path("phrases.tsv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        (("--threshold", "1e9"), 1, "score is above 1e+09"),
+        (("--scoring", "npmi", "--threshold", "2"), 2, "it must be from -1 to 1"),
+        (("--connector-words", "english"), 2, "connector words 'english' were asked for"),
+        (("--phrases", "phrases.tsv"), 2, "phrases are to be learnt"),
+        (("--delimiter", " "), 2, "delimiter is ' '"),
+    ],
+)
+def test_phrases_that_cannot_be_learnt(run: Run, cities: Path, flags: tuple[str, ...], status: int, message: str) -> None:
+    found, _, err = run("phrases", cities, "-o", "found.tsv", "--quiet", "--cache-dir", "cache", *flags)
+    assert found == status
+    assert message in err
+    assert not Path("found.tsv").exists()
+
+
+def test_a_line_that_is_no_phrase_is_told_by_its_number(run: Run, cities: Path) -> None:
+    Path("phrases.tsv").write_text("new york\nnew york city\n", encoding="utf-8")
+    status, _, err = run("train", "cbow", cities, "-o", "model", "--phrases", "phrases.tsv", "--cache-dir", "cache")
+    assert status == 1
+    assert "phrases.tsv, line 2: 'new york city' is no phrase: 'york' stands between its words" in err

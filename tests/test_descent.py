@@ -3,7 +3,8 @@
 import json
 import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -92,6 +93,12 @@ class Family:
         return self.learning_rate * (1 - fraction)
 
 
+class Entries(NamedTuple):
+    """What `measured_speed` asks of pieces."""
+
+    n_entries: int
+
+
 CPU = torch.device("cpu")
 
 
@@ -142,11 +149,14 @@ def test_a_micro_batch_changes_nothing_but_rounding():
     assert parted.model.record["mean_loss_nats"] == pytest.approx(whole.model.record["mean_loss_nats"], rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("MPS backend out of memory")],
-    ids=["cuda", "mps"],
+FULL = (
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
 )
+
+
+@pytest.mark.parametrize("error", FULL, ids=["cuda", "mps", "cpu"])
 def test_a_batch_that_does_not_fit_is_halved_and_added_up(monkeypatch, capsys, error):
     """A device whose memory holds 2 rows: the steps are those of the whole batch, in the same order."""
     import sys
@@ -171,6 +181,55 @@ def test_a_batch_that_does_not_fit_is_halved_and_added_up(monkeypatch, capsys, e
     torch.testing.assert_close(table(small), table(whole), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("error", FULL, ids=["cuda", "mps", "cpu"])
+def test_a_held_out_batch_that_does_not_fit_is_halved_too(monkeypatch, capsys, error):
+    import sys
+
+    whole, small = run_of(), run_of()
+    loop_of(whole).run()
+    fitting = Family.loss
+
+    def loss(family: Family, network: Any, batch: Batch) -> Loss:
+        if len(batch.ids) > 3:
+            raise error
+        return fitting(family, network, batch)
+
+    monkeypatch.setattr(Family, "loss", loss)
+    loop_of(small, Lines(sys.stderr)).run()
+    assert small.rows == 2
+    said = capsys.readouterr().err
+    assert said.index("going on with 4") < said.index("going on with 2") < said.index("held-out loss before training")
+    losses = [[nats for _, nats in run.held_out] for run in (whole, small)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_a_network_that_the_device_does_not_hold_is_told(monkeypatch):
+    def to(network: Any, device: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Bigrams, "to", to)
+    with pytest.raises(descent.TooLargeError, match=r"does not hold the network.*smaller --preset"):
+        loop_of(run_of())
+
+
+@pytest.mark.parametrize("error", FULL, ids=["cuda", "mps", "cpu"])
+def test_a_size_that_does_not_fit_has_no_speed(monkeypatch, error):
+    assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) > 0
+
+    def fail(*arguments: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", fail)
+        assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Family, "loss", fail)
+        assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Bigrams, "to", fail)
+        assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
+
+
 def test_a_row_that_does_not_fit_ends_the_run(monkeypatch):
     def loss(family: Family, network: Any, batch: Batch) -> Loss:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -183,9 +242,10 @@ def test_a_row_that_does_not_fit_ends_the_run(monkeypatch):
         loop.run()
 
 
-def test_an_optimiser_that_does_not_fit_ends_the_run(monkeypatch):
+@pytest.mark.parametrize("error", FULL, ids=["cuda", "mps", "cpu"])
+def test_an_optimiser_that_does_not_fit_ends_the_run(monkeypatch, error):
     def step(optimizer: Any, *arguments: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     with pytest.raises(FirthError, match=r"does not hold the network.*smaller --preset"):
@@ -219,6 +279,17 @@ def test_a_loss_far_above_what_knowing_nothing_costs_ends_the_run(monkeypatch):
     wild = run_of(Family(learning_rate=1e4))
     with pytest.raises(FirthError, match="training diverged"):
         loop_of(wild, baselines={"ln V": math.log(V)}).run()
+
+
+def test_where_nothing_is_held_out_that_is_told(monkeypatch, capsys):
+    import sys
+
+    monkeypatch.setattr(Family, "held_out", lambda family, text: [])
+    run = run_of()
+    loop_of(run, Lines(sys.stderr)).run()
+    said = capsys.readouterr().err
+    assert said.count("the corpus is too small to hold a part of it out") == 1
+    assert "held_out_nats" not in run.model.record
 
 
 def test_the_random_state_of_the_process_is_left_alone():
@@ -277,11 +348,14 @@ def test_precision_follows_what_the_device_multiplies(monkeypatch):
     assert devices.chosen_precision(CPU).dtype == torch.float32
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert devices.chosen_precision(CPU).dtype == torch.bfloat16
-    cuda = torch.device("cuda", 0)
-    for has_bf16, due in ((True, "bf16 (which"), (False, "fp16 with loss scaling (this GPU has no bf16)")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has=has_bf16: has)
-        assert str(devices.chosen_precision(cuda)).startswith(due)
-        assert devices.chosen_precision(cuda).scales is not has_bf16
+    majors = {0: 7, 1: 8}  # of two GPUs in one machine
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=majors[device.index])
+    )
+    for number, due in ((1, "bf16 (which"), (0, "fp16 with loss scaling (this GPU has no bf16)")):
+        found = devices.chosen_precision(torch.device("cuda", number))
+        assert str(found).startswith(due)
+        assert found.scales is (number == 0)
 
 
 def test_the_device_is_the_fastest_there_is(monkeypatch):
@@ -298,12 +372,16 @@ def test_the_device_is_the_fastest_there_is(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices.chosen_device() == torch.device("cuda", 0)
     assert devices.chosen_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="there are 2 CUDA devices"):
+        devices.chosen_device("cuda:2")
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert devices.chosen_device() == torch.device("cuda", 1)
-    with pytest.raises(UsageError, match="there are 2 CUDA devices"):
-        devices.chosen_device("cuda:2")
+    assert devices.chosen_device() == devices.chosen_device("cuda") == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="'cuda:0' asked for by several processes of a machine.*--device cuda"):
+        devices.chosen_device("cuda:0")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # two machines, a process each
+    assert devices.chosen_device("cuda:0") == torch.device("cuda", 0)
 
 
 def test_more_processes_than_rows_are_refused():
@@ -441,7 +519,3 @@ def test_an_optimiser_is_read_as_it_was_written(tmp_path, make):
         assert mine.keys() == due.keys()
         assert all(torch.equal(torch.as_tensor(mine[name]), torch.as_tensor(due[name])) for name in due)
     assert other.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
-
-
-def test_a_family_is_a_value():
-    assert replace(Family(), clip=2.0) != Family()

@@ -89,7 +89,7 @@ class TestAnOrdinaryCorpus:
 
     def test_how_long_training_takes(self, write: Write) -> None:
         found = inspected(write("\n".join(english(40))))
-        assert set(found.paces) == {"skipgram", "cbow"}
+        assert set(found.paces) == {"skipgram", "cbow", "glove"}
         for pace in found.paces.values():
             assert pace.epochs == 20
             assert pace.seconds == pytest.approx(20 * found.n_tokens / pace.words_per_second)

@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
 from safetensors import SafetensorError
 
 import firth
-from firth.files import appearing, printable, replacing
+from firth.files import appearing, interrupt, printable, replacing, uninterrupted
 
 FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
 
@@ -138,6 +139,29 @@ def test_a_rename_that_fails_brings_the_old_directory_back(tmp_path, monkeypatch
     with pytest.raises(OSError, match="disk trouble"), appearing(tmp_path / "place"):
         pass
     assert [path.name for path in (tmp_path / "place").iterdir()] == ["old"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal can be sent to a thread here")
+def test_signals_that_end_the_work_wait_for_what_must_not_be_interrupted():
+    done = []
+
+    def work(number):
+        with uninterrupted(), uninterrupted():
+            signal.raise_signal(number)
+            done.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        work(signal.SIGINT)
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is interrupt
+    finally:
+        signal.signal(signal.SIGTERM, lambda *_: done.append("theirs"))
+    work(signal.SIGTERM)  # a handler that is not ours is left alone
+    signal.signal(signal.SIGTERM, before)
+    assert done == [signal.SIGINT, signal.SIGTERM, "theirs", signal.SIGTERM]
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):

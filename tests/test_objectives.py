@@ -181,3 +181,109 @@ def test_the_unigram_entropy_is_the_least_a_fixed_guess_costs(monkeypatch):
     monkeypatch.setattr(objectives, "_COUNTED", 3)
     assert objectives.unigram_entropy(ids, 5) == pytest.approx(due)
     assert objectives.unigram_entropy(np.arange(8), 8) == pytest.approx(math.log(8))
+
+
+def test_the_next_word_by_hand():
+    """As masked tokens: what was read stands in `hidden`, and every row predicts."""
+    torch = pytest.importorskip("torch")
+    hidden = torch.tensor([[math.log(3.0)], [0.0]], dtype=torch.float64)
+    table, bias = torch.tensor([[0.0], [1.0]], dtype=torch.float64), torch.tensor([0.0, math.log(2.0)]).double()
+    due = (math.log(7 / 6) + math.log(3)) / 2
+    assert objectives.next_word(hidden, table, bias, torch.tensor([1, 0])).item() == pytest.approx(due)
+
+
+def log_uniform(n_entries):
+    rows = np.arange(n_entries)
+    return np.log((rows + 2) / (rows + 1)) / np.log(n_entries + 1)
+
+
+def test_a_sample_is_of_different_rows_by_falling_frequency():
+    shares = log_uniform(50)
+    assert shares.sum() == pytest.approx(1.0)
+    drawn = [objectives.log_uniform_sample(np.random.default_rng(seed), 5, 50) for seed in range(4000)]
+    for rows, n_draws in drawn[:50]:
+        assert (np.diff(rows) > 0).all()
+        assert len(rows) == 5 <= n_draws
+        assert 0 <= rows[0] <= rows[-1] < 50
+    # how often each row is in a sample, beside what would be expected of as many draws
+    met = np.bincount(np.concatenate([rows for rows, _ in drawn]), minlength=50) / len(drawn)
+    expected = np.mean([1 - (1 - shares) ** n_draws for _, n_draws in drawn], 0)
+    np.testing.assert_allclose(met, expected, atol=0.04)
+    assert met.sum() == pytest.approx(5.0)
+    # and as one draw after another makes them
+    rng, first = np.random.default_rng(9), []
+    for _ in range(4000):
+        found = []
+        while len(found) < 5:
+            row = rng.choice(50, p=shares)
+            if row not in found:
+                found.append(row)
+        first.append(found)
+    np.testing.assert_allclose(met, np.bincount(np.ravel(first), minlength=50) / 4000, atol=0.04)
+
+
+def test_all_rows_but_one_are_a_sample_too():
+    rows, n_draws = objectives.log_uniform_sample(np.random.default_rng(0), 7, 8)
+    assert len(set(rows.tolist())) == 7 < n_draws
+
+
+def test_the_expected_count_of_a_row():
+    torch = pytest.importorskip("torch")
+    rows = torch.arange(50, dtype=torch.float64)
+    found = objectives.log_expected_counts(rows, 30, 50).exp().numpy()
+    np.testing.assert_allclose(found, 1 - (1 - log_uniform(50)) ** 30)
+    of_rare = objectives.log_expected_counts(torch.tensor([799_999.0]), torch.tensor(10), 800_000)  # float32
+    assert of_rare.exp().item() == pytest.approx(10 * math.log1p(1 / 800_000) / math.log(800_001), rel=1e-5)
+
+
+def test_a_sampled_next_word_by_hand():
+    """Row 0 is the target of one position and the other's noise; row 2 is noise of both; row 1 is not sampled."""
+    torch = pytest.importorskip("torch")
+    hidden = torch.tensor([[1.0, 0.0], [0.0, 2.0]], dtype=torch.float64)
+    table = torch.tensor([[0.5, 0.1], [0.3, -0.2], [-0.4, 0.6]], dtype=torch.float64)
+    bias = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    candidates, targets, n_draws = torch.tensor([0, 2]), torch.tensor([0, 1]), 4
+    shares = [math.log((k + 2) / (k + 1)) / math.log(4) for k in range(3)]
+    log_counts = [math.log(1 - (1 - share) ** n_draws) for share in shares]
+    scores = hidden.numpy() @ table.numpy().T + bias.numpy() - np.array(log_counts)
+    first = math.log(sum(math.exp(scores[0, k]) for k in (0, 2))) - scores[0, 0]
+    second = math.log(sum(math.exp(scores[1, k]) for k in (0, 1, 2))) - scores[1, 1]
+    given = (hidden, table, bias, targets, candidates, n_draws, 3)
+    assert objectives.sampled_next_word(*given).item() == pytest.approx((first + second) / 2)
+    weights = torch.tensor([1.0, 3.0], dtype=torch.float64)
+    assert objectives.sampled_next_word(*given, weights).item() == pytest.approx((first + 3 * second) / 4)
+
+
+def test_a_sampled_next_words_gradient_is_the_derivative():
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(0)
+    shapes = (4, 3), (9, 3), (9,)
+    given = [torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_() for shape in shapes]
+    targets, candidates = torch.tensor([0, 3, 8, 3]), torch.tensor([0, 1, 3, 6])
+    assert torch.autograd.gradcheck(
+        lambda h, t, b: objectives.sampled_next_word(h, t, b, targets, candidates, 7, 9), given
+    )
+
+
+def test_a_sample_of_all_others_is_the_full_softmax_but_for_the_counts():
+    """Where every row is sampled for certain, the expected counts are 1 and nothing is left out."""
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(1)
+    hidden, table, bias = (
+        torch.randn(shape, dtype=torch.float64, generator=generator) for shape in ((6, 3), (9, 3), (9,))
+    )
+    targets = torch.tensor([0, 3, 8, 3, 1, 2])
+    sampled = objectives.sampled_next_word(hidden, table, bias, targets, torch.arange(9), 10_000, 9)
+    torch.testing.assert_close(sampled, objectives.next_word(hidden, table, bias, targets))
+
+
+def test_scores_in_bf16_make_a_loss_in_fp32():
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(2)
+    given = [torch.randn(shape, generator=generator) for shape in ((6, 3), (9, 3), (9,))]
+    ids = torch.tensor([0, 3, 8, 3, 1, 2]), torch.tensor([0, 4, 5]), 5, 9
+    exact = objectives.sampled_next_word(*given, *ids)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = objectives.sampled_next_word(given[0].bfloat16(), *given[1:], *ids)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(exact.item(), rel=0.02)

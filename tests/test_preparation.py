@@ -1,6 +1,7 @@
 """One value for everything between the files and the words' ids."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ preparations = st.builds(
     simplified=st.booleans(),
     inner=st.sampled_from(["", "'", "'-"]),
     user_words=st.none() | st.just(Path("words.txt")),
+    phrases=st.none() | st.just(Path("phrases.tsv")),
     max_types=st.integers(2, 10**9),
     **{name: st.sampled_from(choices) for name, choices in CHOICES.items()},
 )
@@ -74,6 +76,12 @@ def test_settings_of_a_newer_version_are_named(settings):
 
 
 def test_lists_and_strings_become_what_they_mean():
-    preparation = Preparation(keep=["year"], user_words="words.txt")
-    assert preparation == Preparation(keep=("year",), user_words=Path("words.txt"))
-    assert hash(preparation) == hash(Preparation(keep=("year",), user_words=Path("words.txt")))
+    preparation = Preparation(keep=["year"], user_words="words.txt", phrases="phrases.tsv")
+    assert preparation == Preparation(keep=("year",), user_words=Path("words.txt"), phrases=Path("phrases.tsv"))
+    assert hash(preparation) == hash(replace(preparation))
+
+
+def test_settings_of_an_older_version_have_no_phrases():
+    settings = Preparation(user_words="words.txt").settings()
+    del settings["phrases"]
+    assert Preparation.from_settings(settings) == Preparation(user_words="words.txt")

@@ -208,19 +208,19 @@ def test_rows_of_pairs_have_their_special_pieces_and_segments():
 
 
 @settings(max_examples=60)
-@given(documents=DOCUMENTS, pass_number=st.integers(0, 3))
-def test_packed_rows_hold_every_piece_once(documents, pass_number):
-    text = text_of(documents, "packed", context_length=32)
+@given(documents=DOCUMENTS, pass_number=st.integers(0, 3), context_length=st.integers(8, 32))
+def test_packed_rows_hold_every_piece_once(documents, pass_number, context_length):
+    text = text_of(documents, "packed", context_length=context_length)
     plan = plan_parts(text, pass_number, 7)
     places = [start + i for start, length in zip(plan.starts, plan.lengths, strict=True) for i in range(length)]
     assert places == list(range(text.pieces.n_tokens))
     first = 0
     for number, stop in enumerate(plan.rows):
         lengths = plan.lengths[first:stop] + 2
-        assert lengths.sum() <= 32
+        assert lengths.sum() <= context_length
         assert stop > first
         if 0 < number < len(plan.rows) - 1:
-            assert lengths.sum() > 32 - sequences.LEAST_PART
+            assert lengths.sum() > context_length - min(sequences.LEAST_PART, context_length)
         first = stop
     for start, length in zip(plan.starts, plan.lengths, strict=True):
         assert text.pieces.document_of(start) == text.pieces.document_of(start + length - 1)
@@ -490,6 +490,17 @@ def test_one_piece_is_nothing_to_predict():
 def test_rows_need_some_tokens():
     with pytest.raises(UsageError, match="rows of 4 tokens"):
         stream(Encoded([[50]]), layout="packed", context_length=4, batch_size=2)
+
+
+@pytest.mark.parametrize("context_length", range(8, 21))
+@pytest.mark.parametrize("layout", ["contiguous", "pairs", "packed"])
+def test_the_shortest_rows_are_filled(layout, context_length):
+    text = stream(Encoded([[30, 5, 9]] * 40), layout=layout, context_length=context_length, batch_size=4)
+    for part in (text, text.held_out):
+        for number in range(2 * part.n_batches):
+            batch = cut_any(part, number, 1)
+            assert batch.ids.shape == (part.batch_size, context_length)
+            assert 0 < batch.n_tokens <= batch.ids.size
 
 
 def test_bert_needs_its_special_pieces():

@@ -237,3 +237,57 @@ def test_words_need_not_be_text():
 def test_the_cache_directory_holds_nothing_afterwards(tmp_path):
     small(cache_dir=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.fixture
+def with_phrases(tmp_path):
+    """A preparation that joins "sat on"."""
+    (tmp_path / "phrases.tsv").write_text("sat on\n", encoding="utf-8")
+    return Preparation(phrases=tmp_path / "phrases.tsv")
+
+
+def test_phrases_are_words_of_the_model_and_of_its_queries(tmp_path, with_phrases):
+    small(preparation=with_phrases, output=tmp_path / "model")
+    with_phrases.phrases.unlink()
+    for vectors in (firth.load(tmp_path / "model").vectors, firth.Vectors.load(tmp_path / "model")):
+        assert {"sat_on", "cat"} < set(vectors.words)
+        assert "sat" not in vectors.words
+        assert vectors.words_of("The cat Sat  on", "mat") == ["the", "cat", "sat_on", "mat"]
+        assert vectors.words_of("sat on") == vectors.words_of("sat_on") == ["sat_on"]
+        assert vectors.row("sat on") == vectors.row("Sat on.") == vectors.row("sat_on")
+        assert "sat on" in vectors
+        assert "sat on the" not in vectors
+        assert "the cat" not in vectors
+        assert vectors.similarity("sat on", "sat_on") == pytest.approx(1)
+        with pytest.raises(firth.UnknownWordError, match="'sat'"):
+            vectors.row("sat")
+        vectors.save(tmp_path / "vectors", overwrite=True)
+        assert firth.Vectors.load(tmp_path / "vectors").row("sat on") == vectors.row("sat_on")
+
+
+def test_a_model_with_phrases_is_gone_on_with_and_resumed(tmp_path, monkeypatch, with_phrases):
+    base = small(preparation=with_phrases, output=tmp_path / "model")
+    more = [*TEXT, "he sat on a log"]
+    for sources in (more, [line.split() for line in more], (tmp_path / "more.txt")):
+        if not isinstance(sources, list):
+            sources.write_text("\n".join(more), encoding="utf-8")
+        for preparation in (None, with_phrases):
+            onward = train(FAMILY, sources, base=base, epochs=1, threads=1, preparation=preparation)
+            assert {"sat_on", "he"} < set(onward.vocabulary.words)
+            assert "sat" not in onward.vocabulary
+            assert onward.segmentation == base.segmentation
+    with_phrases.phrases.write_text("the cat\n")
+    for sources in (more, [line.split() for line in more]):
+        with pytest.raises(firth.UsageError, match="the model has 1 others, and new text is read as the model's was"):
+            train(FAMILY, sources, base=base, epochs=1, preparation=with_phrases)
+        with pytest.raises(firth.UsageError, match="the model has none"):
+            train(FAMILY, sources, base=small(), epochs=1, preparation=with_phrases)
+
+
+def test_a_resumed_run_keeps_its_phrases(tmp_path, monkeypatch, with_phrases):
+    begun(tmp_path, monkeypatch, preparation=with_phrases)
+    with pytest.raises(firth.UsageError, match="phrases None"):
+        small(epochs=5000, output=tmp_path / "model", resume=True)
+    model = small(epochs=5000, output=tmp_path / "model", resume=True, preparation=with_phrases)
+    assert "sat_on" in model.vocabulary
+    assert model.record["preparation"]["phrases"] == str(with_phrases.phrases)

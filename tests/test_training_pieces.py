@@ -1,9 +1,14 @@
 """Training of GPT and BERT from raw text: what comes out, goes on, and is refused."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +19,8 @@ pytest.importorskip("tokenizers")
 
 import firth  # noqa: E402
 from firth import descent, devices, training  # noqa: E402
+from firth.budget import Budget  # noqa: E402
+from firth.files import latest_checkpoint as latest  # noqa: E402
 from firth.pieces import Pieces  # noqa: E402
 from firth.progress import Lines  # noqa: E402
 
@@ -256,6 +263,47 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     assert_equal(trained(BERT, output=tmp_path / "model", resume=True), trained(BERT))
 
 
+KILLED_WHILE_A_CHECKPOINT_IS_WRITTEN = """
+import os, signal, sys
+from pathlib import Path
+import test_training_pieces as tests
+from firth import descent
+from firth.formats import huggingface, safetensors
+
+calls = []
+
+def killing(write, place):
+    def killed(*arguments, **keywords):
+        calls.append(write)
+        if len(calls) == int(sys.argv[2]):
+            Path(arguments[place]).write_bytes(b"half of")
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(*arguments, **keywords)
+    return killed
+
+safetensors.write = killing(safetensors.write, 0)
+huggingface.save_file = killing(huggingface.save_file, 1)
+descent.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+with tests.devices.on_threads(1):
+    tests.trained(tests.BERT, output=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed by a signal here")
+@pytest.mark.parametrize("number", [4, 5, 6, 7])  # weights, vectors, optimiser of the second one; weights of the third
+def test_a_run_killed_while_a_checkpoint_is_written_goes_on_from_the_one_before(tmp_path, number):
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_A_CHECKPOINT_IS_WRITTEN, str(tmp_path / "model"), str(number)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == -signal.SIGKILL
+    assert firth.load(tmp_path / "model").record["spent"]["tokens"] > 0
+    assert_equal(trained(BERT, output=tmp_path / "model", resume=True), trained(BERT))
+
+
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path, monkeypatch):
     loss, calls = firth.BERT.loss, []
 
@@ -270,6 +318,35 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path, monkeypatc
         trained(BERT, output=tmp_path / "model")
     kept = firth.load(tmp_path / "model")
     assert all(torch.isfinite(weight).all() for weight in state(kept).values())
+
+
+def test_while_a_run_diverges_the_checkpoint_before_is_kept(tmp_path, monkeypatch, capsys):
+    """Losses that are numbers, but far above ln V: no report has come since, or one, which does not end the run yet."""
+    loss = firth.BERT.loss
+    steps: list[Any] = []
+
+    def wild(family: Any, network: Any, batch: Any) -> Any:
+        found = loss(family, network, batch)
+        if network.training:
+            steps.append(batch)
+        if len(steps) == 9:
+            raise KeyboardInterrupt
+        return found if len(steps) <= 6 else found._replace(parts={"masked_token": found.mean * 100})
+
+    monkeypatch.setattr(descent, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(descent, "SECONDS_BETWEEN_REPORTS", 1e9)
+    monkeypatch.setattr(firth.BERT, "loss", wild)
+    with pytest.raises(KeyboardInterrupt):
+        trained(BERT, output=tmp_path / "never-reported", progress=Lines(sys.stderr))
+    assert latest(tmp_path / "never-reported").name == "6"
+    assert "no checkpoint is written: the loss is far above" in capsys.readouterr().err
+    steps.clear()
+    monkeypatch.setattr(descent, "SECONDS_BETWEEN_REPORTS", 0.0)
+    with pytest.raises(firth.FirthError, match="training diverged"):
+        trained(BERT, output=tmp_path / "reported")
+    assert latest(tmp_path / "reported").name == "6"
+    monkeypatch.undo()
+    assert_equal(trained(BERT, output=tmp_path / "reported", resume=True), trained(BERT))
 
 
 # --- going on from a model
@@ -290,7 +367,7 @@ def test_going_on_makes_it_better_in_short_steps(family, capsys):
     more = trained(family, sentences(2), tokens=8000, base=base, progress=Lines(sys.stderr))
     assert more.record["held_out_nats"]["last"] < more.record["held_out_nats"]["before"]
     assert (more.family.block_optimizer, more.family.learning_rate) == ("adam", 1e-4 * 768 / 16)
-    assert "AdamW, at 0.0048" in capsys.readouterr().err
+    assert "in short steps, all of AdamW, at 0.0048" in capsys.readouterr().err
     told = trained(replace(family, learning_rate=1e-3), tokens=1, base=base)
     assert (told.family.block_optimizer, told.family.learning_rate) == ("muon", 1e-3)
 
@@ -314,14 +391,34 @@ def test_next_sentences_are_trained_where_the_base_has_a_head_for_them(tmp_path,
     assert "has no head for next sentences" in capsys.readouterr().err
 
 
+def test_a_head_for_next_sentences_is_kept_where_it_is_trained(tmp_path, capsys):
+    trained(PAIRS, output=tmp_path / "base")
+    model = trained(PAIRS, tokens=100, base=tmp_path / "base", progress=Lines(sys.stderr))
+    assert model.network.next is not None
+    assert "head" not in capsys.readouterr().err
+    model = trained(BERT, tokens=100, base=tmp_path / "base", progress=Lines(sys.stderr))
+    assert model.network.next is None
+    assert "has a head for next sentences, which the new one does not" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"family": replace(BERT, dim=32)}, "dim is 32, but the model to go on from has 16"),
         ({"family": GPT}, "gpt cannot go on from a model of bert"),
-        ({"family": replace(BERT, n_positions=64, context_length=64)}, "context_length is 64, .* has 32 positions"),
+        ({"family": replace(BERT, n_positions=512, context_length=64)}, "context_length is 64, .* has 32 positions"),
+        ({"family": replace(BERT, n_positions=64)}, "n_positions is 64, but .* has 32; its network .* leave n_positions"),
+        ({"family": replace(BERT, activation="relu")}, "activation is relu, but .* has gelu_tanh"),
+        ({"family": replace(BERT, norm_epsilon=1e-3)}, "norm_epsilon is 0.001, but .* has 1e-12"),
+        ({"family": replace(BERT, n_segments=3)}, "n_segments is 3, but .* has 2"),
+        ({"family": replace(BERT, deviation=0.1)}, "deviation is 0.1, but .* has 0.02"),
+        ({"family": replace(BERT, inner_dim=48)}, "inner_dim is 48, but .* has None"),
+        ({"family": replace(BERT, vocabulary_size=999)}, "vocabulary_size is 999, but .* has 192"),
     ],
-    ids=["dim", "family", "positions"],
+    ids=[
+        *("dim", "family", "positions", "more positions", "activation", "epsilon", "segments", "deviation", "inner_dim"),
+        "vocabulary",
+    ],
 )
 def test_a_base_of_another_kind_is_refused(tmp_path, changes, message):
     trained(BERT, output=tmp_path / "base")
@@ -335,7 +432,41 @@ def test_a_run_from_a_base_is_resumed_by_the_same_command(tmp_path, monkeypatch)
     arguments = {"base": tmp_path / "base", "add_words": 2}
     unbroken = trained(sizes, **arguments)
     broken_off(sizes, tmp_path / "model", monkeypatch, **arguments)
+    trained(BERT, output=tmp_path / "other", seed=4)
+    with pytest.raises(firth.UsageError, match="another model to go on from"):
+        trained(sizes, output=tmp_path / "model", resume=True, **(arguments | {"base": tmp_path / "other"}))
     assert_equal(trained(sizes, output=tmp_path / "model", resume=True, **arguments), unbroken)
+
+
+def test_what_a_recipe_or_preset_brings_along_is_not_refused(tmp_path):
+    base = trained(replace(GPT, norm="pre"))
+    sizes = [size().by_recipe("paper") for size in (firth.GPT.tiny, firth.GPT.mini)]
+    model = trained([replace(size, context_length=16, batch_size=4) for size in sizes], tokens=1, base=base)
+    assert (model.family.norm, model.family.n_positions, model.family.block_optimizer) == ("pre", 32, "adam")
+    with pytest.raises(firth.UsageError, match="norm is pre, but the model to go on from has post"):
+        trained([replace(size, norm="pre") for size in sizes], base=trained(GPT))
+
+
+def test_a_run_is_resumed_when_its_base_has_gone(tmp_path, monkeypatch):
+    trained(BERT, output=tmp_path / "base")
+    unbroken = trained(BERT, base=tmp_path / "base")
+    broken_off(BERT, tmp_path / "model", monkeypatch, base=tmp_path / "base")
+    shutil.rmtree(tmp_path / "base")
+    assert_equal(trained(BERT, output=tmp_path / "model", resume=True, base=tmp_path / "base"), unbroken)
+
+
+def test_a_run_is_resumed_in_the_place_of_its_base(tmp_path, monkeypatch):
+    unbroken = trained(BERT, base=trained(BERT, output=tmp_path / "model"))
+    broken_off(BERT, tmp_path / "model", monkeypatch, base=tmp_path / "model", overwrite=True)
+    resumed = trained(BERT, output=tmp_path / "model", resume=True, base=tmp_path / "model")
+    assert_equal(resumed, unbroken)
+
+
+def test_an_unfinished_run_that_is_gone_on_from_in_its_place_is_resumed(tmp_path, monkeypatch):
+    broken_off(BERT, tmp_path / "model", monkeypatch)
+    unbroken = trained(BERT, base=firth.load(tmp_path / "model"))
+    broken_off(BERT, tmp_path / "model", monkeypatch, after=5, base=tmp_path / "model", overwrite=True)
+    assert_equal(trained(BERT, output=tmp_path / "model", resume=True, base=tmp_path / "model"), unbroken)
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "byte_bpe"])
@@ -378,6 +509,17 @@ def test_the_size_follows_from_the_budget(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "size 2 layers of 16: 3,750 tokens fit in 0.01 minutes here" in said
     assert "4 layers of 32 would see" in said
+
+
+def test_the_first_process_chooses_the_size(monkeypatch, capsys):
+    """One that has measured otherwise follows it, and says nothing."""
+    monkeypatch.setattr(devices, "world", lambda: devices.World(1, 2, 1))
+    monkeypatch.setattr(devices, "told_by_first", lambda number, device: 2)
+    monkeypatch.setattr(training, "chosen_size", lambda weights, n, tokens_of: (0, [1.0]))
+    sizes = [replace(BERT, n_layers=n) for n in (1, 2, 4)]
+    chosen = training._suited(sizes, SimpleNamespace(n_tokens=9), None, Budget(minutes=1), None, Lines(sys.stderr))
+    assert chosen == sizes[2]
+    assert capsys.readouterr().err == ""
 
 
 def test_speed_is_measured_on_steps_that_are_thrown_away(tmp_path):
@@ -427,6 +569,17 @@ def test_text_that_the_tokenizer_does_not_know_is_reported(tmp_path, capsys):
     assert "%" in capsys.readouterr().err
 
 
+def test_text_of_which_the_tokenizer_knows_nothing_is_refused(tmp_path):
+    trained(BERT, output=tmp_path / "base")
+    with pytest.raises(firth.FirthError, match=r"knows nothing of this text: all of its \d+ pieces stand for what it does"):
+        trained(BERT, ["мама мыла раму", "", "рама"] * 20, base=tmp_path / "base")
+
+
+def test_a_corpus_with_nothing_to_hold_out_is_told(capsys):
+    trained(BERT, ["the cat sat on the mat"], progress=Lines(sys.stderr))
+    assert "the corpus is too small to hold a part of it out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -447,6 +600,7 @@ def test_arguments_that_make_no_sense(changes, message):
     [
         ({"segment": "space"}, "segment changes nothing: pieces know no words"),
         ({"user_words": Path("words.txt")}, "user_words changes nothing"),
+        ({"phrases": Path("phrases.tsv")}, "phrases changes nothing: pieces are parts of words"),
         ({"digits": "zero"}, "digits changes nothing"),
         ({"simplified": True}, "simplified changes nothing"),
         ({"unicode_form": "NFKC"}, "unicode_form changes nothing"),
@@ -529,15 +683,20 @@ def test_a_log_tells_held_out_losses_and_parts(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["bert", "gpt"])
-def test_two_processes_equal_one_within_rounding(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("bert", ["--batch-size=6"]),
+        ("bert", ["--batch-size=7", "--objective=masked_token_and_next_sentence"]),
+        ("gpt", ["--batch-size=6"]),
+    ],
+    ids=["bert", "bert-pairs", "gpt"],
+)
+def test_two_processes_equal_one_within_rounding(tmp_path, name, flags):
     """By torchrun with gloo on the processor, from the command line."""
-    import os
-    import subprocess
-
     (tmp_path / "corpus.txt").write_text("\n".join(TEXT), encoding="utf-8")
-    sizes = "--n-layers 2 --dim 16 --n-heads 2 --n-positions 32 --context-length 16 --batch-size 6"
-    arguments = f"{sizes} --vocabulary-size 192 --tokens 2000 --device cpu --quiet".split()
+    sizes = "--n-layers 2 --dim 16 --n-heads 2 --n-positions 32 --context-length 16"
+    arguments = [*f"{sizes} --vocabulary-size 192 --tokens 2000 --device cpu --quiet".split(), *flags]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for place, launcher in (
         ("one", [sys.executable, "-m", "firth"]),

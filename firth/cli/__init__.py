@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from firth.cli.evaluating import accuracy, evaluate, shares
+from firth.cli.extracting import extract
+from firth.cli.learning import phrases
 from firth.cli.printing import Row, print_json, print_rows, say, show
 from firth.cli.settings import (
     FAMILIES,
@@ -31,7 +33,7 @@ from firth.cli.settings import (
     refuse_unknown_options,
     with_lists,
 )
-from firth.cli.training import fill_prepared
+from firth.cli.training import count, fill_prepared
 from firth.cli.use import analogy, convert, nearest, similarity
 from firth.errors import FirthError, UsageError
 from firth.files import printable
@@ -186,7 +188,7 @@ def demo(
     """Train on a small corpus, and print neighbours and scores.
 
     Args:
-        every: Train every family there is, GPT and BERT too, in some minutes.
+        every: Train every family there is, ELMo, GPT and BERT too, in some minutes.
         threads: How many threads train; all cores by default.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
@@ -202,7 +204,7 @@ def demo(
         results.append(_demonstrated(result))
         if "held_out_nats" in result.model.record:
             progress.say(
-                "so short a training teaches a network how often pieces follow each other, not yet good vectors"
+                "so short a training teaches a network what follows each other often, not yet good vectors"
             )
         if not as_json:
             print_rows(_loss_rows(result))
@@ -225,7 +227,7 @@ def _demonstrated(result: "Demonstration") -> dict[str, Any]:
 
 
 def _loss_rows(result: "Demonstration") -> list[Row]:
-    """The loss on text that was held out, of GPT and BERT."""
+    """The loss on text that was held out, of a contextual family."""
     if "held_out_nats" not in result.model.record:
         return []
     losses = result.model.record["held_out_nats"]
@@ -266,6 +268,18 @@ app.command(
     config=(refuse_unknown_options, fill_prepared, refuse_fractions),
     **FRAMED,
 )
-_USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, convert, demo)
+app.command(
+    phrases,
+    sort_key=-0.5,
+    config=(refuse_unknown_options, refuse_fractions),
+    **FRAMED,
+)
+app.command(
+    count,
+    sort_key=-0.25,
+    config=(refuse_unknown_options, refuse_fractions),
+    **FRAMED,
+)
+_USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, extract, convert, demo)
 for _order, _command in enumerate(_USES, start=1):
     app.command(_command, sort_key=_order, **FRAMED)

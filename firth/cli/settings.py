@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 FAMILIES = {
     "skipgram": "Train Skip-gram: a word predicts its neighbours.",
     "cbow": "Train CBOW: the mean of the neighbours predicts the word.",
+    "glove": "Train GloVe: two words' vectors predict how often the words stand near each other.",
+    "elmo": "Train ELMo: words, read letter by letter, predict the next one and the one before.",
     "gpt": "Train GPT: each piece of a word predicts the next.",
     "bert": "Train BERT: hidden pieces of words are predicted from both sides.",
 }
 """The families by their names on the command line, and what the help says of them."""
 
-Preset = Literal["tiny", "mini", "small", "medium", "base"]
+Preset = Literal["tiny", "mini", "small", "medium", "base", "original"]
 Recipe = Literal["fast", "paper"]
 VARIANTS = {"preset": get_args(Preset), "recipe": get_args(Recipe)}
 """Names of a family's methods that give a variant of it; `fast` is the family as it is.
@@ -32,8 +34,12 @@ In this order: a preset is the size, and wins over the size that a recipe comes 
 """
 
 BUDGETS = ("epochs", "tokens", "minutes")
-SIZE = frozenset({"dim", "n-layers", "n_layers", "n-heads", "n_heads", "inner-dim", "inner_dim"})
-"""Where none of these is given, and no preset, the size of GPT and BERT follows from the budget."""
+SIZE = frozenset(
+    name
+    for field in ("dim", "n_layers", "n_heads", "inner_dim", "cell_dim", "character_dim", "filters", "n_highway")
+    for name in (field, field.replace("_", "-"))
+)
+"""Where none of these is given, and no preset, the size of a contextual family follows from the budget."""
 
 
 def _comma_separated(_: object, tokens: Sequence[Token]) -> list[Path]:
@@ -88,7 +94,8 @@ def _fill_size(app: App, commands: tuple[str, ...], arguments: ArgumentCollectio
     from firth.model import CONTEXTUAL
 
     if commands[-1] in CONTEXTUAL:
-        Dict({"preset": "base"}, source="the size", use_commands_as_keys=False)(app, commands, arguments)
+        largest = preset_names(family_called(commands[-1]))[-1]
+        Dict({"preset": largest}, source="the size", use_commands_as_keys=False)(app, commands, arguments)
 
 
 def refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -120,6 +127,11 @@ def family_called(name: str) -> Any:
     from firth.model import FAMILIES
 
     return FAMILIES[name]
+
+
+def preset_names(family: Any) -> list[str]:
+    """The presets that a family has, from small to large."""
+    return [name for name in VARIANTS["preset"] if hasattr(family, name)]
 
 
 def variant_of(family: Any, kind: str, name: str) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """`firth train FAMILY`: one command for each family, whose hyperparameters are its flags."""
 
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,13 +17,14 @@ from firth.cli.printing import Row, show
 from firth.cli.settings import (
     FAMILIES,
     PREPARATION,
-    VARIANTS,
     AsJson,
+    Files,
     Flag,
     Prepared,
     Preset,
     Recipe,
     family_called,
+    preset_names,
     progress_of,
     python_name,
     read_toml,
@@ -28,7 +32,7 @@ from firth.cli.settings import (
     with_lists,
 )
 from firth.errors import FirthError, UsageError
-from firth.files import latest_checkpoint, printable
+from firth.files import interrupt, latest_checkpoint, printable
 
 if TYPE_CHECKING:
     from firth.model import Model
@@ -42,17 +46,17 @@ class Common:
 
     Attributes:
         output: The directory to write the model to.
-        preset: The size of the model; it wins over the recipe's. Of GPT and BERT, by default the largest that the
+        preset: The size of the model; it wins over the recipe's. Of ELMo, GPT and BERT, by default the largest that the
             budget suffices for on this machine.
         recipe: Settings that train fast, or the paper's.
         epochs: Budget: how often to go through the corpus.
-        tokens: Budget: how many words to read; of GPT and BERT, pieces of words.
-        minutes: Budget: how long to train; of GPT and BERT 10 where no budget is given.
+        tokens: Budget: how many words to read; of ELMo, ends of sentences too; of GPT and BERT, pieces of words.
+        minutes: Budget: how long to train; of ELMo, GPT and BERT 10 where no budget is given.
         threads: How many threads train; all cores by default.
         seed: What the random numbers begin with.
         reproducible: The same seed gives the same bits: of words whatever the number of threads, but slower; of GPT and
             BERT on the processor.
-        base: A model to go on from with new text. Of words: it gains the new ones. Of GPT and BERT: ours or a published
+        base: A model to go on from with new text. Of words: it gains the new ones. Of ELMo, GPT and BERT: ours or a published
             directory, its network and its tokenizer.
         resume: Go on with the unfinished run in the output directory.
         overwrite: Replace the model in the output directory; other files there stay.
@@ -104,6 +108,37 @@ class ForPieces:
 FOR_PIECES = ForPieces()
 
 
+@dataclass(frozen=True, kw_only=True)
+class ForWords:
+    """What the training of a network that reads whole words takes besides.
+
+    Attributes:
+        device: cuda, cuda:1, mps or cpu; by default the fastest there is.
+    """
+
+    device: str | None = None
+
+
+FOR_WORDS = ForWords()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForCounts:
+    """What training on counts of pairs of words takes besides.
+
+    Attributes:
+        counts: A file of co-occurrence counts, or several, which are added up, as a,b,c. What is not there is counted
+            and written there to stay; without a corpus, the counts stand for it. See `firth count`.
+        memory: GiB that counting may take; 2 by default.
+    """
+
+    counts: Files = ()
+    memory: float | None = None
+
+
+FOR_COUNTS = ForCounts()
+
+
 def __getattr__(name: str) -> Callable[..., None]:
     """The training commands, made when cyclopts asks for them: importing the families takes a while."""
     if name in FAMILIES:
@@ -113,10 +148,15 @@ def __getattr__(name: str) -> Callable[..., None]:
 
 def _train_command(name: str) -> Callable[..., None]:
     """The command `firth train <name>`; the family's fields are its flags."""
-    from firth.model import CONTEXTUAL
+    from firth.model import CONTEXTUAL, COUNTING, OF_PIECES
 
     family = family_called(name)
-    command = _train_pieces_command(family) if name in CONTEXTUAL else _train_words_command(family)
+    if name in OF_PIECES:
+        command = _train_pieces_command(family)
+    elif name in CONTEXTUAL:
+        command = _train_words_in_context_command(family)
+    else:
+        command = _train_counts_command(family) if name in COUNTING else _train_words_command(family)
     # The flags of the family: known only here, where its class is.
     command.__annotations__["hyperparameters"] = Annotated[family, Parameter(name="*", group=family.__name__)]
     return command
@@ -137,6 +177,29 @@ def _train_words_command(family: Any) -> Callable[..., None]:
             corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
         """
         model = _trained(hyperparameters, corpus, common, preparation)
+        show([{"model": str(common.output), "words": len(model.vocabulary), **_spent(model)}], as_json=common.as_json)
+
+    return command
+
+
+def _train_counts_command(family: Any) -> Callable[..., None]:
+    default = family()
+
+    def command(
+        *corpus: Corpus,
+        common: Annotated[Common, Parameter(name="*")],
+        for_counts: Annotated[ForCounts, Parameter(name="*", group="Counts")] = FOR_COUNTS,
+        hyperparameters: Any = default,
+        preparation: Prepared = PREPARATION,
+    ) -> None:
+        """Train word vectors on how often words stand near each other.
+
+        Args:
+            corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input;
+                none with --counts of a corpus that was counted before.
+        """
+        counts = tuple(for_counts.counts) or None
+        model = _trained(hyperparameters, corpus, common, preparation, counts=counts, memory=for_counts.memory)
         show([{"model": str(common.output), "words": len(model.vocabulary), **_spent(model)}], as_json=common.as_json)
 
     return command
@@ -169,28 +232,135 @@ def _train_pieces_command(family: Any) -> Callable[..., None]:
     return command
 
 
+def _train_words_in_context_command(family: Any) -> Callable[..., None]:
+    default = family()
+
+    def command(
+        *corpus: Corpus,
+        common: Annotated[Common, Parameter(name="*")],
+        for_words: Annotated[ForWords, Parameter(name="*", group="Device")] = FOR_WORDS,
+        hyperparameters: Any = default,
+        preparation: Prepared = PREPARATION,
+    ) -> None:
+        """Train a network on text, whole words in their context, letter by letter; AllenNLP opens the model's directory.
+
+        Args:
+            corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
+        """
+        from firth.training import perplexities
+
+        sizes = hyperparameters if common.preset is not None else _sizes(hyperparameters)
+        model = _trained(sizes, corpus, common, preparation, **_fields(for_words))
+        if "RANK" in os.environ and os.environ["RANK"] != "0":
+            return  # the first process of torchrun says it for all
+        row: Row = {"model": str(common.output), "words": len(model.vocabulary), **_spent(model)}
+        if "held_out_nats" in model.record:
+            found = {f"{name}_perplexity": perplexity for name, perplexity in perplexities(model.record).items()}
+            row = {**row, "held_out_nats": model.record["held_out_nats"]["last"], **found}
+        show([row], as_json=common.as_json)
+
+    return command
+
+
+def count(
+    *corpus: Corpus,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    window: int = 10,
+    context: Literal["symmetric", "left"] = "symmetric",
+    distance_weights: Literal["harmonic", "equal"] = "harmonic",
+    min_count: int = 5,
+    max_size: int | None = None,
+    vocabulary: Path | None = None,
+    memory: float = 2.0,
+    threads: int | None = None,
+    overwrite: Flag = False,
+    cache_dir: Path | None = None,
+    quiet: Flag = False,
+    as_json: AsJson = False,
+    preparation: Prepared = PREPARATION,
+) -> None:
+    """Count how often words stand near each other, for `firth train glove --counts`.
+
+    Parts of a corpus that are counted apart, with one --vocabulary, add up: name their files of counts as the corpus.
+
+    Args:
+        corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input; or files
+            of counts, which are added up.
+        output: The file to write the counts to.
+        window: How far apart two words are at most.
+        context: symmetric, or left: a pair counts once, for the word on the left.
+        distance_weights: Two words that stand d apart count 1/d (harmonic) or 1 (equal).
+        min_count: Rarer words are left out.
+        max_size: At most so many words, the most frequent ones, are counted.
+        vocabulary: A model, a vocabulary.tsv or a file of counts, whose words are counted, however often they occur.
+        memory: GiB that counting may take.
+        threads: How many threads count; all cores by default.
+        overwrite: Replace the file of counts in the output.
+        cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
+        quiet: Show no progress.
+        as_json: Print JSON, for machines.
+    """
+    from firth.shards import count as counted
+
+    if not corpus:
+        raise UsageError("no corpus was given: name files, or - for standard input")
+    with counted(
+        corpus,
+        output,
+        window=window,
+        context=context,
+        distance_weights=distance_weights,
+        min_count=min_count,
+        max_size=max_size,
+        vocabulary=vocabulary,
+        preparation=with_lists(preparation),
+        memory=memory,
+        threads=threads,
+        overwrite=overwrite,
+        cache_dir=cache_dir,
+        progress=progress_of(quiet),
+    ) as found:
+        row: Row = {"counts": str(output), "words": len(found.vocabulary), "pairs": len(found.entries)}
+        show([{**row, "tokens": found.n_tokens}], as_json=as_json)
+
+
 def _sizes(hyperparameters: Any) -> list[Any]:
     """The family in its sizes, from small to large."""
     family = type(hyperparameters)
-    return [replace(hyperparameters, **variant_of(family, "preset", name)) for name in VARIANTS["preset"]]
+    sizes = [replace(hyperparameters, **variant_of(family, "preset", name)) for name in preset_names(family)]
+    return [size for place, size in enumerate(sizes) if size not in sizes[:place]]
 
 
 def _trained(family: Any, corpus: Sequence[Path], common: Common, preparation: Prepared, **arguments: Any) -> "Model":
-    """The trained model; after Ctrl-C, how to go on."""
+    """The trained model; after Ctrl-C or SIGTERM, how to go on."""
     from firth.training import train
 
-    if not corpus:
+    if not corpus and not arguments.get("counts"):
         raise UsageError("no corpus was given: name files, or - for standard input")
     asked = _fields(common)
     for name in ("preset", "recipe", "config", "as_json"):
         del asked[name]
     progress = progress_of(asked.pop("quiet"))
     try:
-        return train(family, corpus, preparation=with_lists(preparation), progress=progress, **asked, **arguments)
+        with _ended_by_sigterm():
+            return train(family, corpus, preparation=with_lists(preparation), progress=progress, **asked, **arguments)
     except KeyboardInterrupt:
         if latest_checkpoint(common.output) is None:
             raise
         raise FirthError("interrupted; the same command with --resume goes on from here") from None
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """A block that SIGTERM ends as Ctrl-C does: so `kill`, job schedulers and torchrun end a program."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _fields(value: Any) -> dict[str, Any]:

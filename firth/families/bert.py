@@ -39,7 +39,6 @@ from firth.blocks import (
     LayerNorm,
     TransformerBlock,
     check_sizes,
-    decayed_and_not,
     dropped,
     initialise,
     padded_rows,
@@ -48,8 +47,8 @@ from firth.blocks import (
 )
 from firth.encoded import EncodedPieces
 from firth.errors import UsageError
-from firth.families.family import Loss, Schedule, family, in_short_steps, scheduled_rate
-from firth.optimizers import Muon, UncorrectedAdam, muon_groups
+from firth.families.family import RECIPE, Loss, Schedule, family, in_short_steps, scheduled_rate
+from firth.optimizers import optimizer_of
 from firth.sequences import Masking, Text
 
 Objective = Literal["masked_token", "masked_token_and_next_sentence"]
@@ -77,7 +76,7 @@ class BERTNetwork(nn.Module):
     Attributes:
         table: (V, D) the weight matrix behind the one-hot input, and the output's; V is a multiple of 64.
         positions: (P, D).
-        segments: (2, D).
+        segments: (S, D), S being n_segments.
         norm: Of the sum of the three.
         blocks: L of them.
         transform: (D, D), before the vocabulary.
@@ -307,7 +306,8 @@ class BERT:
         """
         if recipe == "fast":
             default = type(self)()
-            return replace(self, **{name: getattr(default, name) for name in _RECIPE})
+            names = (*RECIPE, "objective", "masking_share", "masking_units", "short_share", "adam")
+            return replace(self, **{name: getattr(default, name) for name in names})
         if recipe != "paper":
             raise UsageError(f"recipe {recipe!r} asked for; there are 'fast' and 'paper'")
         return replace(
@@ -405,15 +405,7 @@ class BERT:
 
     def optimizer(self, network: BERTNetwork) -> torch.optim.Optimizer:
         """Adam with decoupled decay of matrices alone, with or without correction of its first steps; or with Muon."""
-        betas = (self.beta1, self.beta2)
-        if self.block_optimizer == "muon":
-            groups = muon_groups(network, self.weight_decay)
-            return Muon(groups, lr=self.highest_rate, betas=betas, eps=self.epsilon, muon_rate=self.muon_rate)
-        groups = decayed_and_not(network, self.weight_decay)
-        if self.adam == "uncorrected":
-            return UncorrectedAdam(groups, lr=self.highest_rate, betas=betas, eps=self.epsilon)
-        fused = network.table.device.type in ("cpu", "cuda")
-        return torch.optim.AdamW(groups, lr=self.highest_rate, betas=betas, eps=self.epsilon, fused=fused)
+        return optimizer_of(self, network)
 
     @property
     def highest_rate(self) -> float:
@@ -451,28 +443,3 @@ def _begins(documents: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
     begins = np.full((n_rows, 1 << max(2, int(counts.max() - 1).bit_length())), n_columns)
     begins[rows, ranks] = columns
     return begins
-
-
-_RECIPE = (
-    "dropout",
-    "attention_dropout",
-    "vocabulary_size",
-    "objective",
-    "masking_share",
-    "masking_units",
-    "short_share",
-    "context_length",
-    "batch_size",
-    "learning_rate",
-    "final_learning_rate",
-    "warmup",
-    "schedule",
-    "adam",
-    "beta1",
-    "beta2",
-    "epsilon",
-    "weight_decay",
-    "clip",
-    "block_optimizer",
-    "muon_rate",
-)

@@ -13,11 +13,20 @@ the expected objective is the paper's.
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firth import objectives
 from firth.errors import UsageError
 from firth.families.family import Step, family
-from firth.families.word2vec import TableLoss, Tables, check_word2vec, falling_rate, initial_tables, table_shapes
+from firth.families.word2vec import (
+    TableLoss,
+    Tables,
+    check_word2vec,
+    falling_rate,
+    give_rows,
+    initial_tables,
+    table_shapes,
+)
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch, Stream, cut, stream
@@ -48,6 +57,9 @@ class CBOW:
 
     name: ClassVar[str] = "cbow"
     needs_sentences: ClassVar[bool] = False
+    loss_unit: ClassVar[str] = "nats"
+    default_epochs: ClassVar[int | None] = None
+    tables: ClassVar[type] = Tables
 
     dim: int = 100
     window: int = 5
@@ -117,6 +129,14 @@ class CBOW:
     def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
         """The two tables at their beginning."""
         return initial_tables(self.shapes(vocabulary), seed)
+
+    def kept(self, network: Tables) -> Tables:
+        """Both tables."""
+        return network
+
+    def go_on(self, network: Tables, rows: NDArray[np.int32], base: Tables, base_family: object) -> None:
+        """Gives these rows the vectors of another network."""
+        give_rows(network, rows, base)
 
     def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
         """The corpus as this family's batches are cut from it."""

@@ -1,7 +1,8 @@
 """The contract of a family: a value that holds its hyperparameters, and knows its network and its task.
 
 Every family file has the same parts in the same order: docstring (paper, network, task, what differs), the family,
-and in it the presets, `network`, `batch` (what is hidden), `loss` (what is predicted), `step`.
+and in it the presets, `network`, `batch` (what is hidden), `loss` (what is predicted), and what takes the steps: `step`
+of a static family, `optimizer` of a contextual one.
 """
 
 import functools
@@ -90,6 +91,9 @@ class Family(Protocol):
 
     name: ClassVar[str]
     needs_sentences: ClassVar[bool]  # whether a line of its corpus must be one sentence
+    loss_unit: ClassVar[str]  # of what reports call its loss
+    default_epochs: ClassVar[int | None]  # where no budget is given; None: as many as suit the corpus
+    tables: ClassVar[type]  # a NamedTuple: what a model keeps, by the names of `shapes`
 
     @property
     def dim(self) -> int:
@@ -103,14 +107,20 @@ class Family(Protocol):
     def max_size(self) -> int | None:
         """The most words that get one."""
 
-    def shapes(self, vocabulary: Vocabulary) -> Mapping[str, tuple[int, int]]:
-        """The tensors of the network by name, as a model's directory holds them, with their shapes."""
+    def shapes(self, vocabulary: Vocabulary) -> Mapping[str, tuple[int, ...]]:
+        """The tensors that a model's directory holds by name, with their shapes."""
 
     def rate(self, fraction: float) -> float:
         """The learning rate when `fraction` of the budget is spent."""
 
     def network(self, vocabulary: Vocabulary, seed: int) -> Any:
-        """A network at its beginning: a NamedTuple of the tensors in `shapes`."""
+        """What is trained, at its beginning: a NamedTuple of tensors whose first axis are rows."""
+
+    def kept(self, network: Any) -> Any:
+        """What a model keeps of what is trained: `tables`."""
+
+    def go_on(self, network: Any, rows: Any, base: Any, base_family: Any) -> None:
+        """Gives these rows of a network at its beginning what a model of `base_family` has kept of its own."""
 
     def stream(self, corpus: Any, vocabulary: Vocabulary) -> Any:
         """What batches are cut from: `n_tokens`, `n_batches`, `tokens_before(number)`, `tree`."""
@@ -128,9 +138,10 @@ class Family(Protocol):
 class Loss(NamedTuple):
     """What a batch of a contextual family says of its network."""
 
-    mean: "Tensor"  # nats for a prediction, what is descended: the sum of the parts
+    mean: "Tensor"  # nats for a prediction, what is descended: the sum of the parts; of two directions, their mean
     parts: "dict[str, Tensor]"  # the mean of each of its tasks, by the name of its equation in `objectives`
     n_predictions: "Tensor"  # of its first task
+    state: Any = None  # what the network remembers after it, a NamedTuple of tensors, the rows of a batch first
 
 
 class ContextualFamily(Protocol):
@@ -192,6 +203,12 @@ class ContextualFamily(Protocol):
         """Floating-point operations of one training step for each token."""
 
 
+RECIPE: Final = (
+    *("dropout", "attention_dropout", "vocabulary_size", "context_length", "batch_size"),
+    *("learning_rate", "final_learning_rate", "warmup", "schedule", "beta1", "beta2", "epsilon", "weight_decay", "clip"),
+    *("block_optimizer", "muon_rate"),
+)
+"""The hyperparameters of GPT and BERT that say how a network is trained, and that a recipe decides."""
 HELD_SHARE: Final = 0.8
 """Share of the budget after which the schedule `hold` lets the rate fall."""
 FINAL_SHARE: Final = 0.05

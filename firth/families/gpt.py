@@ -33,7 +33,6 @@ from firth.blocks import (
     Norm,
     TransformerBlock,
     check_sizes,
-    decayed_and_not,
     dropped,
     initialise,
     padded_rows,
@@ -42,8 +41,8 @@ from firth.blocks import (
 )
 from firth.encoded import EncodedPieces
 from firth.errors import UsageError
-from firth.families.family import Loss, Schedule, family, in_short_steps, scheduled_rate
-from firth.optimizers import Muon, muon_groups
+from firth.families.family import RECIPE, Loss, Schedule, family, in_short_steps, scheduled_rate
+from firth.optimizers import optimizer_of
 from firth.sequences import Text, TokenBatch
 
 
@@ -225,8 +224,7 @@ class GPT:
         """
         if recipe == "fast":
             default = type(self)()
-            names = ("dropout", "attention_dropout", "vocabulary_size", "context_length", "batch_size", *_TRAINING)
-            return replace(self, **{name: getattr(default, name) for name in names})
+            return replace(self, **{name: getattr(default, name) for name in RECIPE})
         if recipe != "paper":
             raise UsageError(f"recipe {recipe!r} asked for; there are 'fast' and 'paper'")
         return replace(
@@ -296,21 +294,7 @@ class GPT:
 
     def optimizer(self, network: GPTNetwork) -> torch.optim.Optimizer:
         """AdamW: Adam with decoupled decay, of matrices alone; or with Muon."""
-        if self.block_optimizer == "muon":
-            return Muon(
-                muon_groups(network, self.weight_decay),
-                lr=self.highest_rate,
-                betas=(self.beta1, self.beta2),
-                eps=self.epsilon,
-                muon_rate=self.muon_rate,
-            )
-        return torch.optim.AdamW(
-            decayed_and_not(network, self.weight_decay),
-            lr=self.highest_rate,
-            betas=(self.beta1, self.beta2),
-            eps=self.epsilon,
-            fused=network.table.device.type in ("cpu", "cuda"),
-        )
+        return optimizer_of(self, network)
 
     @property
     def highest_rate(self) -> float:
@@ -326,18 +310,3 @@ class GPT:
         block = self.dim * (4 * self.dim + 2 * (self.inner_dim or 4 * self.dim))
         weights = self.n_layers * block + padded_rows(n_entries) * self.dim
         return 6 * weights + 6 * self.n_layers * self.dim * self.context_length
-
-
-_TRAINING = (
-    "learning_rate",
-    "final_learning_rate",
-    "warmup",
-    "schedule",
-    "beta1",
-    "beta2",
-    "epsilon",
-    "weight_decay",
-    "clip",
-    "block_optimizer",
-    "muon_rate",
-)

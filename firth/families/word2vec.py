@@ -41,6 +41,12 @@ def initial_tables(shapes: dict[str, tuple[int, int]], seed: int) -> Tables:
     return Tables((uniform - np.float32(0.5)) / dim, np.zeros(shapes["output"], np.float32))
 
 
+def give_rows(network: Tables, rows: NDArray[np.int32], base: Tables) -> None:
+    """Gives these rows of either table the vectors of another network."""
+    for new, old in zip(network, base, strict=True):
+        new[rows] = old
+
+
 def falling_rate(first: float, last: float, fraction: float) -> float:
     """The learning rate when `fraction` of the budget is spent: in a line from the first to the last."""
     return (1 - fraction) * first + fraction * last

@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ class Case(NamedTuple):
 
 WORD2VEC = {"dim": 8, "window": 3, "block": 8, "noise_pool": 4, "min_count": 1, "sample": 0.0}
 TREE = {"objective": "hierarchical_softmax"}
+GLOVE = {"dim": 8, "window": 3, "min_count": 1, "x_max": 5.0}
 
 
 def of_negative_sampling(model):
@@ -53,6 +55,40 @@ def of_a_piece_and_a_pair(model):
     return of_a_piece(model) + math.log(2)
 
 
+def of_a_word(model):
+    """ln V, each way."""
+    return math.log(len(model.vocabulary))
+
+
+def of_a_sampled_word(model):
+    """-ln of the share that the target has among itself and the sample, each weighed by how seldom it is drawn."""
+    from firth.objectives import log_uniform_sample
+
+    rng, n_words = np.random.default_rng(0), len(model.vocabulary)
+    counts = model.vocabulary.counts * (np.arange(n_words) > 0)  # of the targets of one direction: no <S>
+    ranks = np.arange(n_words)
+    chance = np.log((ranks + 2) / (ranks + 1)) / np.log(n_words + 1)
+    nats = 0.0
+    for _ in range(500):
+        sample, n_draws = log_uniform_sample(rng, model.family.negatives, n_words)
+        seldom = -1 / np.expm1(n_draws * np.log1p(-chance))
+        rivals = seldom[sample].sum() - seldom * np.isin(ranks, sample)
+        nats += (counts / counts.sum()) @ np.log1p(rivals / seldom) / 500
+    return nats
+
+
+def of_pairs_counted(model):
+    """Half of f(x) (log x)^2: vectors and biases are all but 0."""
+    counts = Counter()
+    for words in map(str.split, TEXT):
+        for place, word in enumerate(words):
+            for d in range(1, min(4, len(words) - place)):
+                counts[word, words[place + d]] += 1 / d
+                counts[words[place + d], word] += (model.family.context == "symmetric") / d
+    x = np.array([count for count in counts.values() if count])
+    return (np.minimum(1, (x / 5) ** 0.75) * np.log(x) ** 2 / 2).mean()
+
+
 STATIC = {
     "skipgram": Case(firth.Skipgram(**WORD2VEC), 1, of_negative_sampling),
     "skipgram-fixed": Case(firth.Skipgram(**WORD2VEC, window_widths="fixed"), 1, of_negative_sampling),
@@ -62,13 +98,26 @@ STATIC = {
     "cbow-sum": Case(firth.CBOW(**WORD2VEC, combine="sum"), 1, of_negative_sampling),
     "cbow-tree": Case(firth.CBOW(**WORD2VEC, **TREE), 1, of_a_tree),
     "cbow-tree-divided": Case(firth.CBOW(**WORD2VEC, **TREE, context_gradient="divided"), 1, of_a_tree),
+    "glove": Case(firth.GloVe(**GLOVE), 1, of_pairs_counted),
+    "glove-left": Case(firth.GloVe(**GLOVE, context="left"), 1, of_pairs_counted),
+    "glove-words": Case(firth.GloVe(**GLOVE, result="words"), 1, of_pairs_counted),
 }
 CONTEXTUAL = {}
 if importlib.util.find_spec("torch") is not None:
     TRANSFORMER = {"dim": 16, "n_layers": 2, "n_heads": 2, "n_positions": 16, "context_length": 16, "batch_size": 4}
     TRANSFORMER |= {"vocabulary_size": 256, "learning_rate": 0.02}
     BOTH = {"objective": "masked_token_and_next_sentence"}
+    ELMO = {"dim": 32, "cell_dim": 32, "n_layers": 2, "character_dim": 4, "filters": ((1, 4), (2, 8), (3, 8))}
+    ELMO |= {"n_highway": 1, "max_characters": 12, "min_count": 1, "context_length": 8, "batch_size": 4}
+    ELMO |= {"learning_rate": 0.02}
+    UNCLIPPED = {"cell_clip": None, "projection_clip": None}
     CONTEXTUAL = {
+        "elmo": Case(firth.ELMo(**ELMO), 1, of_a_word),
+        "elmo-apart": Case(firth.ELMo(**ELMO, directions="independent", dropout=0.1), 1, of_a_word),
+        "elmo-sampled": Case(firth.ELMo(**ELMO, objective="sampled", negatives=4), 1, of_a_sampled_word),
+        "elmo-adagrad": Case(firth.ELMo(**ELMO | {"learning_rate": 0.1}, block_optimizer="adagrad"), 1, of_a_word),
+        "elmo-muon": Case(firth.ELMo(**ELMO, block_optimizer="muon"), 1, of_a_word),
+        "elmo-library": Case(firth.ELMo(**ELMO, **UNCLIPPED, lstm="library"), 1, of_a_word),
         "gpt": Case(firth.GPT(**TRANSFORMER), 1, of_a_piece),
         "gpt2": Case(firth.GPT(**TRANSFORMER, norm="pre"), 1, of_a_piece),
         "gpt-dropout": Case(firth.GPT(**TRANSFORMER, dropout=0.1, attention_dropout=0.1), 1, of_a_piece),
@@ -120,7 +169,7 @@ def test_the_first_loss_is_known(case):
 
 
 def test_training_learns(family):
-    epochs = 20 if family.name in ("gpt", "bert") else 60
+    epochs = 20 if family.name in ("elmo", "gpt", "bert") else 60
     model, beginner = trained(family, epochs=epochs), trained(family, epochs=0.5)
     assert model.record["loss_nats"] < model.record["mean_loss_nats"] < 0.9 * beginner.record["mean_loss_nats"]
     assert np.isfinite(model.vectors.array).all()
@@ -228,23 +277,26 @@ def test_it_comes_in_sizes(family, preset):
 
 def test_the_wider_the_network_the_lower_its_rate(contextual):
     family = type(contextual)
-    rates = [getattr(family, size)().highest_rate for size in ("tiny", "mini", "small", "medium", "base")]
-    assert rates == [rates[1] * 256 / dim for dim in (128, 256, 512, 512, 768)]
+    sizes = [getattr(family, size)() for size in ("tiny", "mini", "small", "medium", "base")]
+    assert [size.dim for size in sizes] == sorted(size.dim for size in sizes)
+    rates = [size.highest_rate for size in sizes]
+    assert rates == [rates[1] * 256 / size.dim for size in sizes]
     mini = family.mini()
-    assert mini.rate(mini.warmup) == mini.highest_rate == {"bert": 1.4e-3, "gpt": 4e-3}[mini.name]
+    assert mini.rate(mini.warmup) == mini.highest_rate == {"bert": 1.4e-3, "elmo": 2e-3, "gpt": 4e-3}[mini.name]
     assert mini.rate(1.0) == pytest.approx(0.05 * mini.highest_rate)
-    assert [group["lr"] for group in mini.optimizer(mini.network(64, 0)).param_groups] == [mini.highest_rate] * 4
+    assert {group["lr"] for group in mini.optimizer(mini.network(64, 0)).param_groups} == {mini.highest_rate}
     told = replace(mini, learning_rate=0.5)
     assert (told.highest_rate, told.rate(1.0)) == (0.5, pytest.approx(0.025))
     assert replace(mini, dim=128).by_recipe("fast").highest_rate == 2 * mini.highest_rate
     assert mini.by_recipe("paper").highest_rate == family.paper().learning_rate
-    assert (family.paper().rate(1.0), family.paper().block_optimizer) == (0.0, "adam")
+    of_paper = (0.2, "adagrad") if mini.name == "elmo" else (0.0, "adam")
+    assert (family.paper().rate(1.0), family.paper().block_optimizer) == of_paper
 
 
 def test_a_trained_network_is_gone_on_with_in_short_steps(contextual):
     family = type(contextual).small()
     more = family.going_on()
-    assert (more.block_optimizer, more.highest_rate) == ("adam", pytest.approx(1.5e-4))
+    assert (more.block_optimizer, more.highest_rate) == ("adam", pytest.approx(1e-4 * 768 / family.dim))
     assert more.going_on() == more
     told = replace(family, learning_rate=1e-3)
     assert told.going_on() == told
@@ -257,6 +309,8 @@ def example(family):
     from firth.families.bert import Batch
     from firth.sequences import TokenBatch
 
+    if family.name == "elmo":
+        return spelt_example()
     ids = torch.randint(5, 70, (4, 16), generator=torch.Generator().manual_seed(0))
     if family.name == "gpt":
         return TokenBatch(ids, torch.tensor([16, 9, 12, 16]), 53)
@@ -269,10 +323,30 @@ def example(family):
     return Batch(ids, segments, torch.full((4,), 16), None, None, masked, targets, weights, follows, 64)
 
 
+def spelt_example():
+    """20 words of 3 to 10 bytes, read and predicted in any order; what comes after a row's end counts nothing."""
+    import torch
+
+    from firth.characters import Characters
+    from firth.families.elmo import Batch
+
+    generator = torch.Generator().manual_seed(0)
+    characters = torch.from_numpy(Characters(12).table([f"word{number**4}"[: 3 + number % 8] for number in range(20)]))
+    read = torch.randint(0, 20, (2, 4, 8), generator=generator)
+    targets = torch.randint(0, 70, (2, 4, 8), generator=generator)
+    weights = (torch.arange(8) < torch.tensor([8, 5, 6, 8])[:, None]).float()
+    return Batch(characters, *read, *targets, weights, None, None, 27)
+
+
+def without_dropout(family, **changes):
+    dropouts = {name: 0.0 for name in ("dropout", "attention_dropout") if hasattr(family, name)}
+    return replace(family, **dropouts, **{name: value for name, value in changes.items() if hasattr(family, name)})
+
+
 def test_one_batch_is_learnt_by_heart(contextual):
     import torch
 
-    family = replace(contextual, dropout=0.0, attention_dropout=0.0)
+    family = without_dropout(contextual)
     network, batch = family.network(70, seed=0), example(family)
     optimizer = family.optimizer(network)
     first = family.loss(network, batch).mean.item()
@@ -290,7 +364,7 @@ def test_its_gradient_is_the_derivative(contextual):
     """In float64, along a random direction of all weights that are trained."""
     import torch
 
-    family = replace(contextual, dropout=0.0, attention_dropout=0.0, deviation=0.5)
+    family = without_dropout(contextual, deviation=0.5)
     network, batch = family.network(70, seed=0).double(), example(family)
     family.loss(network, batch).mean.backward()
     weights = [weight for weight in network.parameters() if weight.requires_grad]
@@ -308,5 +382,5 @@ def test_its_gradient_is_the_derivative(contextual):
 
 def test_the_state_of_a_network_has_short_names(contextual):
     names = list(contextual.network(70, seed=0).state_dict())
-    assert names[:2] == ["table", "positions"]
-    assert all(len(name) <= len("blocks.0.norm_1.weight") for name in names)
+    assert names[:2] == (["table", "output_bias"] if contextual.name == "elmo" else ["table", "positions"])
+    assert all(len(name) <= len("encoder.highways.0.weight") for name in names)

@@ -1,0 +1,312 @@
+"""What turns words in their sentences into vectors, for each kind of model: a value of plain functions.
+
+`of_words` serves static vectors, `of_characters` ELMo, `of_pieces` GPT and BERT, and `firth.formats.automodel` what
+transformers opens. They differ in what a sentence becomes, and in what reads it; windows, batches and files are the
+same for all.
+
+K layers, R rows that get a vector, D dim
+"""
+
+import copy
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firth.alignment import Cut, Pieced, Positions, covering
+from firth.errors import UsageError
+from firth.model import Model, needing_torch
+from firth.segmentation import Segmentation
+from firth.vectors import Vectors
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import nn
+
+    from firth.packing import Pool
+
+Precision = Literal["fp32", "bf16"]
+
+WORDS: Final = Segmentation(method="chinese", lower=False)
+"""How text becomes words where a model does not say: Unicode words as they are written, of Chinese those of rjieba.
+
+Text without Han characters is cut as by method `words`, so that nothing need be chosen by looking at it.
+"""
+
+MOST_WORDS: Final = 8192
+"""Of a window of ELMo, which could read any number."""
+
+_N_SAMPLED: Final = 1 << 12  # numbers of each tensor that the fingerprint is of
+
+
+class Batch(NamedTuple):
+    """Windows that are read together, sorted by length.
+
+    Attributes:
+        windows: The ids of each, those that stand for no text too.
+        firsts: (R,) the first piece of each row, counted through all windows.
+        stops: (R,) the one behind its last.
+    """
+
+    windows: list[Positions]
+    firsts: Positions
+    stops: Positions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A model as `extract` needs it.
+
+    Attributes:
+        name: What messages call it.
+        n_layers: How many matrices it has; layer 0 is the lowest.
+        dim: Numbers in a vector.
+        segmentation: How its text becomes words.
+        capacity: Pieces of text that it reads at once; None is any number.
+        before: Ids that stand before a window.
+        behind: And behind it.
+        is_causal: Whether a piece sees those before it alone.
+        has_context: Whether a word that is not known has a vector all the same, by what stands around it.
+        n_workers: How many batches are read at a time.
+        pieced: Sentences as pieces.
+        vectors: (K, R, D) float32 of a batch: of the layers asked for, in rising order, the rows' pieces pooled. Its
+            last argument is how many threads compute it.
+        fingerprint: A digest of its weights.
+    """
+
+    name: str
+    n_layers: int
+    dim: int
+    segmentation: Segmentation
+    capacity: int | None
+    before: tuple[int, ...]
+    behind: tuple[int, ...]
+    is_causal: bool
+    has_context: bool
+    n_workers: int
+    pieced: Callable[[Sequence[Cut]], list[Pieced]]
+    vectors: Callable[[Batch, Sequence[int], "Pool", int], NDArray[np.float32]]
+    fingerprint: Callable[[], str]
+
+
+def of_words(vectors: Vectors) -> Reader:
+    """Static vectors: a piece is a word, and its vector the same in every context."""
+    rows: dict[str, int] = {}
+
+    def row(word: str) -> int:
+        if word not in rows:
+            rows[word] = vectors.row(word) if word in vectors else -1
+        return rows[word]
+
+    def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
+        found = []
+        for cut in cuts:
+            ids = np.array([row(word) for word in cut.words], np.int64)
+            places = np.arange(len(ids))
+            found.append(Pieced(ids, places, places + 1, ids >= 0))
+        return found
+
+    def looked_up(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
+        ids = np.concatenate(batch.windows)[batch.firsts]
+        return np.stack([vectors.array[layer][ids] for layer in layers])
+
+    return Reader(
+        name=f"a static model of {len(vectors):,} words",
+        n_layers=vectors.n_layers,
+        dim=vectors.dim,
+        segmentation=vectors.segmentation or WORDS,
+        capacity=None,
+        before=(),
+        behind=(),
+        is_causal=False,
+        has_context=False,
+        n_workers=1,
+        pieced=pieced,
+        vectors=looked_up,
+        fingerprint=lambda: fingerprint([vectors.array]),
+    )
+
+
+def of_pieces(
+    model: Model,
+    *,
+    context_length: int | None = None,
+    device: str | None = None,
+    precision: Precision = "fp32",
+    threads: int | None = None,
+) -> Reader:
+    """GPT or BERT: texts are read together without padding.
+
+    Args:
+        model: GPT or BERT.
+        context_length: Pieces that the network reads at once, special ones among them. None is what it was trained
+            with; of a published model, whose files do not tell that, all its positions.
+        device: As `firth.train` has it; None takes the fastest there is.
+        precision: The type of the network's numbers. `bf16` is for machines that multiply it fast.
+        threads: How many threads compute; None is all cores.
+
+    Raises:
+        UsageError: a context longer than the network's positions, or without room for a piece.
+    """
+    with needing_torch("a contextual model"):
+        import torch
+
+        from firth import packing
+        from firth.devices import chosen_device, on_threads
+        from firth.families.bert import BERTNetwork
+
+    network, pieces = model.network, model.pieces
+    is_bert = isinstance(network, BERTNetwork)
+    before = (pieces.cls,) if is_bert and pieces.cls is not None else ()
+    behind = (pieces.sep,) if is_bert and pieces.sep is not None else ()
+    capacity = _capacity(model, context_length) - len(before) - len(behind)
+    if capacity < 1:
+        raise UsageError(f"context_length is {context_length}, which leaves no room for a piece of text")
+    place = chosen_device(device)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    parameter = next(network.parameters())
+    if (parameter.device, parameter.dtype) != (place, dtype):
+        network = copy.deepcopy(network).to(place, dtype)
+    layers_of = packing.bert_layers if is_bert else packing.gpt_layers
+
+    def vectors(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
+        firsts, stops = (torch.from_numpy(rows).to(place) for rows in (batch.firsts, batch.stops))
+        found = torch.empty(len(layers), len(firsts), model.family.dim)
+        numbers = iter(range(len(layers)))
+        with on_threads(n_threads), torch.inference_mode():
+            texts = packing.packed([torch.from_numpy(window) for window in batch.windows], place)
+            for layer, hidden in enumerate(layers_of(network, texts, layers[-1])):
+                if layer in layers:
+                    found[next(numbers)] = packing.pooled(hidden, firsts, stops, pool)
+        result: NDArray[np.float32] = found.numpy()
+        return result
+
+    return Reader(
+        name=f"a {model.family.name} model",
+        n_layers=model.family.n_layers + 1,
+        dim=model.family.dim,
+        segmentation=WORDS,
+        capacity=capacity,
+        before=before,
+        behind=behind,
+        is_causal=not is_bert,
+        has_context=True,
+        n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
+        pieced=lambda cuts: pieced_by(pieces.backend, pieces.unk, cuts),
+        vectors=vectors,
+        fingerprint=lambda: fingerprint_of_network(model.network),
+    )
+
+
+def of_characters(model: Model, *, device: str | None = None, threads: int | None = None) -> Reader:
+    """ELMo: a word is read by its characters, and so none is unknown; each sentence begins anew, between its ends.
+
+    Sentences of more than MOST_WORDS words go through overlapping windows as well, for the room that they take.
+    """
+    with needing_torch("a contextual model"):
+        import torch
+
+        from firth.characters import BEGIN, END, Characters
+        from firth.devices import chosen_device, on_threads
+        from firth.packing import pooled
+
+    place = chosen_device(device)
+    network = model.network
+    if next(network.parameters()).device != place:
+        network = copy.deepcopy(network).to(place)
+    characters = Characters(model.family.max_characters)
+    numbers: dict[str, int] = {BEGIN: 0, END: 1}
+    words = [BEGIN, END]  # as they are read
+
+    def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
+        found = []
+        for cut in cuts:
+            for word in cut.words:
+                if numbers.setdefault(word, len(words)) == len(words):
+                    words.append(model.segmentation.normalize(word))
+            places = np.arange(len(cut.words))
+            ids = np.array([numbers[word] for word in cut.words], np.int64)
+            found.append(Pieced(ids, places, places + 1, np.ones(len(ids), np.bool_)))
+        return found
+
+    def vectors(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
+        lengths = torch.tensor([len(window) for window in batch.windows])
+        is_there = torch.arange(int(lengths.max())) < lengths[:, None]  # (B, T)
+        types, rows = np.unique(np.concatenate(batch.windows), return_inverse=True)
+        ids = torch.zeros(is_there.shape, dtype=torch.int64).masked_scatter(is_there, torch.from_numpy(rows))
+        table = torch.from_numpy(characters.table([words[number] for number in types]))
+        with on_threads(n_threads), torch.inference_mode():
+            encoded = network.encoded(table.to(place))
+            states, _ = network.read(encoded, ids.to(place), lengths.to(place))
+            firsts, stops = (torch.from_numpy(places).to(place) for places in (batch.firsts, batch.stops))
+            mask = is_there.to(place)
+            return np.stack([pooled(states[layer][mask], firsts, stops, pool).cpu().numpy() for layer in layers])
+
+    return Reader(
+        name="an elmo model",
+        n_layers=model.family.n_layers + 1,
+        dim=model.family.dim,
+        segmentation=model.segmentation,
+        capacity=MOST_WORDS,
+        before=(0,),
+        behind=(1,),
+        is_causal=False,
+        has_context=True,
+        n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
+        pieced=pieced,
+        vectors=vectors,
+        fingerprint=lambda: fingerprint_of_network(model.network),
+    )
+
+
+def pieced_by(backend: "Tokenizer", unknown: int | None, cuts: Sequence[Cut]) -> list[Pieced]:
+    """Sentences as a tokenizer's pieces, those of each word found by their characters.
+
+    Args:
+        backend: The tokenizer, which neither pads nor truncates.
+        unknown: The id of what its vocabulary does not know; None where it knows everything.
+        cuts: The sentences.
+    """
+    found = []
+    for cut, encoding in zip(
+        cuts, backend.encode_batch([cut.text for cut in cuts], add_special_tokens=False), strict=True
+    ):
+        ids = np.array(encoding.ids, np.int64)
+        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        firsts, stops = covering(cut, offsets[:, 0], offsets[:, 1])
+        n_known = np.append(0, np.cumsum(ids != (-1 if unknown is None else unknown)))
+        found.append(Pieced(ids, firsts, stops, n_known[stops] > n_known[firsts]))
+    return found
+
+
+def fingerprint(tensors: Iterable[NDArray[np.generic]]) -> str:
+    """A digest of tensors: of their shapes and of some thousand numbers of each."""
+    digest = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        flat = tensor.reshape(-1)
+        digest.update(f"{tensor.shape} {tensor.dtype}".encode())
+        digest.update(np.ascontiguousarray(flat[:: max(1, len(flat) // _N_SAMPLED)]).tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint_of_network(network: "nn.Module") -> str:
+    """The same of a network's weights."""
+    return fingerprint(parameter.detach().float().cpu().numpy() for parameter in network.parameters())
+
+
+def _capacity(model: Model, context_length: int | None) -> int:
+    """Pieces of a window, special ones among them."""
+    n_positions: int = model.family.n_positions
+    if context_length is None:  # positions beyond those of its training were never learnt
+        trained: int = model.family.context_length
+        return trained if "corpus" in model.record else n_positions
+    if context_length > n_positions:
+        raise UsageError(
+            f"context_length is {context_length}; the network has {n_positions} positions, and longer text is read in "
+            "overlapping windows"
+        )
+    return context_length

@@ -4,11 +4,11 @@
     python benchmarks/elmo.py --corpus en-wiki-24.txt --work work speed quality smoke
     python benchmarks/elmo.py --corpus en-wiki-24.txt --work work gpu                   # on a machine with one
 
-A position is one prediction forward and one backward. Each run is a process of its own and stands in results/elmo.jsonl;
-what stands there is not run again. The tables go to results/elmo.md.
+A position is one prediction forward and one backward. Each run is a process of its own and stands in
+results/elmo.jsonl; what stands there is not run again. The tables go to results/elmo.md.
 
-    speed    whole training steps of the shape `small` (P 128, H 1024; 128 rows of 20; 20,000 words in the softmax, AdamW,
-             two threads), the programs in turn:
+    speed    whole training steps of the shape `small` (P 128, H 1024; 128 rows of 20; 20,000 words in the softmax,
+             AdamW, two threads), the programs in turn:
                  default      as `firth train elmo` trains: both directions read the same sentences
                  exact        each direction has its own sentences, as the published program
                  library      without clips, by PyTorch's LSTM
@@ -19,8 +19,8 @@ what stands there is not run again. The tables go to results/elmo.md.
              beside the unigram model's and trigrams' (modified Kneser-Ney, benchmarks/ngrams.py), in either direction,
              with the same vocabulary: trained on all of the training text, and on as many words as ELMo had read
     smoke    bilm-tf's own test: 5 sentences, 300 steps, perplexity below 20 (FIRTH_SHARED has the text)
-    gpu      steps of the shape `original` (P 512, H 4096; 384 rows of 20; 50,000 words) on CUDA; without it, of `tiny` on
-             the processor, to see that it runs
+    gpu      steps of the shape `original` (P 512, H 4096; 384 rows of 20; 50,000 words) on CUDA; without it, of `tiny`
+             on the processor, to see that it runs
 
 On 2 cores speed takes about 9 minutes, quality 8, smoke 1.
 """
@@ -77,8 +77,8 @@ NEEDED: Final = 2.5
 NEEDED_ON_GPU: Final = 50_000
 
 
-def family_of(program: str, size: str, **changes: Any) -> ELMo:
-    family = replace(getattr(ELMo, size)(), **changes)
+def family_of(program: str, size: str, **changes: Any) -> Any:
+    family: ELMo = replace(getattr(ELMo, size)(), **changes)
     if program == "default":
         return family
     if program == "library":
@@ -190,7 +190,7 @@ def child(asked: Record) -> Record:
 
 
 @contextmanager
-def opened(asked: Record, family: ELMo) -> Iterator[tuple[Any, streams.Sentences]]:
+def opened(asked: Record, family: Any) -> Iterator[tuple[Any, streams.Sentences]]:
     """The corpus, and the text that is read of it."""
     with prepared(Path(asked["path"]), Preparation(), family, cache_dir=Path(asked["work"]) / "cache") as encoded:
         vocabulary = streams.vocabulary(encoded, min_count=family.min_count, max_size=family.max_size)
@@ -206,7 +206,9 @@ def speed_run(asked: Record) -> Record:
         model = Model(family, Words(text.vocabulary, encoded.segmentation), network, {})
         if device.type == "cpu":
             keep_freed_memory()
-        loop = Loop(Run(model, Budget(tokens=1e12), asked["seed"]), text, device, Silent(), None, None, processes=World())
+        loop = Loop(
+            Run(model, Budget(tokens=1e12), asked["seed"]), text, device, Silent(), None, None, processes=World()
+        )
         step = loop.step
         if asked["program"] == "plain":
             step = plain_step(family, network, loop)
@@ -351,7 +353,10 @@ def smoke_run(asked: Record) -> Record:
         budget = Budget(tokens=300 * SMOKE.batch_size * SMOKE.context_length)
         Loop(Run(model, budget, asked["seed"]), text, torch.device("cpu"), Silent(), None, None).run()
         encoded.close()
-    return {"perplexity": perplexities(model.record)["mean"], "before": math.exp(model.record["held_out_nats"]["before"])}
+    return {
+        "perplexity": perplexities(model.record)["mean"],
+        "before": math.exp(model.record["held_out_nats"]["before"]),
+    }
 
 
 # --- what is asked for ----------------------------------------------------------------------------------------
@@ -422,7 +427,7 @@ class Comparison:
         words = record["words"]
         lines += [
             "",
-            f"{words['vocabulary']:,} words are predicted, {words['held_out_unknown_share']:.2%} of the held-out words "
+            f"{words['vocabulary']:,} words are predicted, {words['held_out_unknown_share']:.2%} of those held out "
             f"are <UNK>; {record['held_out_positions']:,} held-out positions each way.",
             "",
         ]
@@ -438,7 +443,7 @@ class Comparison:
         device, size, rows = ("cuda", "original", 384) if on_cuda else ("cpu", "tiny", 16)
         shared = {"measure": "gpu", "device": device, "size": size, "rows": rows, "words": 50_000 if on_cuda else 1000}
         lines = [
-            f"## {'On a GPU' if on_cuda else 'The same on the processor, to see that it runs'}: {size}, {rows} rows of 20",
+            f"## {'On a GPU' if on_cuda else 'As on a GPU, to see that it runs'}: {size}, {rows} rows of 20",
             "",
             "| program | positions/s | TFLOP/s of firth's count | memory, GiB |",
             "|---|---|---|---|",
@@ -476,8 +481,8 @@ def main() -> None:
         comparison = Comparison(arguments, arguments.work or Path(temporary))
         parts = [getattr(comparison, {"speed": "speeds"}.get(part, part))() for part in arguments.parts or ["speed"]]
     head = (
-        f"# ELMo\n\n`python benchmarks/elmo.py --corpus {arguments.corpus.name} {' '.join(arguments.parts)}`. Every run: "
-        f"`elmo.jsonl`. Machine: {machine()}, torch {torch.__version__}.\n"
+        f"# ELMo\n\n`python benchmarks/elmo.py --corpus {arguments.corpus.name} {' '.join(arguments.parts)}`. Every "
+        f"run: `elmo.jsonl`. Machine: {machine()}, torch {torch.__version__}.\n"
     )
     (RESULTS / "elmo.md").write_text("\n".join([head, *parts]), encoding="utf-8")
     print((RESULTS / "elmo.md").read_text(encoding="utf-8"))

@@ -41,6 +41,7 @@ from firth import corpus as corpora
 from firth.contexts import extract_to
 from firth.devices import chosen_precision
 from firth.extraction import extract
+from firth.model import Model, load
 from firth.preparation import Preparation
 
 THREADS: Final = 2
@@ -96,8 +97,9 @@ def padded(model: Any, tokenizer: Any, sentences: Sentences, size: int = BATCH) 
     return arrays
 
 
-def ours(folder: Path, sentences: Sentences, **how: Any) -> Arrays:
-    return [sentence.array for sentence in extract(folder, sentences, threads=THREADS, **how)]
+def ours(model: Model, sentences: Sentences, **how: Any) -> Arrays:
+    found = extract(model, sentences, unknown="context", threads=THREADS, **how)
+    return [sentence.array for sentence in found]
 
 
 FLAIR: Final = """
@@ -144,7 +146,7 @@ def flair(python: Path, folder: Path, sentences: Sentences, n_layers: int) -> tu
 
 def difference(first: Arrays, second: Arrays) -> float:
     """The largest between two numbers at the same place."""
-    return max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
+    return float(np.max([np.abs(a - b).max() for a, b in zip(first, second, strict=True)]))  # NaN, if one is
 
 
 def measured(folder: Path, sentences: Sentences, flair_python: Path | None) -> Record:
@@ -153,14 +155,14 @@ def measured(folder: Path, sentences: Sentences, flair_python: Path | None) -> R
 
     torch.set_num_threads(THREADS)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder).eval()
+    model, own = AutoModel.from_pretrained(folder).eval(), load(folder)
     programs: dict[str, Callable[[], Arrays]] = {
         "one": lambda: one(model, tokenizer, sentences),
         "padded": lambda: padded(model, tokenizer, sentences),
-        "firth": lambda: ours(folder, sentences),
+        "firth": lambda: ours(own, sentences),
     }
     if chosen_precision(CPU).dtype == torch.bfloat16:
-        programs["firth bf16"] = lambda: ours(folder, sentences, precision="bf16")
+        programs["firth bf16"] = lambda: ours(own, sentences, precision="bf16")
     for program in programs.values():
         program()  # warm
     n_words = sum(map(len, sentences))
@@ -179,7 +181,7 @@ def measured(folder: Path, sentences: Sentences, flair_python: Path | None) -> R
             time_taken, arrays = flair(flair_python, folder, sentences, n_layers)
             seconds.setdefault("flair", []).append(time_taken)
             differences["flair"] = difference(found["one"], arrays)
-    seconds["write"] = [writing(folder, sentences) for _ in range(ROUNDS)]
+    seconds["write"] = [writing(own, sentences) for _ in range(ROUNDS)]
     return {
         "n_sentences": len(sentences),
         "n_words": n_words,
@@ -190,21 +192,22 @@ def measured(folder: Path, sentences: Sentences, flair_python: Path | None) -> R
     }
 
 
-def writing(folder: Path, sentences: Sentences) -> float:
+def writing(model: Model, sentences: Sentences) -> float:
     """Seconds to write all layers of all words as float16."""
     with tempfile.TemporaryDirectory() as temporary:
         began = time.perf_counter()
-        extract_to(Path(temporary) / "out", folder, sentences, threads=THREADS, dtype="float16")
+        extract_to(Path(temporary) / "out", model, sentences, threads=THREADS, dtype="float16")
         return time.perf_counter() - began
 
 
 def on_device(folder: Path, sentences: Sentences) -> Record:
     """Words a second on the GPU, in both precisions, and how far bf16 is from fp32."""
+    model = load(folder)
     found, speeds = {}, {}
     for precision in ("fp32", "bf16"):
-        found[precision] = ours(folder, sentences[:200], precision=precision)
+        found[precision] = ours(model, sentences[:200], precision=precision)
         began = time.perf_counter()
-        n_words = sum(len(sentence.words) for sentence in extract(folder, sentences, precision=precision))
+        n_words = sum(len(sentence.words) for sentence in extract(model, sentences, precision=precision))
         speeds[precision] = [round(n_words / (time.perf_counter() - began))]
     return {
         "n_words": n_words,

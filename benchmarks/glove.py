@@ -8,8 +8,9 @@ compiled here, by gcc with the flags of GloVe's own Makefile, the faster ones (`
 its four programs do in turn: vocab_count, cooccur, shuffle, glove. Its random numbers begin with each run's seed.
 
 Both read one file, whose words are in lower case and parted by blanks: its first WORDS words. Both count with the same
-window, take the same words, pass as often, and give W + C. Measured is the wall clock from the file to saved vectors, on
-2 threads, alternately; scored are those vectors, by firth's evaluation. Every run is recorded in results/glove.jsonl.
+window, take the same words, pass as often, and give W + C. Measured is the wall clock from the file to saved vectors,
+on 2 threads, alternately; scored are those vectors, by firth's evaluation. Every run is recorded in
+results/glove.jsonl.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,7 @@ def original_child(libraries: str, text: str, seed: int, folder: str) -> None:
         for name, value in values.items():
             kind.in_dll(glove, name).value = value
     done(glove.train_glove())
-    of_stages = [round(end - begin, 3) for begin, end in zip(times, times[1:], strict=False)]
+    of_stages = [round(end - begin, 3) for begin, end in pairwise(times)]
     n_pairs = Path(f"{folder}/counts.bin").stat().st_size // 16
     print(
         json.dumps(

@@ -1,9 +1,9 @@
 """A reference for language models of words: trigrams with interpolated, modified Kneser-Ney smoothing.
 
 Chen & Goodman 1999, "An empirical study of smoothing techniques for language modeling", section 3: three discounts for
-each order, lower orders by the number of different words before, the lowest mixed with 1 / V. Counts of what stands at a
-sentence's beginning are as they are, since nothing stands before. Written for comparison alone: arrays of integers, no
-pruning.
+each order, lower orders by the number of different words before, the lowest mixed with 1 / V. Counts of what stands at
+a sentence's beginning are as they are, since nothing stands before. Written for comparison alone: arrays of integers,
+no pruning.
 
     N predictions, each with the word before (c1) and the one before that (c2); V words
 """
@@ -56,7 +56,8 @@ def _order(keys: Integers, counts: Integers, n_words: int) -> _Order:
     taken = discounts[np.minimum(counts, 3)]
     contexts, places = np.unique(keys // n_words, return_inverse=True)
     totals = np.bincount(places, weights=counts)
-    return _Order(keys, counts - taken, contexts, totals, np.bincount(places, weights=taken) / totals)
+    left = np.bincount(places, weights=taken) / totals
+    return _Order(keys, (counts - taken).astype(np.float64), contexts, totals, left)
 
 
 class Trigrams:

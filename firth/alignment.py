@@ -60,7 +60,7 @@ class Window(NamedTuple):
     Attributes:
         first: The first piece.
         stop: The one behind the last.
-        words: (R,) the words of its rows. A word of more pieces than a window holds has several rows.
+        words: (R,) the words of its rows. A word of more pieces than half a window has several rows.
         firsts: (R,) the first piece of each row, counted in the sentence.
         stops: (R,) the one behind its last.
     """
@@ -168,9 +168,9 @@ def windows(pieced: Pieced, words: Positions, capacity: int | None, *, is_causal
     step = max(1, capacity // 2)
     words, firsts, stops = _short_rows(words, firsts, stops, max(1, capacity - step))
     begins = np.append(np.arange(0, n_pieces - capacity, step), n_pieces - capacity)
-    highest = np.minimum(firsts // step, len(begins) - 1)
+    highest = np.minimum(firsts // step + 1, len(begins) - 1)  # the last one may begin sooner than half a window on
     best, most = np.zeros_like(highest), np.full(len(highest), -1.0)
-    for back in range(4):  # more do not hold a row: they begin half a window apart
+    for back in range(5):  # more do not hold a row: they begin half a window apart
         candidates = np.maximum(highest - back, 0)
         before = (firsts - begins[candidates]).astype(np.float64)
         behind = (begins[candidates] + capacity - stops).astype(np.float64)

@@ -29,6 +29,7 @@ from firth.joining import (
     joined_pieces,
     mixed,
     pair_key,
+    place_from,
     place_of,
     slots_for,
 )
@@ -49,7 +50,8 @@ MAX_PAIRS: Final = 20_000_000
 """Pairs that are counted at a time, where nothing else is asked for."""
 
 _FULLEST: Final = 0.7  # of the slots
-_FEWEST_SLOTS: Final = 1 << 14
+_FEWEST_BITS: Final = 14  # of the number of slots
+_WORDS_OF_A_PAIR: Final = 4  # in a corpus, for each pair that comes anew; a larger one has fewer pairs
 _MOST_SAMPLED: Final = 1 << 17  # hashes by which pairs are told that were pruned and came again
 _CONNECTOR: Final = np.uint8(1)
 _NO_WORD: Final = np.uint8(2)
@@ -57,6 +59,7 @@ _SEQUENCE_BIT: Final = uint64(40)
 _COUNT: Final = uint64((1 << 40) - 1)
 _MOST_BETWEEN: Final = MOST_BETWEEN
 _SLOTS_AT_ONCE: Final = 1 << 20
+_AT_ONCE: Final = 64  # pairs whose slots are fetched together: each is far from the others in memory
 _FULL: Final = 1
 _SEQUENCES_FULL: Final = 2
 
@@ -159,7 +162,7 @@ def learn(
     n_pairs: list[int] = []
     n_pruned: list[int] = []
     for number in range(1, passes + 1):
-        pairs = Pairs(len(words), words.flags(), max_pairs)
+        pairs = Pairs(words.flags(), max_pairs, corpus.n_tokens)
         name = "learning phrases" if passes == 1 else f"learning phrases, pass {number} of {passes}"
         with progress.stage(name) as advance:
             for n_read, lines in joined_pieces(corpus, joiners):
@@ -171,10 +174,10 @@ def learn(
         is_phrase = scores > threshold
         chosen = [part[is_phrase].tolist() for part in (*candidates, scores)]
         found = []
-        for first, last, sequence, count, score in zip(*chosen, strict=True):
+        for first, last, sequence, frequency, score in zip(*chosen, strict=True):
             ids = pairs.ids(first, last, sequence)
-            found.append((Phrase(words.of(ids), count, score, number), ids))
-        found.sort(key=lambda phrase_and_ids: (-(phrase_and_ids[0].count or 0), phrase_and_ids[0].words))
+            found.append((Phrase(words.of(ids), frequency, score, number), ids))
+        found.sort(key=lambda phrase_and_ids: (-(phrase_and_ids[0].frequency or 0), phrase_and_ids[0].words))
         progress.say(f"{len(found):,} phrases among {n_different:,} pairs of words")
         if pairs.n_pruned:
             progress.say(
@@ -249,8 +252,11 @@ class _Words:
         self._types = corpus.types
         self._delimiter = delimiter
         self._names: list[str] = []  # of the ids behind the types
-        self._connectors = list(ids_of(corpus.types, {*connector_words}).values())
-        self._empty = list(ids_of(corpus.types, {""}).values())
+        self._connector_words = frozenset(connector_words)
+        ids = ids_of(corpus.types, {"", *connector_words})
+        self._empty = [ids.pop("")] if "" in ids else []
+        self._connectors = list(ids.values())
+        self._known: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._types) + len(self._names)
@@ -264,8 +270,12 @@ class _Words:
 
     def of(self, ids: Iterable[int]) -> tuple[str, ...]:
         """The words of these ids."""
+        return tuple(self._known.get(word) or self._word(word) for word in ids)
+
+    def _word(self, word: int) -> str:
         n_types = len(self._types)
-        return tuple(self._types[word] if word < n_types else self._names[word - n_types] for word in ids)
+        self._known[word] = spelt = self._types[word] if word < n_types else self._names[word - n_types]
+        return spelt
 
     def added(self, phrases: Sequence[tuple[str, ...]]) -> list[int]:
         """The ids of phrases, new ones of those that are no word yet."""
@@ -275,17 +285,19 @@ class _Words:
         for name in names:
             if name not in ids:
                 ids[name] = len(self)
+                if name in self._connector_words:
+                    self._connectors.append(len(self))
                 self._names.append(name)
         return [ids[name] for name in names]
 
 
 class Candidates(NamedTuple):
-    """Pairs that may be phrases, (n,) each: the ids of the first and last word, the sequence between, the count."""
+    """Pairs that may be phrases, (n,) each: ids of the first and last word, the sequence between, how often."""
 
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     sequence: NDArray[np.int64]
-    count: NDArray[np.int64]
+    frequency: NDArray[np.int64]
 
 
 class Pairs:
@@ -296,23 +308,23 @@ class Pairs:
         n_pruned: Pairs that were dropped because there were too many; one that came again may be among them twice.
     """
 
-    def __init__(self, n_ids: int, flags: NDArray[np.uint8], max_pairs: int = MAX_PAIRS) -> None:
+    def __init__(self, flags: NDArray[np.uint8], max_pairs: int = MAX_PAIRS, n_words: int = 0) -> None:
         """Nothing counted yet.
 
         Args:
-            n_ids: How many ids of words there are.
             flags: (n_ids,) which are connector words, and which none at all.
             max_pairs: The most pairs at a time: where another one appears, the rarer half is dropped first.
+            n_words: How many are to come, if that is known: the table need not grow so often then.
         """
         self.n_words = 0
         self.n_pruned = 0
         self._max_pairs = max_pairs
         self._flags = flags
-        self._counts = np.zeros(n_ids, np.int64)
-        self._slots = _free(_FEWEST_SLOTS)
+        self._counts = np.zeros(len(flags), np.int64)
+        self._slots = _free(min(max_pairs, n_words // _WORDS_OF_A_PAIR))
         self._sequences = slots_for(64)
         self._between = np.zeros((128, 2), np.int64)  # of each sequence: the one without its last word, and that word
-        self._state = np.array([-1, 0, 0, 0, 1], np.int64)  # first word, sequence, its length; pairs; sequences
+        self._state = np.array([-1, 0, 0, 0, 1, 0], np.int64)  # first word, sequence, its length; pairs; sequences
         self._sample = _Sample(_MOST_SAMPLED)
 
     @property
@@ -349,7 +361,8 @@ class Pairs:
         """The pairs that occur min_count times or more."""
         pairs = _frequent(self._slots, min_count)
         keys, others = pairs[:, 0], pairs[:, 1]
-        parts = (keys >> uint64(32), keys & uint64(0xFFFFFFFF), others >> _SEQUENCE_BIT, others & _COUNT)
+        first = (keys >> uint64(32)) - uint64(1)
+        parts = (first, keys & uint64(0xFFFFFFFF), others >> _SEQUENCE_BIT, others & _COUNT)
         return Candidates(*(part.astype(np.int64) for part in parts))
 
     def scores(self, pairs: Candidates, scoring: Scoring, min_count: int, n_different: int) -> NDArray[np.float64]:
@@ -357,8 +370,8 @@ class Pairs:
         first, last = (self._counts[words].astype(np.float64) for words in (pairs.first, pairs.last))
         if scoring == "original":
             n_words = int(np.count_nonzero(self._counts))
-            return np.asarray((pairs.count - min_count) / (first * last) * float(n_words + n_different))
-        together = pairs.count / self.n_words
+            return np.asarray((pairs.frequency - min_count) / (first * last) * float(n_words + n_different))
+        together = pairs.frequency / self.n_words
         return np.asarray(np.log(together / ((first / self.n_words) * (last / self.n_words))) / -np.log(together))
 
     def ids(self, first: int, last: int, sequence: int) -> tuple[int, ...]:
@@ -372,7 +385,7 @@ class Pairs:
     def _make_room(self) -> None:
         """A larger table; where that may not be, only the pairs whose count is above that of the rarer half."""
         if self.n_pairs < self._max_pairs:
-            larger = _free(2 * len(self._slots))
+            larger = np.zeros((2 * len(self._slots), 2), np.uint64)
             _move(self._slots, larger)
             self._slots = larger
             return
@@ -423,8 +436,9 @@ class _Sample:
         return hashes if self._bits == 64 else hashes[hashes >> np.uint64(self._bits) == 0]
 
 
-def _free(n_slots: int) -> NDArray[np.uint64]:
-    return np.full((n_slots, 2), EMPTY, np.uint64)
+def _free(n_pairs: int) -> NDArray[np.uint64]:
+    """Free slots for so many pairs, and more."""
+    return np.zeros((1 << max(_FEWEST_BITS, int(n_pairs / _FULLEST).bit_length()), 2), np.uint64)
 
 
 @compiled
@@ -447,56 +461,69 @@ def _count(
         The word it stopped at, the line that it is in, and what is full, if anything is.
     """
     first, sequence, length, n_pairs, n_sequences = state[0], state[1], state[2], state[3], state[4]
+    keys, sequences_of = np.empty(_AT_ONCE, np.uint64), np.empty(_AT_ONCE, np.uint64)
+    places = np.empty(_AT_ONCE, np.uint64)
+    mask = uint64(len(slots) - 1)
+    fetched = uint64(0)
     full = 0
     place = done
-    while place < len(type_ids):
-        while line < len(ends) and ends[line] <= place:
-            first = -1
-            line += 1
-        word = type_ids[place]
-        flag = flags[word]
-        if flag & _CONNECTOR:
-            if first >= 0 and length == _MOST_BETWEEN:
+    while place < len(type_ids) and full == 0:
+        most = min(_AT_ONCE, room - n_pairs)  # so many may be new
+        if most <= 0:
+            full = _FULL
+        n_found = 0
+        while place < len(type_ids) and n_found < most:
+            while line < len(ends) and ends[line] <= place:
                 first = -1
-            if first >= 0:
-                slot = place_of(sequences, pair_key(sequence, word), uint64(0))
-                if sequences[slot, 0] != EMPTY:
-                    sequence = int64(sequences[slot, 1])
-                elif n_sequences == MOST_SEQUENCES:
+                line += 1
+            word = type_ids[place]
+            flag = flags[word]
+            if flag & _CONNECTOR:
+                if first >= 0 and length == _MOST_BETWEEN:
                     first = -1
-                elif n_sequences == len(between):
-                    full = _SEQUENCES_FULL
-                    break
-                else:
-                    sequences[slot, 0] = pair_key(sequence, word)
-                    sequences[slot, 1] = uint64(n_sequences)
-                    between[n_sequences, 0] = sequence
-                    between[n_sequences, 1] = word
-                    sequence = n_sequences
-                    n_sequences += 1
-                length += 1
-        elif flag & _NO_WORD:
-            first = -1
-        else:
-            if first >= 0:
-                slot = place_of(slots, pair_key(first, word), uint64(sequence))
-                if slots[slot, 0] != EMPTY:
-                    slots[slot, 1] += uint64(1)
-                elif n_pairs >= room:
-                    full = _FULL
-                    break
-                else:
-                    slots[slot, 0] = pair_key(first, word)
-                    slots[slot, 1] = (uint64(sequence) << _SEQUENCE_BIT) | uint64(1)
-                    n_pairs += 1
-            counts[word] += 1
-            first, sequence, length = int64(word), 0, 0
-        place += 1
+                if first >= 0:
+                    slot = place_of(sequences, pair_key(sequence, word), uint64(0))
+                    if sequences[slot, 0] != EMPTY:
+                        sequence = int64(sequences[slot, 1])
+                    elif n_sequences == MOST_SEQUENCES:
+                        first = -1
+                    elif n_sequences == len(between):
+                        full = _SEQUENCES_FULL
+                        break
+                    else:
+                        sequences[slot, 0] = pair_key(sequence, word)
+                        sequences[slot, 1] = uint64(n_sequences)
+                        between[n_sequences, 0] = sequence
+                        between[n_sequences, 1] = word
+                        sequence = n_sequences
+                        n_sequences += 1
+                    length += 1
+            elif flag & _NO_WORD:
+                first = -1
+            else:
+                if first >= 0:
+                    keys[n_found] = pair_key(first, word)
+                    sequences_of[n_found] = uint64(sequence)
+                    places[n_found] = mixed(keys[n_found], sequences_of[n_found]) & mask
+                    n_found += 1
+                counts[word] += 1
+                first, sequence, length = int64(word), 0, 0
+            place += 1
+        for number in range(n_found):
+            fetched ^= slots[places[number], 0]
+        for number in range(n_found):
+            slot = place_from(slots, places[number], keys[number], sequences_of[number])
+            if slots[slot, 0] == EMPTY:
+                slots[slot, 0] = keys[number]
+                slots[slot, 1] = sequences_of[number] << _SEQUENCE_BIT
+                n_pairs += 1
+            slots[slot, 1] += uint64(1)
     if full == 0:
         while line < len(ends):
             first = -1
             line += 1
     state[0], state[1], state[2], state[3], state[4] = first, sequence, length, n_pairs, n_sequences
+    state[5] = int64(fetched)  # else nothing would be fetched
     return place, line, full
 
 

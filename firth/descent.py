@@ -631,7 +631,7 @@ class Loop:
         began = time.monotonic()
         self.settle(finished=False)
         if self.place is not None and not self.is_sound():
-            self.progress.say("no checkpoint is written: the loss is far above what knowing nothing costs, or no number")
+            self.progress.say("no checkpoint is written: the loss is no number, or far above ln V")
         elif self.place is not None:
             self.progress.say(f"writing a checkpoint to {self.place.name}")
             with uninterrupted():
@@ -671,8 +671,8 @@ def telling_too_large(device: torch.device) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise TooLargeError(
-            f"the memory of {said(device)} does not hold the network, its gradients and the optimiser's means; choose a "
-            "smaller --preset"
+            f"the memory of {said(device)} does not hold the network, its gradients and the optimiser's means; choose "
+            "a smaller --preset"
         ) from error
 
 

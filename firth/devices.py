@@ -57,8 +57,8 @@ def chosen_device(asked: str | None = None) -> torch.device:
         return torch.device(name)
     if number and int(os.environ.get("LOCAL_WORLD_SIZE", world().size)) > 1:
         raise UsageError(
-            f"device '{printable(asked)}' asked for by several processes of a machine, and each takes a GPU of its own: "
-            "--device cuda, or leave it out; CUDA_VISIBLE_DEVICES says which GPUs there are"
+            f"device '{printable(asked)}' asked for by several processes of a machine, and each takes a GPU of its "
+            "own: --device cuda, or leave it out; CUDA_VISIBLE_DEVICES says which GPUs there are"
         )
     if not number:
         number = str(world().local_rank)

@@ -4,7 +4,8 @@ What comes out is what encoding the text with its phrases joined would give. A p
 its last, and the sequence of connector words between them, which is a number of its own: a table gives it for the
 sequence without its last word, and that word.
 
-A slot is two numbers of 64 bits: the ids of two words; a sequence (the upper 24 bits) and a phrase's id, or a count.
+A slot is two numbers of 64 bits: the ids of two words (the first one plus 1, so that none is 0); a sequence (the upper
+24 bits) and a phrase's id, or a count.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,12 @@ uint64 = np.uint64
 MOST_SEQUENCES: Final = 1 << 20
 """Sequences of connector words that are told apart."""
 
-EMPTY: Final = uint64(0xFFFFFFFFFFFFFFFF)
+EMPTY: Final = uint64(0)
 """The key of a free slot."""
 
 TOKENS_AT_ONCE: Final = 1 << 20
+
+_IDS_AT_ONCE: Final = 1 << 18
 
 _WORD_BITS: Final = uint64(32)
 _SEQUENCE_BIT: Final = uint64(40)
@@ -74,21 +77,20 @@ class Joiner:
         self._flags = np.zeros(n_ids, np.uint8)
         self._rest = np.empty(0, np.int32)  # the end of the last piece, which may begin a phrase
         numbers: dict[tuple[int, int], int] = {}
-        keys = np.empty((len(found), 2), np.uint64)
-        for row, phrase in enumerate(found):
-            first, *between, last = phrase.words
-            self._flags[first] |= _BEGINS
-            self._flags[last] |= _ENDS
-            self._flags[between] |= _CONNECTOR
+        slots = []
+        for words, joined in found:
             sequence = 0
-            for word in between:
+            for word in words[1:-1]:
                 sequence = numbers.setdefault((sequence, word), len(numbers) + 1)
-            keys[row] = (first << 32) | last, (sequence << 40) | phrase.joined
-        self._slots = slots_for(len(keys))
-        _enter(keys, self._slots)
-        sequences = np.array([((before << 32) | word, number) for (before, word), number in numbers.items()], np.uint64)
+            slots.append((_key(words[0], words[-1]), (sequence << 40) | joined))
+        self._flags[[words[0] for words, _ in found]] |= _BEGINS
+        self._flags[[words[-1] for words, _ in found]] |= _ENDS
+        self._flags[[word for _, word in numbers]] |= _CONNECTOR
+        self._slots = slots_for(len(slots))
+        _enter(np.array(slots, np.uint64).reshape(-1, 2), self._slots)
         self._sequences = slots_for(len(numbers))
-        _enter(sequences.reshape(-1, 2), self._sequences)
+        sequences = [(_key(before, word), number) for (before, word), number in numbers.items()]
+        _enter(np.array(sequences, np.uint64).reshape(-1, 2), self._sequences)
 
     def join(self, lines: Lines, *, is_last: bool) -> Lines:
         """The piece with its phrases joined; what may begin one at its end comes with the next piece.
@@ -135,17 +137,20 @@ def ids_of(types: Types, words: set[str]) -> dict[str, int]:
 
 def joiners_of(phrases: Phrases, types: Types) -> tuple[list[Joiner], list[str]]:
     """A joiner for each pass, and the phrases that are no types already: their ids follow those of the types."""
-    words = {word for entry in phrases.entries for word in entry.words}
-    ids = ids_of(types, words | {phrases.name(entry.words) for entry in phrases.entries})
+    spelt = [(number, words, phrases.delimiter.join(words)) for words, _, _, number in phrases.entries]
+    words = {word for _, words, _ in spelt for word in words}
+    ids = ids_of(types, words.union(name for _, _, name in spelt))
     names: list[str] = []
     passes: list[list[Found]] = []
     for number in range(1, phrases.n_passes + 1):
         found = []
-        for entry in phrases.of_pass(number):
-            if all(word in ids for word in entry.words):  # else a word of it is nowhere in the corpus
-                found.append((tuple(ids[word] for word in entry.words), phrases.name(entry.words)))
+        for pass_number, parts, name in spelt:
+            if pass_number == number and all(
+                map(ids.__contains__, parts)
+            ):  # else a word of it is nowhere in the corpus
+                found.append((tuple(map(ids.__getitem__, parts)), name))
         passes.append([])
-        for type_ids, name in found:
+        for type_ids, name in found:  # whose names are no words of this pass yet
             if name not in ids:
                 ids[name] = len(types) + len(names)
                 names.append(name)
@@ -207,22 +212,31 @@ def join(
 
 def _letters(types: Types, names: Sequence[str], ids: NDArray[np.int32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The letters of these ids, one behind the other, and where each ends; names follow the types."""
-    utf8, ends = types.letters()
+    of_types, ends = types.letters()
     encoded = [name.encode() for name in names]
     of_names = np.frombuffer(b"".join(encoded), np.uint8)
-    all_ends = np.concatenate([ends, len(utf8) + np.cumsum([len(name) for name in encoded], dtype=np.int64)])
+    all_ends = np.concatenate([ends, len(of_types) + np.cumsum([len(name) for name in encoded], dtype=np.int64)])
+    utf8 = np.concatenate([of_types, of_names])
     lengths = np.diff(all_ends, prepend=0)[ids]
     new_ends = np.cumsum(lengths, dtype=np.int64)
-    letters = np.empty(int(new_ends[-1]) if len(ids) else 0, np.uint8)
-    # What is read from disk cannot be written to, and would be compiled for once more.
-    _gather(np.array(utf8), np.array(of_names), all_ends, ids, letters)
+    letters = np.empty(int(lengths.sum()), np.uint8)
+    for first in range(0, len(ids), _IDS_AT_ONCE):
+        some = slice(first, first + _IDS_AT_ONCE)
+        start = int(new_ends[first] - lengths[first])
+        moved = all_ends[ids[some]] - new_ends[some]  # how far the letters of each lie from where they are to be
+        places = np.arange(start, int(new_ends[some][-1])) + np.repeat(moved, lengths[some])
+        letters[start : start + len(places)] = utf8[places]
     return letters, new_ends
 
 
 def slots_for(n_keys: int) -> NDArray[np.uint64]:
     """(n, 2) free slots for so many keys, half of them at least to stay free; n is a power of 2."""
-    n_slots = 1 << max(4, (2 * n_keys).bit_length())
-    return np.full((n_slots, 2), EMPTY, np.uint64)
+    return np.zeros((1 << max(4, (2 * n_keys).bit_length()), 2), np.uint64)
+
+
+def _key(first: int, second: int) -> int:
+    """`pair_key`, not compiled."""
+    return ((first + 1) << 32) | second
 
 
 @compiled
@@ -237,8 +251,13 @@ def mixed(key: Any, sequence: Any) -> Any:
 @compiled
 def place_of(slots: Any, key: Any, sequence: Any) -> Any:
     """Where a key and sequence stand in slots, or the free slot where they would be put."""
-    mask = uint64(slots.shape[0] - 1)
-    place = mixed(key, sequence) & mask
+    return place_from(slots, mixed(key, sequence) & uint64(len(slots) - 1), key, sequence)
+
+
+@compiled
+def place_from(slots: Any, place: Any, key: Any, sequence: Any) -> Any:
+    """The same, from the place on where they would stand if no others did."""
+    mask = uint64(len(slots) - 1)
     while slots[place, 0] != EMPTY and (slots[place, 0] != key or slots[place, 1] >> _SEQUENCE_BIT != sequence):
         place = (place + uint64(1)) & mask
     return place
@@ -247,7 +266,7 @@ def place_of(slots: Any, key: Any, sequence: Any) -> Any:
 @compiled
 def pair_key(first: Any, second: Any) -> Any:
     """Two ids as one key."""
-    return (uint64(first) << _WORD_BITS) | uint64(second)
+    return (uint64(first + 1) << _WORD_BITS) | uint64(second)
 
 
 @compiled
@@ -293,7 +312,9 @@ def _join(
                 start = -1
             if start >= 0 and sequence >= 0:
                 slot = place_of(sequences, pair_key(sequence, word), uint64(0))
-                sequence = -1 if sequences[slot, 0] == EMPTY else np.int64(sequences[slot, 1])
+                sequence = -1
+                if sequences[slot, 0] != EMPTY:
+                    sequence = int(sequences[slot, 1])
         else:
             if start >= 0 and sequence >= 0 and flag & _ENDS:
                 slot = place_of(slots, pair_key(type_ids[start], word), uint64(sequence))
@@ -337,14 +358,3 @@ def _renumber(type_ids: Any, new_ids: Any, old_ids: Any, counts: Any, n_new: int
         type_ids[place] = new_ids[word]
         counts[new_ids[word]] += 1
     return n_new
-
-
-@compiled
-def _gather(utf8: Any, more: Any, ends: Any, ids: Any, letters: Any) -> None:
-    """Copies the letters of ids one behind the other, from `utf8` and what goes on behind it."""
-    used = 0
-    for number in range(len(ids)):
-        word = ids[number]
-        for place in range(ends[word - 1] if word > 0 else 0, ends[word]):
-            letters[used] = utf8[place] if place < len(utf8) else more[place - len(utf8)]
-            used += 1

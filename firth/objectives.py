@@ -290,10 +290,12 @@ def sampled_next_word(
     from torch.nn import functional
 
     exact = torch.promote_types(hidden.dtype, torch.float32)
-    log_counts = [log_expected_counts(rows.to(exact), n_draws, n_entries) for rows in (candidates, targets)]
-    scores = functional.linear(hidden, functional.embedding(candidates, table)).to(exact)
-    scores = scores + (bias[candidates] - log_counts[0])  # (M, K)
-    of_target = (hidden * functional.embedding(targets, table)).to(exact).sum(1) + bias[targets] - log_counts[1]
+    n = len(candidates)
+    taken = torch.cat([candidates, targets])  # at once, since the gradient of each taking is as large as the table
+    rows = functional.embedding(taken, table)
+    offsets = bias[taken] - log_expected_counts(taken.to(exact), n_draws, n_entries)
+    scores = functional.linear(hidden, rows[:n]).to(exact) + offsets[:n]  # (M, K)
+    of_target = (hidden * rows[n:]).to(exact).sum(1) + offsets[n:]  # (M,)
     places = torch.searchsorted(candidates, targets).clamp(max=len(candidates) - 1)[:, None]
     is_target = candidates[places] == targets[:, None]
     met = scores.gather(1, places).masked_fill(is_target, -math.inf)

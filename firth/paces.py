@@ -17,7 +17,6 @@ from firth.findings import Finding, Pace, PiecesPace
 from firth.model import CONTEXTUAL, COUNTING, FAMILIES, OF_PIECES, Words, needing_torch
 from firth.preparation import Preparation
 from firth.tokens import EncodedCorpus
-from firth.vocabulary import Vocabulary
 from firth.training import (
     block_weights,
     check_prepared_for_pieces,
@@ -27,6 +26,7 @@ from firth.training import (
     suited_pieces,
     words_per_second,
 )
+from firth.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from firth.encoded import EncodedPieces

@@ -52,6 +52,7 @@ _ESCAPES: Final = {"\\": "\\\\", " ": "\\s", "\t": "\\t", "\n": "\\n", "\r": "\\
 _CHARACTERS: Final = {escape: char for char, escape in _ESCAPES.items()} | {"\\#": "#"}
 _ESCAPE_TABLE: Final = str.maketrans(_ESCAPES)
 _ESCAPE: Final = re.compile(r"\\[\\stnr#]")
+_UNUSUAL: Final = re.compile(r"[\\\t\n\r]")
 _MADE_BY: Final = "firth-phrases"
 _NAME: Final = re.compile(r"#([a-z][a-z_-]*)")
 
@@ -61,13 +62,13 @@ class Phrase(NamedTuple):
 
     Attributes:
         words: In order; those of a later pass may be phrases of an earlier one, as `new_york`.
-        count: How often they stood together; None where that is not known.
+        frequency: How often they stood together; None where that is not known.
         score: How much oftener than by chance; None where that is not known.
         pass_number: The pass that joins them, from 1.
     """
 
     words: tuple[str, ...]
-    count: int | None = None
+    frequency: int | None = None
     score: float | None = None
     pass_number: int = 1
 
@@ -100,10 +101,8 @@ class Phrases:
         for entry in self.entries:
             if fault := _fault(entry, self._connectors):
                 raise UsageError(f"'{printable(' '.join(entry.words))}' is no phrase: {fault}")
-        digest = hashlib.sha256(repr((self.delimiter, self.connector_words)).encode("utf-8", "surrogatepass"))
-        for words, number in sorted({(entry.words, entry.pass_number) for entry in self.entries}):
-            digest.update(repr((words, number)).encode("utf-8", "surrogatepass"))
-        object.__setattr__(self, "hash", digest.hexdigest())
+        told = "\n\n".join((self.delimiter, _line(self.connector_words), *self._passes))
+        object.__setattr__(self, "hash", hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest())
 
     def __len__(self) -> int:
         """How many phrases there are."""
@@ -149,7 +148,7 @@ class Phrases:
         connectors = _all_normalized(self.connector_words, normalize)
         words = [word for entry in self.entries for word in entry.words]
         coming = iter(_all_normalized(words, normalize))
-        entries = {}
+        entries: dict[tuple[tuple[str, ...], int], Phrase] = {}
         for entry in self.entries:
             parts = tuple(next(coming) for _ in entry.words)
             new = entry._replace(words=parts)
@@ -160,15 +159,11 @@ class Phrases:
 
     def settings(self) -> dict[str, Any]:
         """Plain values for a JSON file: what `from_settings` needs to join alike, without counts and scores."""
-        passes = [
-            "\n".join(sorted({_line(entry.words) for entry in self.of_pass(number)}))
-            for number in range(1, self.n_passes + 1)
-        ]
         return {
             "hash": self.hash,
             "delimiter": self.delimiter,
             "connector_words": list(self.connector_words),
-            "passes": passes,
+            "passes": self._passes,
         }
 
     @classmethod
@@ -180,7 +175,7 @@ class Phrases:
         """
         try:
             entries = tuple(
-                Phrase(_words(line), pass_number=number)
+                Phrase(_words(line), None, None, number)
                 for number, lines in enumerate(settings["passes"], start=1)
                 for line in lines.split("\n")
                 if line
@@ -207,12 +202,12 @@ class Phrases:
             with replacing(path) as file:
                 file.writelines(f"#{name}\t{value}\n" for name, value in about.items())
                 file.write(
-                    "# words, count, score, pass: a phrase a line; what stands behind its words may be left out\n"
+                    "# words, frequency, score, pass: a phrase a line; what stands behind its words may be left out\n"
                 )
                 for entry in self.entries:
-                    count = "" if entry.count is None else str(entry.count)
+                    frequency = "" if entry.frequency is None else str(entry.frequency)
                     score = "" if entry.score is None else repr(entry.score)
-                    file.write(f"{_line(entry.words)}\t{count}\t{score}\t{entry.pass_number}\n")
+                    file.write(f"{_line(entry.words)}\t{frequency}\t{score}\t{entry.pass_number}\n")
         except UnicodeEncodeError as error:
             raise FirthError(f"a word is no valid text: '{printable(error.object)[:100]}'") from None
         except OSError as error:
@@ -233,8 +228,10 @@ class Phrases:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise FirthError(f"{shown}, line {line}: no UTF-8 ({error.reason}); turn the phrases into UTF-8") from None
+            number = data.count(b"\n", 0, error.start) + 1
+            raise FirthError(
+                f"{shown}, line {number}: no UTF-8 ({error.reason}); turn the phrases into UTF-8"
+            ) from None
         lines = [line.removesuffix("\r") for line in text.split("\n")]
         about: dict[str, str] = {}
         for number, line in enumerate(lines, start=1):
@@ -262,11 +259,19 @@ class Phrases:
         return frozenset(self.connector_words)
 
     @cached_property
+    def _passes(self) -> list[str]:
+        """The lines of each pass, in alphabetical order."""
+        lines: list[set[str]] = [set() for _ in range(self.n_passes)]
+        for words, _, _, number in self.entries:
+            lines[number - 1].add(_line(words))
+        return ["\n".join(sorted(of_pass)) for of_pass in lines]
+
+    @cached_property
     def _names(self) -> list[dict[tuple[str, ...], str]]:
         """Of each pass, what its phrases become."""
         names: list[dict[tuple[str, ...], str]] = [{} for _ in range(self.n_passes)]
-        for entry in self.entries:
-            names[entry.pass_number - 1][entry.words] = self.name(entry.words)
+        for words, _, _, number in self.entries:
+            names[number - 1][words] = self.delimiter.join(words)
         return names
 
 
@@ -295,6 +300,8 @@ def _places(
 def _fault(entry: Phrase, connectors: frozenset[str]) -> str:
     """Why this can be no phrase; empty if it can."""
     words = entry.words
+    if len(words) == 2 and all(words) and connectors.isdisjoint(words) and 1 <= entry.pass_number <= MOST_PASSES:
+        return ""  # as a rule
     if len(words) < 2:
         return "it takes two words or more, a space between them"
     if not all(words):
@@ -318,7 +325,7 @@ def _read_entries(lines: Sequence[str], connectors: frozenset[str], shown: str) 
         if line.startswith("#") or not line.strip(" \t"):
             continue
         entry = _entry(line)
-        fault = "count, score and pass are numbers, parted by tabs" if entry is None else _fault(entry, connectors)
+        fault = "frequency, score and pass are numbers, parted by tabs" if entry is None else _fault(entry, connectors)
         if entry is not None and not fault:
             yield entry
         else:
@@ -335,13 +342,14 @@ def _read_entries(lines: Sequence[str], connectors: frozenset[str], shown: str) 
 def _entry(line: str) -> Phrase | None:
     """What a line describes; None where something else than numbers stands behind the words."""
     words, *numbers = line.split("\t")
-    count, score, pass_number, *others = [*(number.strip() for number in numbers), "", "", ""]
-    if any(others) or not all(number.isascii() and (number.isdigit() or not number) for number in (count, pass_number)):
+    frequency, score, pass_number, *others = [*(number.strip() for number in numbers), "", "", ""]
+    whole = (number for number in (frequency, pass_number) if number)
+    if any(others) or not all(number.isascii() and number.isdigit() for number in whole):
         return None
     try:
         return Phrase(
             _words(words),
-            int(count) if count else None,
+            int(frequency) if frequency else None,
             _number(score) if score else None,
             int(pass_number) if pass_number else 1,
         )
@@ -356,9 +364,11 @@ def _number(text: str) -> float:
     return number
 
 
-def _line(words: Iterable[str]) -> str:
+def _line(words: Sequence[str]) -> str:
     """Words as they stand in the file."""
-    line = " ".join(word.translate(_ESCAPE_TABLE) for word in words)
+    line = " ".join(words)
+    if _UNUSUAL.search(line) or line.count(" ") >= len(words):
+        line = " ".join(word.translate(_ESCAPE_TABLE) for word in words)
     return f"\\{line}" if line.startswith("#") else line
 
 

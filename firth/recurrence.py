@@ -70,6 +70,8 @@ class _Recurrence(torch.autograd.Function):
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         exact = torch.promote_types(dtype, torch.float32)
+        if projection_clip is not None:  # as the type has it, so that what is clipped is known by its size
+            projection_clip = torch.tensor(projection_clip, dtype=dtype).item()
         with torch.autocast(device, enabled=False):
             n_steps, n_rows, dim = x.shape[1:]
             of_x, of_h = weight.to(dtype).view(2, 2, dim, -1).unbind(1)  # (2, P, 4 H)
@@ -79,7 +81,7 @@ class _Recurrence(torch.autograd.Function):
             read = x.to(dtype).reshape(2, n_steps * n_rows, dim)
             gates = torch.baddbmm(offsets.to(dtype).flatten(2), read, of_x).view(2, n_steps, n_rows, 4 * cell_dim)
             cells = torch.empty(2, n_steps, n_rows, cell_dim, dtype=exact, device=x.device)
-            hidden = torch.empty(2, n_steps, n_rows, cell_dim, dtype=dtype, device=x.device)
+            bent = torch.empty_like(cells)
             outputs = torch.empty(2, n_steps, n_rows, dim, dtype=dtype, device=x.device)
             before, cell = h.to(dtype), c.to(exact)
             for step in range(n_steps):
@@ -93,49 +95,51 @@ class _Recurrence(torch.autograd.Function):
                 cell = new if cell_clip is None else new.clamp_(-cell_clip, cell_clip)
                 if active is not of_step:
                     of_step.copy_(active)
-                shown = hidden[:, step].copy_(cell.tanh().mul_(o))
-                before = torch.bmm(shown, back)
+                shown = torch.tanh(cell, out=bent[:, step]) * o
+                before = torch.bmm(shown.to(dtype), back)
                 if projection_clip is not None:
                     before.clamp_(-projection_clip, projection_clip)
                 outputs[:, step] = before
-        ctx.save_for_backward(x, weight, projection, h, c, gates, cells, hidden, outputs)
+        ctx.save_for_backward(x, weight, projection, h, c, gates, cells, bent, outputs)
         ctx.clips, ctx.dtype, ctx.exact = (cell_clip, projection_clip), dtype, exact
         ctx.mark_non_differentiable(cells)
         return outputs, cells
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, projection, h, c, gates, cells, hidden, outputs = ctx.saved_tensors
+        x, weight, projection, h, c, gates, cells, bent, outputs = ctx.saved_tensors
         (cell_clip, projection_clip), dtype, exact = ctx.clips, ctx.dtype, ctx.exact
         slopes = above[0]
         sigmoid_slope, tanh_slope = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+        clamp_slope = torch.ops.aten.hardtanh_backward
         n_steps, _, dim = x.shape[1:]
         whole = weight.to(dtype).view(2, 2, dim, -1)
         of_x, of_h = whole[:, 0].mT, whole[:, 1].mT  # (2, 4 H, P)
         back = projection.to(dtype).view(2, -1, dim).mT  # (2, P, H)
-        d_gates = torch.empty_like(gates)
-        d_projected = torch.empty_like(outputs)
+        d_gates, d_projected = torch.empty_like(gates), torch.empty_like(outputs)
+        scratch = torch.empty_like(gates[:, 0], dtype=exact)
         d_h = torch.zeros(h.shape, dtype=exact, device=x.device)
         d_cell = torch.zeros(c.shape, dtype=exact, device=x.device)
         for step in reversed(range(n_steps)):
             d_h += slopes[:, step]
             if projection_clip is not None:
-                d_h.masked_fill_(outputs[:, step].abs() >= projection_clip, 0.0)
+                d_h = clamp_slope(d_h, outputs[:, step].to(exact), -projection_clip, projection_clip)
             d_projected[:, step] = d_h
             d_shown = torch.bmm(d_projected[:, step], back).to(exact)
-            cell = cells[:, step]
             before = cells[:, step - 1] if step else c.to(exact)
-            bent = cell.tanh()
             i, j, f, o = gates[:, step].to(exact).chunk(4, -1)
-            d_cell += tanh_slope(d_shown * o, bent)
+            d_cell += tanh_slope(d_shown * o, bent[:, step])
             if cell_clip is not None:
-                d_cell.masked_fill_(cell.abs() >= cell_clip, 0.0)
-            d_i, d_j, d_f, d_o = d_gates[:, step].chunk(4, -1)
-            d_i.copy_(sigmoid_slope(d_cell * j, i))
-            d_j.copy_(tanh_slope(d_cell * i, j))
-            d_f.copy_(sigmoid_slope(d_cell * before, f))
-            d_o.copy_(sigmoid_slope(bent.mul_(d_shown), o))
-            d_cell.mul_(f)
+                d_cell = clamp_slope(d_cell, cells[:, step], -cell_clip, cell_clip)
+            of_step = d_gates[:, step] if dtype == exact else scratch
+            d_i, d_j, d_f, d_o = of_step.chunk(4, -1)
+            sigmoid_slope.grad_input(d_cell * j, i, grad_input=d_i)
+            tanh_slope.grad_input(d_cell * i, j, grad_input=d_j)
+            sigmoid_slope.grad_input(d_cell * before, f, grad_input=d_f)
+            sigmoid_slope.grad_input(d_shown.mul_(bent[:, step]), o, grad_input=d_o)
+            if of_step is scratch:
+                d_gates[:, step] = scratch
+            d_cell = d_cell * f
             d_h = torch.bmm(d_gates[:, step], of_h).to(exact)
         flat = d_gates.flatten(1, 2)  # (2, T B, 4 H)
         earlier = torch.cat([h[:, None].to(dtype), outputs[:, :-1]], 1)
@@ -143,7 +147,8 @@ class _Recurrence(torch.autograd.Function):
         d_x = torch.bmm(flat, of_x).view(x.shape).to(x.dtype)
         d_weight = torch.bmm(read.mT, flat).view(weight.shape).to(weight.dtype)
         d_bias = flat.sum(1, dtype=weight.dtype).flatten()
-        d_projection = torch.bmm(hidden.flatten(1, 2).mT, d_projected.flatten(1, 2)).view(projection.shape)
+        shown = (gates.chunk(4, -1)[3] * bent).to(dtype).flatten(1, 2)  # (2, T B, H)
+        d_projection = torch.bmm(shown.mT, d_projected.flatten(1, 2)).view(projection.shape)
         return d_x, d_weight, d_bias, d_projection.to(weight.dtype), d_h.to(h.dtype), d_cell.to(c.dtype), None, None
 
 
@@ -162,6 +167,9 @@ def library_recurrence(
         h: (2, B, P).
         c: (2, B, H).
     """
+    device = x.device.type
+    is_fast = device == "cuda" and torch.is_autocast_enabled(device)  # on a processor the library has none of bf16
+    dtype = torch.get_autocast_dtype(device) if is_fast else weight.dtype
     dim, cell_dim = x.shape[-1], c.shape[-1]
     of_x, of_h = (part.mT for part in _reordered(weight.view(2, 2, dim, -1)).unbind(1))  # (2, 4 H, P)
     forget = torch.zeros(4, device=x.device)
@@ -170,13 +178,15 @@ def library_recurrence(
     nothing = torch.zeros_like(offsets)
     back = projection.view(2, cell_dim, dim).mT
     outputs, cells = [], []
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.autocast(device, enabled=False):
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")  # they are copies
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         for way in (0, 1):
-            weights = [of_x[way], of_h[way], offsets[way], nothing[way], back[way]]
-            weights = [one.contiguous() for one in weights]
-            state = (h[way : way + 1].to(x.dtype), c[way : way + 1].to(x.dtype))
-            output, _, cell = torch.lstm(x[way], state, weights, True, 1, 0.0, torch.is_grad_enabled(), False, False)
+            parts = of_x[way], of_h[way], offsets[way], nothing[way], back[way]
+            weights = [part.to(dtype).contiguous() for part in parts]
+            state = (h[way : way + 1].to(dtype), c[way : way + 1].to(dtype))
+            read, trains = x[way].to(dtype), torch.is_grad_enabled()
+            output, _, cell = torch.lstm(read, state, weights, True, 1, 0.0, trains, False, False)
             outputs.append(output)
             cells.append(cell[0])
     return torch.stack(outputs), torch.stack(cells)

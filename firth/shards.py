@@ -105,7 +105,9 @@ def _counts_among(corpus: Any) -> list[Path]:
     counts = [path for path in paths if cooccurrences.is_counts(path)]
     if counts and len(counts) < len(paths):
         other = next(path for path in paths if path not in counts)
-        raise UsageError(f"{printable(str(other))} is text, and {printable(str(counts[0]))} holds counts: count it first")
+        raise UsageError(
+            f"{printable(str(other))} is text, and {printable(str(counts[0]))} holds counts: count it first"
+        )
     return counts
 
 

@@ -1,7 +1,8 @@
 """Encoded words -> rows that run through the text both ways: the batches of ELMo.
 
 Peters et al. 2018, section 3.1, as their program bilm-tf reads text: B rows that are always full, one sentence behind
-the other, T steps of each to a batch, the LSTM's state carried from batch to batch. A sentence of n words is n + 1 steps:
+the other, T steps of each to a batch, the LSTM's state carried from batch to batch. A sentence of n words has n + 1
+steps:
 
     forward    <S> w1 .. wn   predict   w1 .. wn </S>
     backward   </S> wn .. w1  predict   wn .. w1 <S>
@@ -9,14 +10,14 @@ the other, T steps of each to a batch, the LSTM's state carried from batch to ba
 Each pass draws an order of all sentences. With `independent` each direction has its own, as the paper; with `same`
 both read the same sentences, each from its own end, so that most words of a batch are encoded for both.
 
-Differs from bilm-tf, so that a batch is a pure function of its number and the seed, and a run goes on from any at once:
-there, a row that is through takes the next sentence from a queue that all rows share. Here, the sentences of all passes,
-one behind the other, are cut into stretches of equal length, and row b reads the stretches b, b + B, b + 2 B, ... What a
-row reads is random sentences in both, none twice in a pass. But a stretch may begin and end within a sentence, once in
-a pass as a rule, where there a row ends with the last sentence that it finished, and the rest is not read at all. And
-bilm-tf shuffles files, and lines within each; here all sentences are shuffled together.
+Differs from bilm-tf, so that a batch is a pure function of its number and the seed, and a run goes on from any at
+once: there, a row that is through takes the next sentence from a queue that all rows share. Here, the sentences of all
+passes, one behind the other, are cut into stretches of equal length, and row b reads the stretches b, b + B, b + 2 B,
+... What a row reads is random sentences in both, none twice in a pass. But a stretch may begin and end within a
+sentence, once in a pass as a rule. And bilm-tf shuffles files, and lines within each; here all sentences are shuffled
+together. It throws away what rows have left of their sentences where a finite pass ends; here all is read.
 
-What is held out is read in its order, each row from the beginning of a sentence and with no state, and all of it counts.
+What is held out is read in its order, each row from the beginning of a sentence and with no state; all of it counts.
 
     B rows, T steps
 """
@@ -337,8 +338,15 @@ def _both_ways(
     if lengths is not None:
         weights = (np.arange(types.shape[2]) < lengths[:, None]).astype(np.float32)
     n_tokens = types.shape[0] * types.shape[2] if lengths is None else int(lengths.sum())
-    both = (np.ascontiguousarray(of_direction) for x in (ids, rows) for of_direction in (x[:, 0], x[:, 1]))
-    return BothWays(words, *both, weights, n_tokens)
+    return BothWays(
+        words,
+        np.ascontiguousarray(ids[:, 0]),
+        np.ascontiguousarray(ids[:, 1]),
+        np.ascontiguousarray(rows[:, 0]),
+        np.ascontiguousarray(rows[:, 1]),
+        weights,
+        n_tokens,
+    )
 
 
 # --- compiled -------------------------------------------------------------------------------------------------

@@ -81,8 +81,8 @@ def train(
     """A model of `family`, trained on `corpus`.
 
     The result repeats to the bit for one seed and a budget of epochs or tokens: of a static family on one thread or if
-    it is to be `reproducible`, of ELMo, GPT and BERT on a processor. Otherwise several threads of a static family write to
-    the tables without locks, so that their order, and with it the last digits, differs from run to run.
+    it is to be `reproducible`, of ELMo, GPT and BERT on a processor. Otherwise several threads of a static family write
+    to the tables without locks, so that their order, and with it the last digits, differs from run to run.
 
     Args:
         family: The hyperparameters, as `firth.Skipgram(dim=100)` or `firth.BERT.mini()`. Several sizes of GPT or BERT,
@@ -286,7 +286,9 @@ def _counted(asked: _Asked, model: Model, matter: Any) -> Iterator[Any]:
                 )
         elif len(asked.counts) > 1:
             missing = next(path for path in asked.counts if not path.exists())
-            raise UsageError(f"{printable(str(missing))} is not there; counts are written to one file, and added of many")
+            raise UsageError(
+                f"{printable(str(missing))} is not there; counts are written to one file, and added of many"
+            )
         else:
             counts = stack.enter_context(
                 cooccurrences.counted(
@@ -318,8 +320,8 @@ def _check_counts(counts: "Cooccurrences", model: Model) -> None:
     if counts.vocabulary.words != model.vocabulary.words:
         least = int(counts.vocabulary.counts.min())
         raise UsageError(
-            f"the counts that are given have a vocabulary of {len(counts.vocabulary):,} words, the rarest of which occurs "
-            f"{least:,} times, and the model has one of {len(model.vocabulary):,}: give --min-count {least}, and "
+            f"the counts that are given have a vocabulary of {len(counts.vocabulary):,} words, the rarest of which "
+            f"occurs {least:,} times, and the model has one of {len(model.vocabulary):,}: give --min-count {least}, and "
             "--max-size as when they were made"
         )
 
@@ -394,7 +396,7 @@ def _train_pieces(
 
 
 def _begun_or_based(asked: _Asked) -> "tuple[_Asked, descent.Run | None, Model | None, list[Any]]":
-    """What a contextual family is asked for in this process, the run to resume or the model to go on from, the sizes."""
+    """What a contextual family is asked for in this process; the run to resume, or the model to go on from; sizes."""
     from firth import descent, devices
 
     processes = devices.world()
@@ -475,7 +477,9 @@ def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
     source = base if run is None else run.model
     like = source.segmentation if source is not None and source.network.n_entries else None
     if source is not None and like is None and not asked.preparation.cased:
-        progress.say("the model to go on from may tell capital letters from small ones, and the text loses them: --cased")
+        progress.say(
+            "the model to go on from may tell capital letters from small ones, and the text loses them: --cased"
+        )
     with ExitStack() as stack:
         stack.enter_context(devices.joined(processes, chosen))
         stack.enter_context(devices.on_threads(max(1, asked.threads // processes.size)))
@@ -554,8 +558,10 @@ def _words_account(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def perplexities(record: Mapping[str, Any]) -> dict[str, float]:
-    """What the held-out text says of a model that reads both ways, by its record: exp of the mean nats of each, and of
-    both together, which is the geometric mean; nothing of other models."""
+    """The held-out perplexities of a model that reads both ways, by its record; nothing of other models.
+
+    Of `forward` and `backward`, and as `mean` their geometric mean: exp of the mean nats.
+    """
     nats = dict(record.get("held_out_nats", {}).get("parts", {}))
     if "forward" not in nats:
         return {}
@@ -696,7 +702,9 @@ def _described(encoded: "EncodedPieces") -> dict[str, Any]:
     }
 
 
-def _suited(sizes: Sequence[Any], text: Any, pieces: "Pieces | Words", budget: Budget, device: Any, progress: Progress) -> Any:
+def _suited(
+    sizes: Sequence[Any], text: Any, pieces: "Pieces | Words", budget: Budget, device: Any, progress: Progress
+) -> Any:
     """The largest of the sizes that the budget suffices for."""
     if len(sizes) == 1:
         return sizes[0]
@@ -761,8 +769,8 @@ def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:
         network["objective"] = "masked_token"
     elif has_next and not family.predicts_next_sentence:
         progress.say(
-            "the model to go on from has a head for next sentences, which the new one does not: masked tokens alone are "
-            "trained (--objective masked_token_and_next_sentence trains and keeps it)"
+            "the model to go on from has a head for next sentences, which the new one does not: masked tokens alone "
+            "are trained (--objective masked_token_and_next_sentence trains and keeps it)"
         )
     made: Any = replace(family, **network).going_on()
     if made.learning_rate != family.learning_rate:
@@ -790,8 +798,8 @@ def _check_left_to_base(sizes: Sequence[Any], base: Model, names: Sequence[str])
         if asked == there or (len(sizes) > 1 if is_size else asked in [getattr(given, name) for given in variants]):
             continue
         raise UsageError(
-            f"{name} is {asked}, but the model to go on from has {there}; its network and its tokenizer are kept: leave "
-            f"{name} out"
+            f"{name} is {asked}, but the model to go on from has {there}; its network and its tokenizer are kept: "
+            f"leave {name} out"
         )
 
 
@@ -806,7 +814,7 @@ def _beginner(family: Any, pieces: "Pieces | Words", base: Model | None, seed: i
     if isinstance(pieces, Words):
         network = family.network(pieces.n_entries, seed)
         weights = dict(old.named_parameters())
-        rows = pieces.vocabulary.rows(base.vocabulary.words) if old.n_entries else []
+        rows = pieces.vocabulary.rows(base.vocabulary.words)
         for name, weight in network.named_parameters():
             if name not in ("table", "output_bias"):
                 weight.data.copy_(weights[name].detach())
@@ -884,26 +892,30 @@ def _check_begun(run: Any, asked: _Asked) -> None:
         differing.append(f"a budget of {asked.budget} (begun with {run.budget})")
     if asked.base is not None and "base" not in record:
         differing.append("a model to go on from (begun without one)")
-    elif asked.base is not None and (table := _table_of_base(asked)) is not None:
-        if table != record["base"].get("table", table):  # older runs tell none
-            differing.append("another model to go on from than it was begun with")
+    elif asked.base is not None and not _is_base(record["base"], asked):
+        differing.append("another model to go on from than it was begun with")
     if asked.seed != run.seed:
         differing.append(f"seed {asked.seed} (begun with {run.seed})")
     if differing:
         raise UsageError(f"a resumed run keeps its settings; asked for were {', '.join(differing)}")
 
 
-def _table_of_base(asked: _Asked) -> str | None:
-    """The hash of its table; None where it is not there any more, or where the run itself stands in its place."""
+def _is_base(origin: Mapping[str, Any], asked: _Asked) -> bool:
+    """Whether the model that is asked for is the one that a run went on from, as far as that can still be told.
+
+    It cannot where the model is not there any more, or where the run itself stands in its place.
+    """
     assert asked.base is not None
-    if isinstance(asked.base, Model):
-        return str(asked.base.origin()["table"])
-    if asked.place is not None and Path(asked.base).resolve() == asked.place.resolve():
-        return None
-    try:
-        return str(load(asked.base).origin()["table"])
-    except FirthError:
-        return None
+    base = asked.base
+    if not isinstance(base, Model):
+        if asked.place is not None and Path(base).resolve() == asked.place.resolve():
+            return True
+        try:
+            base = load(base)
+        except FirthError:
+            return True
+    table = base.origin()["table"]
+    return bool(origin.get("table", table) == table)  # older runs tell none
 
 
 def _differing(asked: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:

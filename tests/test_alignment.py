@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from firth import FirthError, UsageError
 from firth.alignment import Cut, Pieced, covering, cut_texts, cut_words, windows
+from firth.phrases import Phrase, Phrases
 from firth.segmentation import Segmentation
 
 WRITTEN = Segmentation(method="chinese", lower=False)
@@ -39,6 +40,14 @@ def test_the_text_stays_as_it_is_where_words_are_normalised():
     assert cut.words == ["café", "sofar's"]
     assert cut.text == text
     assert spans(cut) == ["Cafe\u0301", "so\u00adfar\u2019s"]
+
+
+def test_a_phrase_stands_from_the_beginning_of_its_first_word_to_the_end_of_its_last():
+    phrases = Phrases(entries=(Phrase(("new", "york")),))
+    first, second = cut_texts(["In New  York, so\u00adfar", "new york"], Segmentation(method="words", phrases=phrases))
+    assert first.words == ["in", "new_york", "sofar"]
+    assert spans(first) == ["In", "New  York", "so\u00adfar"]
+    assert (second.words, spans(second)) == (["new_york"], ["new york"])
 
 
 def test_a_line_end_in_a_sentence_parts_words_and_is_kept():

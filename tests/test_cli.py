@@ -21,8 +21,8 @@ from firth import cli, model, training
 from firth.cli.__main__ import reference
 from firth.cli.settings import FAMILIES, Preset
 from firth.families.cbow import CBOW
-from firth.families.glove import GloVe
 from firth.families.family import GENSIM_NAMES
+from firth.families.glove import GloVe
 from firth.families.skipgram import Skipgram
 from firth.preparation import Preparation
 from firth.segmentation import Segmentation
@@ -447,6 +447,39 @@ def test_every_hyperparameter_of_a_network_is_a_flag_and_a_key_of_the_file(
         assert trained(settings=setting, family=name)[0] == expected
 
 
+def test_every_hyperparameter_of_elmo_is_a_flag_and_a_key_of_the_file(trained: Callable[..., Any]) -> None:
+    pytest.importorskip("torch")
+    family = model.FAMILIES["elmo"]
+    other: dict[str, Any] = {"dim": 24, "cell_dim": 4000, "n_layers": 3, "character_dim": 3, "n_highway": 1}
+    other |= {"filters": ((1, 8), (2, 16)), "activation": "tanh", "max_characters": 60, "cell_clip": 2.5}
+    other |= {"projection_clip": 2.5, "residual": False, "lstm": "library", "objective": "sampled", "negatives": 99}
+    other |= {"max_size": 99, "min_count": 7, "directions": "independent", "dropout": 0.25, "context_length": 64}
+    other |= {"batch_size": 7, "learning_rate": 0.5, "final_learning_rate": 0.0001, "warmup": 0.5, "schedule": "hold"}
+    other |= {"beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "weight_decay": 0.5, "clip": 0.5, "muon_rate": 0.5}
+    other |= {"block_optimizer": "adagrad" if family().block_optimizer != "adagrad" else "adam"}
+    unclipped: dict[str, Any] = {"cell_clip": None, "projection_clip": None}  # which the library takes
+    for field in dataclasses.fields(family):  # type: ignore[arg-type]
+        value = other[field.name]
+        assert value != field.default
+        given = {field.name: value} | (unclipped if field.name == "lstm" else {})
+        flags: list[str] = []
+        for key, asked in given.items():
+            flag = f"--{key.replace('_', '-')}"
+            if key == "filters":
+                flags += [part for width, count in asked for part in (flag, str(width), str(count))]
+            else:
+                flags += ["--no-residual"] if key == "residual" else [flag, str(asked).lower()]
+        expected = dataclasses.replace(family(), **given)
+        assert trained(*flags, "--preset", "original", family="elmo")[0] == expected
+        told = {"preset": "original"} | {key: "none" if asked is None else asked for key, asked in given.items()}
+        setting = "\n".join(f"{key} = {json.dumps(asked)}" for key, asked in told.items())
+        assert trained(settings=setting, family="elmo")[0] == expected
+    assert trained(family="elmo")[0] == [
+        getattr(family, name)() for name in ("tiny", "mini", "small", "medium", "original")
+    ]
+    assert trained("--cell-dim", "640", family="elmo")[0] == dataclasses.replace(family.original(), cell_dim=640)
+
+
 def test_without_a_preset_the_sizes_of_a_network_are_for_the_budget_to_choose(trained: Callable[..., Any]) -> None:
     pytest.importorskip("torch")
     from firth.families.bert import BERT
@@ -867,10 +900,10 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         assert Vectors.load(tmp_path / "out").words[0] == "the"
 
 
+TINY = ["--n-layers=1", "--dim=16", "--n-heads=2", "--context-length=16", "--batch-size=4", "--vocabulary-size=128"]
 ENDLESS = {
-    "skipgram": ["--dim=8", "--epochs=1e9", "--threads=1"],
-    "gpt": "--n-layers=1 --dim=16 --n-heads=2 --context-length=16 --batch-size=4 --vocabulary-size=128 --tokens=1e12 "
-    "--device=cpu --threads=1".split(),
+    "skipgram": ["--dim=8", "--threads=1", "--epochs=1e9"],
+    "gpt": [*TINY, "--device=cpu", "--threads=1", "--tokens=1e12"],
 }
 
 
@@ -1082,7 +1115,9 @@ def test_the_file_of_phrases_is_replaced_only_when_told(run: Run, cities: Path) 
         (("--delimiter", " "), 2, "delimiter is ' '"),
     ],
 )
-def test_phrases_that_cannot_be_learnt(run: Run, cities: Path, flags: tuple[str, ...], status: int, message: str) -> None:
+def test_phrases_that_cannot_be_learnt(
+    run: Run, cities: Path, flags: tuple[str, ...], status: int, message: str
+) -> None:
     found, _, err = run("phrases", cities, "-o", "found.tsv", "--quiet", "--cache-dir", "cache", *flags)
     assert found == status
     assert message in err

@@ -104,16 +104,19 @@ def learnt(folder: Path, lines: list[Line], **settings: Any) -> Phrases:
 def test_two_passes_are_those_over_strings(
     tmp_path_factory: pytest.TempPathFactory, at_once: int, lines: list[Line], scoring: Any, min_count: int
 ) -> None:
-    threshold = 0.01 if scoring == "original" else -0.5
+    threshold, connectors = 0.01 if scoring == "original" else -0.5, (*CONNECTORS, "b_b")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joining, "TOKENS_AT_ONCE", at_once)
-        settings = {"scoring": scoring, "min_count": min_count, "threshold": threshold, "passes": 2}
+        settings: dict[str, Any] = {"scoring": scoring, "min_count": min_count, "threshold": threshold, "passes": 2}
+        settings["connector_words"] = connectors  # one is a phrase
         found = learnt(tmp_path_factory.mktemp("learnt") / "e", lines, **settings)
     for number in (1, 2):
-        due = scored(lines, CONNECTORS, scoring, min_count, threshold)
-        of_pass = {entry.words: (entry.count, entry.score) for entry in found.of_pass(number)}
-        assert of_pass == {words: (count, pytest.approx(score)) for words, (count, score) in due.items()}
-        before = Phrases(entries=tuple(found.of_pass(1)), connector_words=CONNECTORS)
+        due = scored(lines, connectors, scoring, min_count, threshold)
+        of_pass = list(found.of_pass(number))
+        assert {entry.words: entry.frequency for entry in of_pass} == {words: one[0] for words, one in due.items()}
+        scores = {entry.words: entry.score for entry in of_pass}
+        assert scores == pytest.approx({words: one[1] for words, one in due.items()})
+        before = Phrases(entries=tuple(found.of_pass(1)), connector_words=connectors)
         lines = [before.join(line) for line in lines]
 
 
@@ -167,10 +170,10 @@ class TestMemory:
         settings = {"scoring": "original", "min_count": 5, "threshold": 0.001}
         whole = learnt(tmp_path / "whole", lines, **settings)
         capped = learnt(tmp_path / "capped", lines, **settings, max_pairs=200, progress=said)
-        frequent = {entry.words: entry.count for entry in whole.entries if "often" in entry.words}
+        frequent = {entry.words: entry.frequency for entry in whole.entries if "often" in entry.words}
         assert frequent == {("often", f"met{number}"): 600 for number in range(5)}
         found = {entry.words: entry for entry in capped.entries}
-        assert frequent == {words: found[words].count for words in frequent}
+        assert frequent == {words: found[words].frequency for words in frequent}
         assert int(whole.about["pairs"]) == len({tuple(line) for line in lines})
         assert int(capped.about["pairs"]) == pytest.approx(int(whole.about["pairs"]), rel=0.02)  # so scores stay
         assert int(capped.about["pruned_pairs"]) > 2000
@@ -181,12 +184,11 @@ class TestMemory:
     def test_the_table_never_holds_more(self, tmp_path: Path, max_pairs: int) -> None:
         lines = text()
         with encode(corpora.read(iter(lines)), None, tmp_path / "e") as encoded:
-            words = collocations._Words(encoded, (), "_")
-            pairs = Pairs(len(words), words.flags(), max_pairs)
+            pairs = Pairs(collocations._Words(encoded, (), "_").flags(), max_pairs)
             for piece in joining.pieces(encoded):
                 pairs.add(piece)
         assert 0 < pairs.n_pairs <= max_pairs
-        assert len(pairs.candidates(1).count) == pairs.n_pairs
+        assert len(pairs.candidates(1).frequency) == pairs.n_pairs
         assert pairs.n_pruned > 0
         assert pairs.n_words == sum(map(len, lines))
 
@@ -198,10 +200,10 @@ class TestMemory:
         assert {entry.words for entry in found.entries} == {("a", *sequence, "b") for sequence in between}
 
     def test_sequences_beyond_the_most_part_words(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        pairs = Pairs(3, np.array([0, 1, 1], np.uint8))
+        pairs = Pairs(np.array([0, 1, 1], np.uint8))
         pairs._state[4] = joining.MOST_SEQUENCES
         pairs.add((np.array([0, 1, 0, 0], np.int32), np.array([4])))
-        assert pairs.candidates(1).count.tolist() == [1]
+        assert pairs.candidates(1).frequency.tolist() == [1]
 
 
 class TestLearnPhrases:
@@ -215,12 +217,14 @@ class TestLearnPhrases:
         path.write_text("\n".join(sentences * 20), encoding="utf-8")
         said = Said()
         found = learn_phrases(path, min_count=2, threshold=0.3, cache_dir=tmp_path / "cache", progress=said)
-        entries = {" ".join(entry.words): entry.count for entry in found.entries}
+        entries = {" ".join(entry.words): entry.frequency for entry in found.entries}
         assert (entries["new york"], entries["bank of america"]) == (40, 20)
         assert not any(word in found.connector_words for entry in found.entries for word in entry.words[:1])
         assert any(line.startswith("connector words: those of 'en': a an and") for line in said.lines)
         assert found.about["corpus"].endswith("text.txt")
-        assert [entry.count for entry in found.entries] == sorted(entries.values(), reverse=True)
+        assert [entry.frequency for entry in found.entries] == sorted(
+            (entry.frequency or 0 for entry in found.entries), reverse=True
+        )
 
     def test_chinese(self, tmp_path: Path) -> None:
         path = tmp_path / "text.txt"
@@ -268,7 +272,7 @@ class TestLearnPhrases:
             ({"scoring": "npmi", "threshold": 10}, "from -1 to 1"),
             ({"delimiter": "a b"}, "delimiter is 'a b'"),
             ({"connector_words": "english"}, "there are auto, none, those of de, en, "),
-            ({"preparation": Preparation(phrases="p.tsv")}, "phrases are to be learnt"),
+            ({"preparation": Preparation(phrases=Path("p.tsv"))}, "phrases are to be learnt"),
         ],
     )
     def test_arguments_outside_their_range(self, settings: dict[str, Any], message: str) -> None:

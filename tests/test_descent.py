@@ -378,7 +378,7 @@ def test_the_device_is_the_fastest_there_is(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert devices.chosen_device() == devices.chosen_device("cuda") == torch.device("cuda", 1)
-    with pytest.raises(UsageError, match="'cuda:0' asked for by several processes of a machine.*--device cuda"):
+    with pytest.raises(UsageError, match=r"'cuda:0' asked for by several processes .*--device cuda"):
         devices.chosen_device("cuda:0")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # two machines, a process each
     assert devices.chosen_device("cuda:0") == torch.device("cuda", 0)

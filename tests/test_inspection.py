@@ -354,6 +354,14 @@ class TestFindings:
         assert f"{found.n_pruned_tokens:,} words" in shown
         assert any("--max-types" in remark for remark in json.loads(json.dumps(found.settings()))["remarks"])
 
+    def test_phrases_are_joined_and_repeated_in_the_command(self, write: Write, tmp_path: Path) -> None:
+        phrases = tmp_path / "phrases.tsv"
+        phrases.write_text("of the\n", encoding="utf-8")
+        found = inspected(write("one of the many\nanother of the few\n" * 30), phrases=phrases)
+        assert found.n_tokens == 6 * 30
+        assert f"--phrases {phrases}" in found.command
+        assert any(remark.startswith("phrases: 1 of 1 were met, 60 times") for remark in found.remarks)
+
     def test_user_words_for_english(self, write: Write, tmp_path: Path) -> None:
         words = write("长江\n", "words.txt")
         found = inspected(write("\n".join(english(40))), user_words=words)

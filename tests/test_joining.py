@@ -54,6 +54,7 @@ def test_as_if_the_text_were_joined(
     preparation = Preparation(phrases=Path("phrases.tsv"))
     with pytest.MonkeyPatch.context() as patch, encoded(folder / "plain", text) as plain:
         patch.setattr(joining, "TOKENS_AT_ONCE", at_once)
+        patch.setattr(joining, "_IDS_AT_ONCE", at_once)
         found = joining.join(plain, value, folder / "found", preparation=preparation)
     with found, encoded(folder / "due", [value.join(line) for line in text]) as due:
         assert words(found) == words(due)
@@ -134,9 +135,9 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_slots_are_found_however_many_share_a_place() -> None:
-    keys = np.array([[number, number] for number in range(1000)], np.uint64)
+    keys = np.array([[number + 1, number] for number in range(1000)], np.uint64)
     slots = joining.slots_for(len(keys))
     joining._enter(keys, slots)
-    places = [joining.place_of(slots, np.uint64(key), np.uint64(0)) for key in range(1100)]
+    places = [joining.place_of(slots, np.uint64(key), np.uint64(0)) for key in range(1, 1101)]
     assert [int(slots[place, 1]) for place in places[:1000]] == list(range(1000))
     assert all(slots[place, 0] == joining.EMPTY for place in places[1000:])

@@ -70,7 +70,9 @@ class TestInContext:
         once = pieces_paces(["\n".join(lines)], encoded(lines, tmp_path / "a"), 1)[0]
         thrice = pieces_paces(["\n".join(lines)], encoded(lines * 3, tmp_path / "b"), 1)[0]
         for name, pace in once.items():
-            assert thrice[name].n_tokens == pytest.approx(3 * pace.n_tokens, abs=3, rel=0.05 if name == "elmo" else None)
+            assert thrice[name].n_tokens == pytest.approx(
+                3 * pace.n_tokens, abs=3, rel=0.05 if name == "elmo" else None
+            )
 
     def test_the_size_rule_decides(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """And what cannot be chosen is not measured."""

@@ -97,7 +97,7 @@ class TestFiles:
             ("new york city", "line 1: .*'york' stands between its words and is none of the #connector_words; longer"),
             ("#connector_words\tof\nof york", "line 2: .* begins or ends with a connector word"),
             ("#connector_words\tof\nbank of", "line 2: .* begins or ends with a connector word"),
-            ("new york\tmany", "line 1: .* count, score and pass are numbers"),
+            ("new york\tmany", "line 1: .* frequency, score and pass are numbers"),
             ("new york\t-5", "line 1"),
             ("new york\t5\tnan", "line 1"),
             ("new york\t5\t1\t0", "line 1: .* its pass is none of 1 to 100"),

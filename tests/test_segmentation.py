@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firth.errors import FirthError, UsageError
+from firth.phrases import Phrase, Phrases
 from firth.preparation import Preparation
 from firth.segmentation import Caution, Segmentation, choose, unsegmented
 from firth.userwords import UserWord, UserWords
@@ -370,6 +371,59 @@ class TestUserWords:
     def test_another_method_has_no_use_for_them(self) -> None:
         with pytest.raises(UsageError, match="user words serve segmentation chinese alone, but words was asked for"):
             Segmentation(method="words", user_words=UserWords((UserWord("台中"),)))
+
+
+class TestPhrases:
+    NEW_YORK = Phrases(
+        entries=(Phrase(("new", "york")), Phrase(("bank", "of", "america")), Phrase(("new_york", "times"), None, None, 2)),
+        connector_words=("of",),
+    )
+
+    def test_they_are_words_of_a_line(self) -> None:
+        segmentation = Segmentation(method="words", phrases=self.NEW_YORK)
+        text = "The Bank of America, New York.\nNew\nYork\n\nthe New-York Times"
+        split = segmentation.split(text)
+        words = ["the", "bank_of_america", "new_york", "new", "york", "the", "new_york_times"]
+        assert split.words() == segmentation.words(text) == words
+        assert split.line_ends.tolist() == [3, 4, 5, 5]
+        spans = [text[start:end] for start, end in zip(split.starts, split.ends, strict=True)]
+        assert spans == ["The", "Bank of America", "New York", "New", "York", "the", "New-York Times"]
+        plain = WORDS.split(text)
+        assert (split.visible_ends.tolist(), split.n_visible) == (plain.visible_ends.tolist(), plain.n_visible)
+
+    def test_text_without_any_is_cut_as_it_would_be(self) -> None:
+        text = "york new\n\nnew"
+        with_phrases, plain = Segmentation(method="words", phrases=self.NEW_YORK).split(text), WORDS.split(text)
+        assert with_phrases.names is None
+        assert with_phrases.words() == plain.words()
+        assert with_phrases.line_ends.tolist() == plain.line_ends.tolist()
+
+    @given(text=st.text(st.sampled_from("ab \no"), max_size=40))
+    def test_line_by_line_what_the_phrases_join(self, text: str) -> None:
+        phrases = Phrases(entries=(Phrase(("a", "b")), Phrase(("a_b", "o", "a"), None, None, 2)), connector_words=("o",))
+        split = Segmentation(method="words", phrases=phrases).split(text)
+        lines = [phrases.join(WORDS.words(line)) for line in text.split("\n")]
+        assert split.words() == list(itertools.chain.from_iterable(lines))
+        assert split.line_ends.tolist() == np.cumsum([len(line) for line in lines[:-1]]).tolist()
+        assert all(split.codes[split.ends[:-1]] != ord("_"))
+
+    def test_chinese(self) -> None:
+        phrases = Phrases(entries=(Phrase(("深度", "学习")),), delimiter="")
+        user_words = UserWords((UserWord("创新办"),))
+        segmentation = Segmentation(method="chinese", phrases=phrases, user_words=user_words)
+        assert segmentation.words("深度学习改变了创新办") == ["深度学习", "改变", "了", "创新办"]
+
+    def test_settings_hold_them(self) -> None:
+        segmentation = Segmentation(method="words", phrases=self.NEW_YORK)
+        again = Segmentation.from_settings(json.loads(json.dumps(segmentation.settings())))
+        assert again == segmentation
+        assert hash(again) == hash(segmentation)
+        assert again.words("New York Times") == ["new_york_times"]
+        assert segmentation != WORDS
+        settings = segmentation.settings()
+        settings["phrases"]["delimiter"] = "-"
+        with pytest.raises(FirthError, match="their hash differs"):
+            Segmentation.from_settings(settings)
 
 
 class TestSplit:

@@ -59,7 +59,9 @@ def rows_of(text, numbers, seed, direction):
     rows = []
     for row in range(text.batch_size):
         read = [[batch.words[place] for place in getattr(batch, direction)[row]] for batch in batches]
-        due = [[text.vocabulary.words[place] for place in getattr(batch, f"{direction}_targets")[row]] for batch in batches]
+        due = [
+            [text.vocabulary.words[place] for place in getattr(batch, f"{direction}_targets")[row]] for batch in batches
+        ]
         rows.append(list(zip(chain.from_iterable(read), chain.from_iterable(due), strict=True)))
     return rows
 
@@ -226,7 +228,7 @@ def test_words_without_a_row_are_read_as_they_are_and_predicted_as_unknown(corpu
     (row,) = rows_of(text, range(text.n_batches), 1, "forward")
     assert {due for word, due in row if word == "common"} == {UNKNOWN, "other", END}
     assert {word for word, _ in row} >= {"common", "rare", "other", BEGIN}
-    assert text.unknown_share == pytest.approx(text.counts[2 :: 2].sum() / text.counts.sum(), abs=0.2)
+    assert text.unknown_share == pytest.approx(text.counts[2::2].sum() / text.counts.sum(), abs=0.2)
 
 
 def test_the_vocabulary_counts_what_is_trained_on(corpus_of):
@@ -348,7 +350,9 @@ def test_a_small_corpus_is_read_in_several_passes_at_a_time(corpus_of):
 def test_whatever_the_corpus_rows_are_full_and_make_sense(
     sizes, batch_size, context_length, directions, tmp_path_factory
 ):
-    documents = [[[f"{d}.{s}.{place}" for place in range(n)] for s, n in enumerate(size)] for d, size in enumerate(sizes)]
+    documents = [
+        [[f"{d}.{s}.{place}" for place in range(n)] for s, n in enumerate(size)] for d, size in enumerate(sizes)
+    ]
     lines = chain.from_iterable([*sentences, []] for sentences in documents)
     with encode(corpora.read(lines), None, tmp_path_factory.mktemp("corpus") / "encoded") as encoded:
         if encoded.n_tokens < 3:
@@ -360,9 +364,7 @@ def test_whatever_the_corpus_rows_are_full_and_make_sense(
         text = stream(encoded, vocabulary, batch_size=batch_size, context_length=context_length, directions=directions)
         known = set(vocabulary.words)
         for direction in ("forward", "backward"):
-            possible = {
-                step for sentence in chain.from_iterable(documents) for step in steps_of(sentence, direction)
-            }
+            possible = {step for sentence in chain.from_iterable(documents) for step in steps_of(sentence, direction)}
             if len(encoded.line_ends) == 1:  # of which the end is held out
                 possible = {step for line in lines_of(text) for step in steps_of(line, direction)}
             for row in rows_of(text, range(6), 1, direction):

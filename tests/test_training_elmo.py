@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,7 @@ def streams_characters(words: list[str]) -> Any:
 @pytest.mark.parametrize("segment", ["chinese", "characters"])
 def test_chinese_by_words_or_characters(segment, capsys):
     lines = ["我今天好开心。", "你今天很忙吗?", "", "他说他不忙。", "开心就好。", ""] * 30
-    family = replace(ELMO, max_characters=8)
-    model = trained(family, lines, preparation=firth.Preparation(segment=segment), progress=Lines(sys.stderr))
+    model = trained(ELMO, lines, preparation=firth.Preparation(segment=segment), progress=Lines(sys.stderr))
     assert ("今天" in model.vocabulary) == (segment == "chinese")
     assert "天" in model.vocabulary or segment == "chinese"
     assert math.isfinite(model.record["held_out_nats"]["last"])
@@ -172,8 +172,9 @@ def test_chinese_by_words_or_characters(segment, capsys):
 
 
 def test_words_that_are_cut_are_counted(capsys):
-    model = trained(corpus=["short incomprehensibilities of words", "words of incomprehensibilities 开心就好开心"] * 40,
-                    progress=Lines(sys.stderr))  # fmt: skip
+    lines = ["short incomprehensibilities of words", "words of incomprehensibilities 开心就好开心"] * 40
+    preparation = firth.Preparation(segment="space")
+    model = trained(corpus=lines, preparation=preparation, progress=Lines(sys.stderr))
     assert (model.record["words"]["cut_types"], model.record["words"]["cut_words"]) == (2, 120)
     assert "2 words of more than 10 bytes, met 120 times, cut to their first 10" in capsys.readouterr().err
 
@@ -234,12 +235,15 @@ def test_state_goes_on_from_batch_to_batch():
         run, text = run_of(ELMO, encoded)
         Watching(run, text, torch.device("cpu"), Silent(), None, None).run()
     assert all(not tensor.any() for tensor in seen[0][0])
-    for (_, after), (before, _) in zip(seen[:-1], seen[1:], strict=True):
+    for (_, after), (before, _) in pairwise(seen):
         for one, other in zip(after, before, strict=True):
             assert torch.equal(one, other)
             assert one.any()
     assert run.carried is not None
-    assert {name: tuple(tensor.shape) for name, tensor in run.carried.items()} == {"h": (4, 2, 2, 16), "c": (4, 2, 2, 32)}
+    assert {name: tuple(tensor.shape) for name, tensor in run.carried.items()} == {
+        "h": (4, 2, 2, 16),
+        "c": (4, 2, 2, 32),
+    }
 
 
 def run_of(family: Any, encoded: Any, tokens: float = 400) -> tuple[Any, Any]:
@@ -434,10 +438,14 @@ def test_going_on_keeps_words_and_adds_new_ones(tmp_path):
 
 def test_going_on_from_a_published_model_learns_an_output_layer(tmp_path, capsys):
     """Which their files lack: options.json and weights.hdf5 alone, and no vocabulary."""
-    base = trained(tokens=4000)
+    base = trained(tokens=4000, seed=9)
     (tmp_path / "published").mkdir()
     elmo_hdf5.write(tmp_path / "published", base.family, base.network)
-    for path in (tmp_path / "published", tmp_path / "published" / "weights.hdf5", tmp_path / "published" / "options.json"):
+    for path in (
+        tmp_path / "published",
+        tmp_path / "published" / "weights.hdf5",
+        tmp_path / "published" / "options.json",
+    ):
         published = firth.load(path)
         assert len(published.vocabulary) == 0
         assert published.network.n_entries == 0
@@ -450,7 +458,7 @@ def test_going_on_from_a_published_model_learns_an_output_layer(tmp_path, capsys
     for name, weight in state(still).items():
         if name not in ("table", "output_bias"):
             torch.testing.assert_close(weight, state(base)[name], rtol=0, atol=1e-6)
-    assert still.record["held_out_nats"]["before"] == pytest.approx(math.log(len(still.vocabulary)), rel=0.2)
+    assert still.record["held_out_nats"]["before"] > 0.8 * math.log(len(still.vocabulary))
     learnt = trained(replace(ELMO, dropout=0.0), tokens=8000, base=tmp_path / "published")
     assert learnt.record["held_out_nats"]["last"] < 0.8 * learnt.record["held_out_nats"]["before"]
 
@@ -484,7 +492,10 @@ def test_damaged_directories_are_refused(tmp_path):
         (place / "options.json").write_text(json.dumps(options), encoding="utf-8")
 
     cases = {
-        "cut": (lambda place: (place / "weights.hdf5").write_bytes((place / "weights.hdf5").read_bytes()[:5000]), "weights"),
+        "cut": (
+            lambda place: (place / "weights.hdf5").write_bytes((place / "weights.hdf5").read_bytes()[:5000]),
+            "weights",
+        ),
         "options": (other_options, "differ in cell_clip"),
         "words": (lambda place: (place / "vocabulary.tsv").write_text("a\t3\nb\t2\n"), "vocabulary"),
         "output": (lambda place: (place / "model.safetensors").unlink(), "model.safetensors"),
@@ -529,7 +540,7 @@ def test_the_size_is_chosen_by_the_budget(monkeypatch, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_published_test_of_training_is_passed(tmp_path, seed):
-    """300 steps on 5 sentences by the recipe `paper`, then the perplexity of the same: bilm-tf asks for less than 20."""
+    """300 steps on 5 sentences by the recipe `paper`, then their perplexity: bilm-tf asks for less than 20."""
     folder = SHARED / "fixtures" / "elmo" / "train"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")

@@ -339,7 +339,7 @@ def test_while_a_run_diverges_the_checkpoint_before_is_kept(tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         trained(BERT, output=tmp_path / "never-reported", progress=Lines(sys.stderr))
     assert latest(tmp_path / "never-reported").name == "6"
-    assert "no checkpoint is written: the loss is far above" in capsys.readouterr().err
+    assert "no checkpoint is written: the loss is no number, or far above" in capsys.readouterr().err
     steps.clear()
     monkeypatch.setattr(descent, "SECONDS_BETWEEN_REPORTS", 0.0)
     with pytest.raises(firth.FirthError, match="training diverged"):
@@ -407,7 +407,7 @@ def test_a_head_for_next_sentences_is_kept_where_it_is_trained(tmp_path, capsys)
         ({"family": replace(BERT, dim=32)}, "dim is 32, but the model to go on from has 16"),
         ({"family": GPT}, "gpt cannot go on from a model of bert"),
         ({"family": replace(BERT, n_positions=512, context_length=64)}, "context_length is 64, .* has 32 positions"),
-        ({"family": replace(BERT, n_positions=64)}, "n_positions is 64, but .* has 32; its network .* leave n_positions"),
+        ({"family": replace(BERT, n_positions=64)}, "n_positions is 64, but .* has 32; .* leave n_positions out"),
         ({"family": replace(BERT, activation="relu")}, "activation is relu, but .* has gelu_tanh"),
         ({"family": replace(BERT, norm_epsilon=1e-3)}, "norm_epsilon is 0.001, but .* has 1e-12"),
         ({"family": replace(BERT, n_segments=3)}, "n_segments is 3, but .* has 2"),
@@ -416,8 +416,8 @@ def test_a_head_for_next_sentences_is_kept_where_it_is_trained(tmp_path, capsys)
         ({"family": replace(BERT, vocabulary_size=999)}, "vocabulary_size is 999, but .* has 192"),
     ],
     ids=[
-        *("dim", "family", "positions", "more positions", "activation", "epsilon", "segments", "deviation", "inner_dim"),
-        "vocabulary",
+        *("dim", "family", "positions", "more positions", "activation", "epsilon", "segments", "deviation"),
+        *("inner_dim", "vocabulary"),
     ],
 )
 def test_a_base_of_another_kind_is_refused(tmp_path, changes, message):
@@ -571,7 +571,7 @@ def test_text_that_the_tokenizer_does_not_know_is_reported(tmp_path, capsys):
 
 def test_text_of_which_the_tokenizer_knows_nothing_is_refused(tmp_path):
     trained(BERT, output=tmp_path / "base")
-    with pytest.raises(firth.FirthError, match=r"knows nothing of this text: all of its \d+ pieces stand for what it does"):
+    with pytest.raises(firth.FirthError, match=r"knows nothing of this text: all of its \d+ pieces"):
         trained(BERT, ["мама мыла раму", "", "рама"] * 20, base=tmp_path / "base")
 
 
@@ -654,7 +654,7 @@ def test_processes_do_not_share_standard_input(monkeypatch):
 
 @pytest.mark.parametrize("changes", [{"device": "cpu"}, {"tokenizer": "x"}, {"add_words": 3}], ids=str)
 def test_static_families_have_none_of_it(changes):
-    with pytest.raises(firth.UsageError, match="reads whole words"):
+    with pytest.raises(firth.UsageError, match="reads whole words|trained on the processor"):
         firth.train(firth.CBOW(dim=4, min_count=1), TEXT, epochs=1, **changes)
 
 

@@ -203,9 +203,7 @@ def demo(
     for result in demonstrate(families, threads=threads, progress=progress):
         results.append(_demonstrated(result))
         if "held_out_nats" in result.model.record:
-            progress.say(
-                "so short a training teaches a network what follows each other often, not yet good vectors"
-            )
+            progress.say("so short a training teaches a network what follows each other often, not yet good vectors")
         if not as_json:
             print_rows(_loss_rows(result))
             print_rows(_neighbour_rows(result))

@@ -1,6 +1,6 @@
 """What the commands' flags are, and what fills those that were not given: a TOML file, a preset, a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -81,7 +81,7 @@ def fill(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> 
         name = flags.get(kind, settings.get(kind))
         if name is not None:
             variant = variant_of(family_called(commands[-1]), kind, str(name))
-            Dict(variant, source=f"--{kind}", use_commands_as_keys=False)(app, commands, arguments)
+            Dict(_flat(variant), source=f"--{kind}", use_commands_as_keys=False)(app, commands, arguments)
 
 
 def python_name(flag: str) -> str:
@@ -117,9 +117,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     if isinstance(settings.get("keep"), list):
         settings["keep"] = ",".join(map(str, settings["keep"]))
     for name, value in settings.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and not (value and all(isinstance(pair, list) for pair in value)):
             raise UsageError(f"--config {path}: {name} is a list, where one value is due")
-    return settings
+    return _flat(settings)
 
 
 def family_called(name: str) -> Any:
@@ -148,6 +148,12 @@ def variant_of(family: Any, kind: str, name: str) -> dict[str, Any]:
     presets = [asdict(getattr(family, preset)()) for preset in VARIANTS["preset"] if hasattr(family, preset)]
     others = presets if kind == "preset" else [asdict(family())]
     return {field: value for field, value in variant.items() if any(value != other[field] for other in others)}
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as a flag has them: pairs one behind the other."""
+    pairs = {name: value for name, value in settings.items() if isinstance(value, list | tuple)}
+    return {**settings, **{name: [x for pair in value for x in pair] for name, value in pairs.items()}}
 
 
 def progress_of(quiet: bool) -> "Progress":

@@ -56,8 +56,8 @@ class Common:
         seed: What the random numbers begin with.
         reproducible: The same seed gives the same bits: of words whatever the number of threads, but slower; of GPT and
             BERT on the processor.
-        base: A model to go on from with new text. Of words: it gains the new ones. Of ELMo, GPT and BERT: ours or a published
-            directory, its network and its tokenizer.
+        base: A model to go on from with new text. Of words: it gains the new ones. Of ELMo, GPT and BERT: ours or a
+            published directory, its network and its tokenizer.
         resume: Go on with the unfinished run in the output directory.
         overwrite: Replace the model in the output directory; other files there stay.
         config: A TOML file of these settings, as `dim = 200`; flags win over it.
@@ -242,7 +242,7 @@ def _train_words_in_context_command(family: Any) -> Callable[..., None]:
         hyperparameters: Any = default,
         preparation: Prepared = PREPARATION,
     ) -> None:
-        """Train a network on text, whole words in their context, letter by letter; AllenNLP opens the model's directory.
+        """Train a network on text, words in their context, spelt in letters; AllenNLP opens the model's directory.
 
         Args:
             corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
@@ -284,8 +284,8 @@ def count(
     Parts of a corpus that are counted apart, with one --vocabulary, add up: name their files of counts as the corpus.
 
     Args:
-        corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input; or files
-            of counts, which are added up.
+        corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input; or
+            files of counts, which are added up.
         output: The file to write the counts to.
         window: How far apart two words are at most.
         context: symmetric, or left: a pair counts once, for the word on the left.

@@ -82,12 +82,13 @@ class _Maxima(torch.autograd.Function):
         dim, width = embedded.shape[2], weight.shape[1]  # E, w E
         rows = embedded.flatten(1)  # (W, L E)
         most = torch.mm(rows[:, :width], weight.mT)
-        places = torch.zeros(most.shape, dtype=torch.uint8, device=most.device)
-        scores = torch.empty_like(most)
+        places = torch.zeros_like(most)  # where each was found; of the same type, since comparing others is slow
+        scores, more = torch.empty_like(most), torch.empty_like(most)
         for place, n in enumerate(counts[1:], 1):
             first = place * dim
             of_place = torch.mm(rows[:n, first : first + width], weight.mT, out=scores[:n])
-            places[:n].masked_fill_(of_place > most[:n], place)
+            is_more = torch.gt(of_place, most[:n], out=more[:n])
+            torch.maximum(places[:n], is_more.mul_(place), out=places[:n])
             torch.maximum(most[:n], of_place, out=most[:n])
         ctx.save_for_backward(embedded, weight, places)
         ctx.counts = counts
@@ -99,11 +100,12 @@ class _Maxima(torch.autograd.Function):
         dim, width = embedded.shape[2], weight.shape[1]
         rows = embedded.flatten(1)
         d_rows, d_weight = torch.zeros_like(rows), torch.zeros_like(weight)
+        slopes = torch.empty_like(places)
         for place, n in enumerate(ctx.counts):
             first = place * dim
-            slopes = above[0][:n] * (places[:n] == place)
-            d_weight.addmm_(slopes.mT, rows[:n, first : first + width])
-            d_rows[:n, first : first + width].addmm_(slopes, weight)
+            of_place = torch.eq(places[:n], place, out=slopes[:n]).mul_(above[0][:n])
+            d_weight.addmm_(of_place.mT, rows[:n, first : first + width])
+            d_rows[:n, first : first + width].addmm_(of_place, weight)
         return d_rows.view(embedded.shape), d_weight, None
 
 
@@ -117,7 +119,7 @@ def maxima(embedded: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
         weight: (K, w E).
         lengths: (W,) characters of each word, falling.
     """
-    if embedded.is_cuda:  # where a few large products are faster than many small ones
+    if embedded.device.type != "cpu":  # where a few large products are faster than many small ones
         return maxima_at_once(embedded, weight)
     n_places = embedded.shape[1] - weight.shape[1] // embedded.shape[2] + 1
     at_place = torch.bincount(lengths.clamp(max=n_places - 1), minlength=n_places)
@@ -133,7 +135,7 @@ def maxima(embedded: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
 
 def maxima_at_once(embedded: Tensor, weight: Tensor) -> Tensor:
     """`maxima` over all stretches of all words."""
-    by_width = weight.unflatten(1, (-1, embedded.shape[2])).mT  # (K, E, w)
+    by_width = weight.view(len(weight), -1, embedded.shape[2]).mT  # (K, E, w)
     return F.conv1d(embedded.mT, by_width).amax(-1)
 
 
@@ -162,8 +164,9 @@ class CharacterEncoder(nn.Module):
         lengths = (characters != NO_CHARACTER).sum(1)
         lengths, order = lengths.sort(descending=True, stable=True)
         embedded = F.embedding(characters[order], self.characters)  # (W, L, E)
-        found = [maxima(embedded, of_width.weight, lengths) for of_width in self.filters]
-        offsets = torch.cat([of_width.bias for of_width in self.filters])
+        filters: Any = self.filters
+        found = [maxima(embedded, of_width.weight, lengths) for of_width in filters]
+        offsets = torch.cat([of_width.bias for of_width in filters])
         most = torch.cat(found, 1)  # (W, N)
         x = self.activation(most + offsets.to(most.dtype))
         for highway in self.highways:
@@ -514,9 +517,19 @@ class ELMo:
 
     def _spelt(self, both: Any, candidates: NDArray[np.int64] | None, n_draws: NDArray[np.int64] | None) -> Batch:
         """A batch of the stream with its words' characters."""
-        words, *steps, n_tokens = both
+        words, forward, backward, forward_targets, backward_targets, weights, n_tokens = both
         characters = trimmed(Characters(self.max_characters).table(words), self.widest)
-        return Batch(characters, *steps, candidates, n_draws, n_tokens)
+        return Batch(
+            characters,
+            forward,
+            backward,
+            forward_targets,
+            backward_targets,
+            weights,
+            candidates,
+            n_draws,
+            n_tokens,
+        )
 
     def baselines(self, text: Any) -> dict[str, float]:
         """Nats that a prediction costs who knows nothing, and who knows the words' frequencies."""
@@ -683,8 +696,8 @@ def _initialise(network: ELMoNetwork, given: ELMo, seed: int) -> None:
     def uniform(weight: Tensor, most: float) -> None:
         nn.init.uniform_(weight, -most, most, generator=generator)
 
-    encoder = network.encoder
-    assert encoder is not None
+    encoder: Any = network.encoder
+    lstms: Any = network.lstms
     uniform(encoder.characters, 1.0)
     for of_width in encoder.filters:
         if given.activation == "relu":
@@ -699,7 +712,7 @@ def _initialise(network: ELMoNetwork, given: ELMo, seed: int) -> None:
     normal(encoder.projection.weight, encoder.projection.in_features)
     nn.init.zeros_(encoder.projection.bias)
     dim, cell_dim = network.dim, network.cell_dim
-    for lstm in network.lstms:  # Glorot & Bengio 2010, of the matrix of x and h in one
+    for lstm in lstms:  # Glorot & Bengio 2010, of the matrix of x and h in one
         uniform(lstm.weight, math.sqrt(6 / (2 * dim + 4 * cell_dim)))
         nn.init.zeros_(lstm.bias)
         uniform(lstm.projection, math.sqrt(6 / (cell_dim + dim)))

@@ -159,10 +159,6 @@ class ContextualFamily(Protocol):
         """Blocks; the network makes one matrix more."""
 
     @property
-    def vocabulary_size(self) -> int:
-        """Entries of a tokenizer that is trained with the model."""
-
-    @property
     def context_length(self) -> int:
         """Tokens in a row of a batch."""
 
@@ -184,14 +180,19 @@ class ContextualFamily(Protocol):
     def network(self, n_entries: int, seed: int) -> "nn.Module":
         """A network at its beginning, over a tokenizer of so many entries."""
 
-    def stream(self, encoded: Any) -> Any:
-        """What batches are cut from: `n_tokens`, `n_batches`, `tokens_before(number)`."""
+    @property
+    def stream(self) -> Callable[..., Any]:
+        """Of an encoded corpus, and the words to predict where these are whole, what batches are cut from.
+
+        It has `n_tokens`, `n_batches`, `tokens_before(number)`.
+        """
 
     def batch(self, text: Any, number: int, seed: int) -> Any:
         """Batch `number` of a run, NumPy arrays, a pure function of its arguments: what is hidden."""
 
-    def loss(self, network: Any, batch: Any) -> Loss:
-        """What is predicted, of a batch as tensors."""
+    @property
+    def loss(self) -> Callable[..., Loss]:
+        """Of a network, a batch as tensors, and what the network remembers, if it does: what is predicted."""
 
     def optimizer(self, network: Any) -> "torch.optim.Optimizer":
         """What takes the steps."""
@@ -205,8 +206,8 @@ class ContextualFamily(Protocol):
 
 RECIPE: Final = (
     *("dropout", "attention_dropout", "vocabulary_size", "context_length", "batch_size"),
-    *("learning_rate", "final_learning_rate", "warmup", "schedule", "beta1", "beta2", "epsilon", "weight_decay", "clip"),
-    *("block_optimizer", "muon_rate"),
+    *("learning_rate", "final_learning_rate", "warmup", "schedule", "weight_decay", "clip"),
+    *("beta1", "beta2", "epsilon", "block_optimizer", "muon_rate"),
 )
 """The hyperparameters of GPT and BERT that say how a network is trained, and that a recipe decides."""
 HELD_SHARE: Final = 0.8

@@ -110,13 +110,14 @@ if importlib.util.find_spec("torch") is not None:
     ELMO = {"dim": 32, "cell_dim": 32, "n_layers": 2, "character_dim": 4, "filters": ((1, 4), (2, 8), (3, 8))}
     ELMO |= {"n_highway": 1, "max_characters": 12, "min_count": 1, "context_length": 8, "batch_size": 4}
     ELMO |= {"learning_rate": 0.02}
+    ADAGRAD = {"block_optimizer": "adagrad"}
     UNCLIPPED = {"cell_clip": None, "projection_clip": None}
     CONTEXTUAL = {
         "elmo": Case(firth.ELMo(**ELMO), 1, of_a_word),
-        "elmo-apart": Case(firth.ELMo(**ELMO, directions="independent", dropout=0.1), 1, of_a_word),
-        "elmo-sampled": Case(firth.ELMo(**ELMO, objective="sampled", negatives=4), 1, of_a_sampled_word),
-        "elmo-adagrad": Case(firth.ELMo(**ELMO | {"learning_rate": 0.1}, block_optimizer="adagrad"), 1, of_a_word),
-        "elmo-muon": Case(firth.ELMo(**ELMO, block_optimizer="muon"), 1, of_a_word),
+        "elmo-paper": Case(firth.ELMo(**ELMO, directions="independent", dropout=0.1, **ADAGRAD), 1, of_a_word),
+        "elmo-sampled": Case(
+            firth.ELMo(**ELMO, objective="sampled", negatives=4, block_optimizer="muon"), 1, of_a_sampled_word
+        ),
         "elmo-library": Case(firth.ELMo(**ELMO, **UNCLIPPED, lstm="library"), 1, of_a_word),
         "gpt": Case(firth.GPT(**TRANSFORMER), 1, of_a_piece),
         "gpt2": Case(firth.GPT(**TRANSFORMER, norm="pre"), 1, of_a_piece),

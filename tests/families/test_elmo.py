@@ -572,3 +572,34 @@ def test_flops_are_counted_as_they_are_made():
     sampled = replace(small, objective="sampled")
     assert sampled.flops_per_token(20_000) == pytest.approx(6 * (lstms + 2 * 128 * 8193 + 0.4 * encoder))
     assert sampled.flops_per_token(16_383) == pytest.approx(small.flops_per_token(16_383))
+
+
+@pytest.mark.parametrize("form", ["by length", "at once"])
+@pytest.mark.parametrize("objective", ["full", "sampled"])
+def test_products_in_bf16_make_nearly_the_same_loss_and_gradient(form, objective, monkeypatch):
+    if form == "at once":
+        monkeypatch.setattr(elmo, "maxima", lambda embedded, weight, lengths: elmo.maxima_at_once(embedded, weight))
+    family = ELMo.tiny()
+    network, batch = family.network(V, 0), batch_of(family)
+    if objective == "sampled":
+        batch = batch._replace(candidates=torch.arange(0, 60, 3).repeat(2, 1), n_draws=torch.tensor([40, 50]))
+    found = []
+    for is_fast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_fast):
+            loss = family.loss(network, batch)
+        assert loss.state.h.dtype == loss.state.c.dtype == loss.mean.dtype == torch.float32
+        found.append((loss.mean, torch.autograd.grad(loss.mean, list(network.parameters()))))
+    (exact, due), (mean, gradients) = found
+    assert mean.item() == pytest.approx(exact.item(), rel=0.005)
+    far = sum((one - other).square().sum() for one, other in zip(due, gradients, strict=True)).sqrt()
+    assert far < 0.05 * sum(one.square().sum() for one in due).sqrt()
+
+
+def test_the_librarys_lstm_runs_in_bf16_too():
+    family = NETWORKS["library"]
+    network = lively(family).float()
+    exact = family.loss(network, batch_of()).mean.item()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = family.loss(network, batch_of())
+    assert loss.mean.item() == pytest.approx(exact, rel=0.02)
+    loss.mean.backward()

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -174,9 +175,9 @@ def test_a_pass_takes_every_word_once_in_another_order(stream_of):
         [SMALL.batch(text, number, seed=3).rows.tolist() for number in range(start, start + text.n_batches)]
         for start in (0, text.n_batches)
     )
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(9))
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(9))
     assert first != second
-    assert [text.tokens_before(number) for number in (0, text.n_batches, 2 * text.n_batches)] == [0, 264, 528]
+    assert [text.tokens_before(number) for number in (0, text.n_batches, 2 * text.n_batches)] == [0, 276, 552]
 
 
 @pytest.mark.parametrize("rate", [0.05, 1.0, 1000.0])

@@ -63,7 +63,8 @@ def test_it_is_read_whole_but_for_its_heads(folder):
     assert (family.activation, family.objective) == ("gelu", "masked_token")
     assert published.n_entries == 30522
     assert published.unused == ()
-    assert {name.partition(".")[0] for name in published.absent} == {"transform", "transform_norm", "output_bias", "next"}
+    heads = {"transform", "transform_norm", "output_bias", "next"}
+    assert {name.partition(".")[0] for name in published.absent} == heads
 
 
 def test_its_pieces_are_theirs(folder, theirs):

@@ -30,7 +30,7 @@ from firth.files import printable
 from firth.findings import Inspection
 from firth.paces import pieces_paces, words_paces
 from firth.preparation import Preparation
-from firth.progress import Progress, Silent
+from firth.progress import Advance, Progress, Silent
 from firth.reports import RARE
 from firth.scripts import letters_by_script
 from firth.tokens import EncodedCorpus
@@ -151,8 +151,23 @@ def _encoded(
             first_fault = str(error)
             corpus = corpora.read(sources, lenient)
             folder = stack.enter_context(_passing_folder(cache_dir))
-            encoded = stack.enter_context(cache.encoded(corpus, None, lenient, cache_dir=folder, progress=progress))
+            passing = _Stages(progress)
+            encoded = stack.enter_context(cache.encoded(corpus, None, lenient, cache_dir=folder, progress=passing))
         yield corpus, encoded, first_fault
+
+
+class _Stages(Silent):
+    """Shows the stages alone: nobody needs to be told of a cache that is gone at the end."""
+
+    def __init__(self, progress: Progress) -> None:
+        """The stages of `progress`."""
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str, *, fraction: float = 0.0, words: int = 0) -> Iterator[Advance]:
+        """A stage of `progress`."""
+        with self._progress.stage(name, fraction=fraction, words=words) as advance:
+            yield advance
 
 
 def _passing_folder(cache_dir: str | os.PathLike[str] | None) -> tempfile.TemporaryDirectory[str]:

@@ -207,6 +207,13 @@ class TestFindings:
         assert "--encoding-errors replace" not in options(again)
         assert "--encoding-errors skip" in again.command
 
+    def test_nothing_is_said_of_a_cache_that_does_not_stay(self, write: Write) -> None:
+        said = Said()
+        check(write("\n".join(chinese(60)).encode("gb18030")), Preparation(), threads=1, progress=said)
+        assert not [line for line in said.lines if "kept" in line]
+        check(write("\n".join(chinese(60))), Preparation(), threads=1, progress=said)
+        assert [line for line in said.lines if "kept" in line]
+
     def test_standard_input_in_another_encoding(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         contents = "\n".join(chinese(60)).encode("gb18030")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(contents))))

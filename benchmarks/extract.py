@@ -14,9 +14,9 @@ word, dim) in its order, the pieces of a word averaged; it is given the sentence
     firth      firth.extract, fp32; and bf16, where the processor multiplies it fast
 
 Networks: `6 layers` is the model given, `12 layers` BERT-Base's shape with weights drawn at random and the same
-tokenizer. Both programs run in this process on THREADS threads, in turn, ROUNDS times; medians are told, and the largest
-difference between any two numbers. Peers pool by one `index_add_` for all layers, not word by word. Every run is
-recorded in results/extract.jsonl, the table goes to results/extract.md. About 6 minutes on 2 cores.
+tokenizer. All programs run on THREADS threads, in turn, ROUNDS times, models loaded before; medians are told, and the
+largest difference between any two numbers. Peers pool by one `index_add_` for all layers, not word by word. Every run
+is recorded in results/extract.jsonl, the table goes to results/extract.md. About 5 minutes on 2 cores.
 
 `write` is the pace with which firth writes all layers as float16 shards; `device` needs a GPU and is the pace of
 BERT-Base's shape there: `--only device`.
@@ -278,7 +278,8 @@ def main() -> None:
     arguments = parser.parse_args()
     from transformers import AutoTokenizer, logging
 
-    logging.set_verbosity_error()
+    quiet: Any = logging.set_verbosity_error
+    quiet()
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
     records = {}
     with tempfile.TemporaryDirectory() as temporary:

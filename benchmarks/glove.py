@@ -23,6 +23,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -161,7 +162,7 @@ def table(runs: dict[str, list[Record]]) -> str:
     def mean(program: str, name: str) -> float:
         return float(statistics.mean(record.get(name, 0.0) for record in runs[program]))
 
-    def spread(program: str, name: str) -> str:
+    def spread(name: str, program: str) -> str:
         values = [record[name] for record in runs[program]]
         return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
@@ -174,7 +175,7 @@ def table(runs: dict[str, list[Record]]) -> str:
         ("file to saved vectors, s", lambda program: f"{mean(program, 'wall_seconds'):.1f}"),
         ("peak anonymous memory, MiB", lambda program: f"{mean(program, 'peak_anonymous_mib'):.0f}"),
     ]
-    rows += [(score, lambda program, score=score: spread(program, score)) for score in SCORES]  # type: ignore[misc]
+    rows += [(score, partial(spread, score)) for score in SCORES]
     lines = ["| | original | firth |", "|---|---|---|"]
     lines += [f"| {name} | {show('original')} | {show('firth')} |" for name, show in rows]
     ratio = mean("original", "wall_seconds") / mean("firth", "wall_seconds")
@@ -212,10 +213,8 @@ def main() -> None:
 
         for seed in SEEDS:
             for program, records in runs.items():
-                settings = SETTINGS | {"program": program, "corpus": arguments.corpus.name, "n_words": n_words}
-                records.append(
-                    recorded("glove", settings, seed, lambda p=program, s=seed: run(p, s), commit=arguments.commit)
-                )
+                told = SETTINGS | {"program": program, "corpus": arguments.corpus.name, "n_words": n_words}
+                records.append(recorded("glove", told, seed, partial(run, program, seed), commit=arguments.commit))
     commits = ", ".join(sorted({str(record["commit"]) for record in runs["firth"]}))
     settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
     head = (

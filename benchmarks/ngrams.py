@@ -55,8 +55,8 @@ def _order(keys: Integers, counts: Integers, n_words: int) -> _Order:
     discounts[0] = 0.0
     taken = discounts[np.minimum(counts, 3)]
     contexts, places = np.unique(keys // n_words, return_inverse=True)
-    totals = np.bincount(places, weights=counts)
-    left = np.bincount(places, weights=taken) / totals
+    totals = np.bincount(places, weights=counts).astype(np.float64)
+    left = np.bincount(places, weights=taken).astype(np.float64) / totals
     return _Order(keys, (counts - taken).astype(np.float64), contexts, totals, left)
 
 

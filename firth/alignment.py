@@ -125,7 +125,7 @@ def cut_words(words: Sequence[str]) -> Cut:
         text.encode()
     except UnicodeEncodeError as error:
         raise FirthError(f"no valid text: {error.reason} in '{printable(text[:_N_SHOWN])}'") from None
-    return Cut(text, list(words), starts, starts + [len(word) for word in words])
+    return Cut(text, list(words), starts, starts + np.array([len(word) for word in words], np.int64))
 
 
 def covering(cut: Cut, piece_starts: Positions, piece_ends: Positions) -> tuple[Positions, Positions]:
@@ -227,4 +227,3 @@ def _clings(char: str) -> bool:
     """Whether a character may be normalised together with the one before it."""
     is_mark = unicodedata.category(char)[0] == "M"
     return is_mark or char in _JOINERS or char in _INVISIBLE or ord(char) in _CONJOINING_JAMO
-

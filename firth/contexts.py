@@ -6,8 +6,8 @@ A directory of shards: `_index.json`, and for every shard its vectors with a fil
     npy           00000.npy, the same array; 00000.words.jsonl
     parquet       00000.parquet, a row a word: document, sentence, position, word, vector; of several layers `layer_0`,
                   `layer_5`, ... in place of `vector`
-    hdf5          one file instead, as bilm-tf and `allennlp elmo` write it: a data set (K, W, D) for each sentence, called
-                  by its number, and `sentence_to_index`, the numbers by the sentences' words joined by spaces
+    hdf5          one file instead, as bilm-tf and `allennlp elmo` write it: a data set (K, W, D) for each sentence,
+                  called by its number, and `sentence_to_index`, the numbers by the sentences' words joined by spaces
 
 A line of 00000.words.jsonl is what the shard has of a sentence, in the order of the rows: `document`, `sentence` and
 `position` of its first word, counted from 0, `words`, and of these `unknown`. Until all is written the directory is
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.errors import FirthError, UsageError
-from firth.extraction import Extraction, Given, Opened, Part, Sentence, parts, prepare
+from firth.extraction import Given, Opened, Part, Sentence, parts, prepare
 from firth.files import printable, replacing
 from firth.formats import safetensors
 from firth.progress import Progress, Silent

@@ -706,7 +706,7 @@ def _first_fault(entries: Any, ends: Any) -> int:
         end = ends[row]
         if end < begin or end > len(entries):
             return row
-        before = -1
+        before = int64(-1)
         for e in range(begin, end):
             column = int64(entries[e, 0])
             if column <= before or column >= len(ends) or (entries[e, 1] == 0 and entries[e, 2] == 0):

@@ -4,7 +4,7 @@ Sentences become words, words pieces, pieces windows that a network reads; a wor
 pieces there. Sentences are taken in blocks, whose windows are sorted by length and read in batches, several at a time;
 they come back in their order. What a batch holds changes no vector beyond rounding.
 
-K layers; W words of a sentence; R rows that get a vector: words, but for those of more pieces than a window holds; D dim
+K layers, W words of a sentence, D dim; R rows that get a vector: words, or parts of those too long for a window
 """
 
 import json
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
@@ -265,12 +265,11 @@ def reader_of(
 
             return automodel.read(path, context_length=context_length, **how)
         model = Vectors.load(path) if _holds_vectors_alone(path) else load(path)
-    name = "vectors" if isinstance(model, Vectors) else model.family.name
-    if name in OF_PIECES:
+    if isinstance(model, Model) and model.family.name in OF_PIECES:
         return of_pieces(model, context_length=context_length, **how)
     if context_length is not None:
         raise UsageError("context_length is of GPT and BERT; other models are not bound by positions")
-    if name == "elmo":
+    if isinstance(model, Model) and model.family.name == "elmo":
         return of_characters(model, device=device, threads=threads)
     return of_words(model if isinstance(model, Vectors) else model.vectors)
 
@@ -309,12 +308,12 @@ def chosen_layers(asked: str | int | Sequence[int], reader: Reader) -> Layers:
     """
     if isinstance(asked, str):
         head, colon, rest = asked.partition(":")
-        combined: Any = "each"
         if colon and head in ("mean", "sum", "concat"):
-            combined, asked = head, rest
-        return Layers(_numbers(asked, reader), combined)
-    numbers = list(asked) if isinstance(asked, Sequence) else [asked]
-    return Layers(tuple(_number(number, reader) for number in _some(numbers, repr(asked), reader)), "each")
+            combined: Any = head
+            return Layers(_numbers(rest, reader), combined)
+        return Layers(_numbers(asked, reader), "each")
+    numbers = _some([asked] if isinstance(asked, int | float) else asked, repr(asked), reader)
+    return Layers(tuple(_number(number, reader) for number in numbers), "each")
 
 
 def _numbers(asked: str, reader: Reader) -> tuple[int, ...]:
@@ -462,7 +461,7 @@ def _of_sentence(asked: Extraction, number: int, cut: Cut, pieced: Pieced) -> li
             groups.append([window])
     firsts = [0, *(int(group[0].words[0]) for group in groups[1:]), len(cut.words)]
     drafts = []
-    for order, (first, stop) in enumerate(zip(firsts, firsts[1:], strict=False)):
+    for order, (first, stop) in enumerate(pairwise(firsts)):
         drafts.append(
             _Draft(
                 sentence=number,
@@ -565,9 +564,10 @@ def _merged(
 ) -> tuple[NDArray[np.float32], Positions]:
     """(K, R, D) -> (K, words, D): the rows of one word, each of `weights` pieces, pooled as its pieces are."""
     firsts = np.flatnonzero(np.diff(words, prepend=-1))
+    merged: NDArray[np.float32]
     if pool == "mean":
         sums = np.add.reduceat(vectors * weights[:, np.newaxis].astype(np.float32), firsts, axis=1)
-        merged = sums / np.add.reduceat(weights, firsts)[:, np.newaxis].astype(np.float32)
+        merged = np.divide(sums, np.add.reduceat(weights, firsts)[:, np.newaxis], dtype=np.float32)
     elif pool == "max":
         merged = np.maximum.reduceat(vectors, firsts, axis=1)
     else:
@@ -581,9 +581,9 @@ def _combined(vectors: NDArray[np.float32], layers: Layers) -> NDArray[np.float3
     if list(layers.numbers) != rising:
         vectors = vectors[[rising.index(number) for number in layers.numbers]]
     if layers.combined == "mean":
-        return vectors.mean(0, keepdims=True)
+        return np.asarray(vectors.mean(0, keepdims=True))
     if layers.combined == "sum":
-        return vectors.sum(0, keepdims=True)
+        return np.asarray(vectors.sum(0, keepdims=True))
     if layers.combined == "concat":
         return np.concatenate(list(vectors), axis=1)[np.newaxis]
     return vectors
@@ -596,7 +596,7 @@ def _typed(vectors: NDArray[np.float32], draft: _Draft, dtype: Type) -> NDArray[
         half = vectors.astype(np.float16)
     if np.isinf(half).any():
         raise FirthError(
-            f"sentence {draft.sentence} has a number of {np.nanmax(np.abs(vectors)):,.0f}, and the greatest that float16 "
-            "holds is 65,504: take float32"
+            f"sentence {draft.sentence} has a number of {np.nanmax(np.abs(vectors)):,.0f}, and the greatest that "
+            "float16 holds is 65,504: take float32"
         )
     return half

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from firth.tokens import EncodedCorpus
 from firth.vocabulary import Vocabulary
 from firth.windows import Stream
 
+if TYPE_CHECKING:
+    from firth.cooccurrences import Cooccurrences
+
 TRAINED: Final = "network.safetensors"
 """In a checkpoint, what is trained, where a model keeps less than that."""
 
@@ -49,7 +52,13 @@ class Run:
 
     @classmethod
     def begin(
-        cls, family: Family, encoded: EncodedCorpus, budget: Budget, seed: int, threads: int, base: Model | None
+        cls,
+        family: Family,
+        encoded: "EncodedCorpus | Cooccurrences",
+        budget: Budget,
+        seed: int,
+        threads: int,
+        base: Model | None,
     ) -> "Run":
         """A run at its beginning, from random tables or from those of `base`."""
         if base is None:
@@ -124,7 +133,7 @@ class Loop:
     def __init__(
         self,
         run: Run,
-        encoded: EncodedCorpus,
+        encoded: "EncodedCorpus | Cooccurrences",
         threads: int,
         progress: Progress,
         on_report: Callable[[Report], object] | None,

@@ -82,7 +82,7 @@ OF_PIECES: Final = frozenset({"gpt", "bert"})
 NETWORK: Final = (
     *("dim", "n_layers", "n_heads", "n_positions", "n_segments", "norm", "activation", "norm_epsilon"),
     *("cell_dim", "character_dim", "filters", "n_highway", "max_characters", "cell_clip", "projection_clip"),
-    *("residual", "lstm"),
+    "residual",
 )
 """The hyperparameters of contextual families that say what their network is, and not how it is trained."""
 

@@ -52,15 +52,19 @@ def packed(windows: Sequence[Tensor], device: torch.device) -> Packed:
 def bert_layers(network: BERTNetwork, texts: Packed, last: int) -> Iterator[Tensor]:
     """(N, D) of each layer, from 0 to `last`; all pieces are of sentence A."""
     x = F.embedding(texts.ids, network.table) + network.segments[0] + F.embedding(texts.positions, network.positions)
-    yield from _layers(network.norm(x), network.blocks[:last], texts, is_causal=False)
+    yield from _layers(network.norm(x), _blocks(network)[:last], texts, is_causal=False)
 
 
 def gpt_layers(network: GPTNetwork, texts: Packed, last: int) -> Iterator[Tensor]:
     """(N, D) of each layer, from 0 to `last`."""
     x = F.embedding(texts.ids, network.table) + F.embedding(texts.positions, network.positions)
-    for number, layer in enumerate(_layers(x, network.blocks[:last], texts, is_causal=True)):
+    for number, layer in enumerate(_layers(x, _blocks(network)[:last], texts, is_causal=True)):
         is_last = number == len(network.blocks)
         yield network.norm(layer) if is_last and network.norm is not None else layer
+
+
+def _blocks(network: BERTNetwork | GPTNetwork) -> list[TransformerBlock]:
+    return [block for block in network.blocks if isinstance(block, TransformerBlock)]
 
 
 def _layers(x: Tensor, blocks: Sequence[TransformerBlock], texts: Packed, *, is_causal: bool) -> Iterator[Tensor]:
@@ -87,7 +91,8 @@ def _attended(qkv: Tensor, n_heads: int, texts: Packed, is_causal: bool) -> Tens
     done = 0
     for n_windows, length in texts.runs:
         of_run = qkv[done : done + n_windows * length].view(n_windows, length, 3, n_heads, -1)
-        parts.append(attend(*of_run.unbind(2), Visible(is_causal), 0.0).flatten(0, 1))
+        query, key, value = of_run.unbind(2)
+        parts.append(attend(query, key, value, Visible(is_causal), 0.0).flatten(0, 1))
         done += n_windows * length
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 

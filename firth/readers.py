@@ -216,8 +216,8 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
 
     place = chosen_device(device)
     network = model.network
-    if next(network.parameters()).device != place:
-        network = copy.deepcopy(network).to(place)
+    if next(network.parameters()).device != place or network.training:
+        network = copy.deepcopy(network).to(place).eval()
     characters = Characters(model.family.max_characters)
     numbers: dict[str, int] = {BEGIN: 0, END: 1}
     words = [BEGIN, END]  # as they are read

@@ -273,7 +273,7 @@ def _counted(asked: _Asked, model: Model, matter: Any) -> Iterator[Any]:
     from firth import cooccurrences
 
     began = time.monotonic()
-    found = {"threads": asked.threads, "cache_dir": asked.cache_dir, "progress": asked.progress}
+    found: dict[str, Any] = {"threads": asked.threads, "cache_dir": asked.cache_dir, "progress": asked.progress}
     with ExitStack() as stack:
         if isinstance(matter, cooccurrences.Cooccurrences):
             counts = matter

@@ -101,8 +101,9 @@ def test_help_names_the_commands_in_the_order_of_the_work(run: Run) -> None:
     status, out, _ = run("--help")
     commands = [line.split(":")[0].strip() for line in out.partition("Commands:")[2].splitlines() if ":" in line]
     assert status == 0
-    assert commands[:9] == [
-        *("check", "train", "nearest", "analogy", "similarity", "evaluate", "convert", "demo", "cache")
+    assert commands[:12] == [
+        *("check", "phrases", "train", "count", "nearest", "analogy", "similarity", "evaluate", "extract", "convert"),
+        *("demo", "cache"),
     ]
 
 
@@ -1076,7 +1077,7 @@ def cities(tmp_path: Path) -> Path:
     return path
 
 
-LEARNING = ("--min-count", "2", "--threshold", "0.3", "--quiet", "--cache-dir", "cache")
+LEARNING = ("--min-count", "2", "--threshold", "0.1", "--quiet", "--cache-dir", "cache")
 
 
 def test_phrases_are_learnt_joined_and_found(run: Run, cities: Path) -> None:

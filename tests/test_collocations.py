@@ -95,8 +95,8 @@ def learnt(folder: Path, lines: list[Line], **settings: Any) -> Phrases:
     return Phrases(entries=entries, connector_words=connectors, delimiter=delimiter, about=about)
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 1 << 20])
 @given(
+    at_once=st.sampled_from([1, 3, 1 << 20]),
     lines=st.lists(st.lists(st.sampled_from(["a", "b", "c", "o", "t", ""]), max_size=9), max_size=9).filter(any),
     scoring=st.sampled_from(["original", "npmi"]),
     min_count=st.integers(1, 2),

@@ -1,4 +1,4 @@
-"""Vectors in context on disk: each format read back, interrupted runs gone on with, nothing half-written taken for whole."""
+"""Vectors in context on disk: each format read back, what was interrupted gone on with, nothing half-written read."""
 
 import json
 
@@ -154,7 +154,7 @@ def test_what_was_interrupted_is_gone_on_with(kind, after, tmp_path):
     with pytest.raises(Interrupted):
         extract_to(out, VECTORS, broken_off(SENTENCES, after), kind=kind)
     assert not out.exists()
-    with pytest.raises(UsageError, match="unfinished.*resume"):
+    with pytest.raises(UsageError, match=r"unfinished.*resume"):
         extract_to(out, VECTORS, SENTENCES, kind=kind)
     shards = {path.name: path.read_bytes() for path in (tmp_path / "out.part").glob("0*")}
     assert (after > 3) <= bool(shards)

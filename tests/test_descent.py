@@ -349,9 +349,7 @@ def test_precision_follows_what_the_device_multiplies(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert devices.chosen_precision(CPU).dtype == torch.bfloat16
     majors = {0: 7, 1: 8}  # of two GPUs in one machine
-    monkeypatch.setattr(
-        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=majors[device.index])
-    )
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(major=majors[device.index]))
     for number, due in ((1, "bf16 (which"), (0, "fp16 with loss scaling (this GPU has no bf16)")):
         found = devices.chosen_precision(torch.device("cuda", number))
         assert str(found).startswith(due)

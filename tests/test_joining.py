@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firth import corpus as corpora
@@ -45,8 +45,8 @@ def words(store: EncodedCorpus) -> list[Line]:
     ]
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3, 1 << 20])
-@given(text=lines, value=phrases)
+@settings(max_examples=50)
+@given(at_once=st.sampled_from([1, 2, 3, 1 << 20]), text=lines, value=phrases)
 def test_as_if_the_text_were_joined(
     tmp_path_factory: pytest.TempPathFactory, at_once: int, text: list[Line], value: Phrases
 ) -> None:

@@ -94,6 +94,15 @@ class TestInContext:
         assert [pace.size for pace in found.values()] == ["mini", "mini"]
         assert measured == [128, 256, 512] * 2
 
+    def test_a_memory_that_holds_no_size_is_a_reason(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from firth import descent
+
+        monkeypatch.setattr(descent, "measured_speed", lambda *given: 0.0)
+        lines = english(40)
+        found, unmeasured = pieces_paces(["\n".join(lines)], encoded(lines, tmp_path), 1)
+        assert not found
+        assert all("does not hold the smallest size" in reason for reason in unmeasured.values())
+
     def test_a_network_is_measured_with_the_vocabulary_that_the_corpus_will_fill(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -375,7 +375,11 @@ class TestUserWords:
 
 class TestPhrases:
     NEW_YORK = Phrases(
-        entries=(Phrase(("new", "york")), Phrase(("bank", "of", "america")), Phrase(("new_york", "times"), None, None, 2)),
+        entries=(
+            Phrase(("new", "york")),
+            Phrase(("bank", "of", "america")),
+            Phrase(("new_york", "times"), None, None, 2),
+        ),
         connector_words=("of",),
     )
 
@@ -400,7 +404,9 @@ class TestPhrases:
 
     @given(text=st.text(st.sampled_from("ab \no"), max_size=40))
     def test_line_by_line_what_the_phrases_join(self, text: str) -> None:
-        phrases = Phrases(entries=(Phrase(("a", "b")), Phrase(("a_b", "o", "a"), None, None, 2)), connector_words=("o",))
+        phrases = Phrases(
+            entries=(Phrase(("a", "b")), Phrase(("a_b", "o", "a"), None, None, 2)), connector_words=("o",)
+        )
         split = Segmentation(method="words", phrases=phrases).split(text)
         lines = [phrases.join(WORDS.words(line)) for line in text.split("\n")]
         assert split.words() == list(itertools.chain.from_iterable(lines))

@@ -654,7 +654,7 @@ def test_processes_do_not_share_standard_input(monkeypatch):
 
 @pytest.mark.parametrize("changes", [{"device": "cpu"}, {"tokenizer": "x"}, {"add_words": 3}], ids=str)
 def test_static_families_have_none_of_it(changes):
-    with pytest.raises(firth.UsageError, match="reads whole words|trained on the processor"):
+    with pytest.raises(firth.UsageError, match=r"reads whole words|trained on the processor"):
         firth.train(firth.CBOW(dim=4, min_count=1), TEXT, epochs=1, **changes)
 
 

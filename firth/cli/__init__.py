@@ -274,7 +274,7 @@ app.command(
 )
 app.command(
     count,
-    sort_key=-0.25,
+    sort_key=0.5,
     config=(refuse_unknown_options, refuse_fractions),
     **FRAMED,
 )

@@ -144,8 +144,8 @@ def extract(
     source.report()
     if written.n_unknown:
         _report_unknown(written.n_unknown, written.n_words, list(written.unknown), how.unknown)
-    row = {"output": str(output), "sentences": written.n_sentences, "words": written.n_words}
-    show([row | {"unknown": written.n_unknown}], as_json=as_json)
+    row: Row = {"output": str(output), "sentences": written.n_sentences, "words": written.n_words}
+    show([{**row, "unknown": written.n_unknown}], as_json=as_json)
 
 
 class _Source:

@@ -45,6 +45,7 @@ FILTERS: Final = ((1, 32), (2, 32), (3, 64), (4, 128), (5, 256), (6, 512), (7, 1
 DIRECTIONS: Final = ("forward", "backward")
 DISTINCT_SHARE: Final = 0.4
 """Distinct words to a position, as batches of some thousand positions of English have them."""
+_MOST_PLACES: Final = 256  # numbers up to here are exact in bf16
 _MOST_READ: Final = 1 << 25  # gates at a time, where no gradient is asked for
 
 
@@ -125,7 +126,7 @@ def maxima(embedded: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
     at_place = torch.bincount(lengths.clamp(max=n_places - 1), minlength=n_places)
     counts = at_place.flip(0).cumsum(0).flip(0).tolist()  # words that have a stretch at each place
     device = embedded.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.is_autocast_enabled(device) and n_places <= _MOST_PLACES:
         dtype = torch.get_autocast_dtype(device)
         embedded, weight = embedded.to(dtype), weight.to(dtype)
     apply: Any = _Maxima.apply
@@ -134,9 +135,9 @@ def maxima(embedded: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
 
 
 def maxima_at_once(embedded: Tensor, weight: Tensor) -> Tensor:
-    """`maxima` over all stretches of all words."""
-    by_width = weight.view(len(weight), -1, embedded.shape[2]).mT  # (K, E, w)
-    return F.conv1d(embedded.mT, by_width).amax(-1)
+    """`maxima` over all stretches of all words: a product, which is exact on GPUs where convolutions are rounded."""
+    stretches = embedded.flatten(1).unfold(1, weight.shape[1], embedded.shape[2])  # (W, L - w + 1, w E)
+    return F.linear(stretches, weight).amax(1)
 
 
 class CharacterEncoder(nn.Module):

@@ -275,7 +275,7 @@ class GloVe:
             from firth.cooccurrences import transposed
 
             by_context = Counts(*transposed(counts.entries, counts.ends))
-        n_entries = sum(np.diff(counts.ends, prepend=0) for counts in (by_word, by_context))
+        n_entries = np.diff(by_word.ends, prepend=0) + np.diff(by_context.ends, prepend=0)
         rows = np.random.default_rng(0).permutation(len(vocabulary)).astype(np.int32)
         rows = rows[n_entries[rows] > 0]
         ends = np.cumsum(n_entries[rows])
@@ -314,7 +314,8 @@ class GloVe:
             total += nats
             n_pairs += len(columns)
         d_words[:, self.dim + 1 :] = 0  # the 1 and the zeros stay
-        d_contexts[:, [self.dim, *range(self.dim + 2, d_contexts.shape[1])]] = 0
+        d_contexts[:, self.dim] = 0
+        d_contexts[:, self.dim + 2 :] = 0
         return TableLoss(total, n_pairs, d_words, d_contexts)
 
     def step(self, network: Network, batch: Batch, learning_rate: float, tree: Any = None) -> Step:
@@ -364,7 +365,9 @@ def reference_step(family: GloVe, network: Network, batch: Batch, learning_rate:
     sides: tuple[tuple[Literal["word", "context"], int], ...] = (("word", family.dim + 1), ("context", family.dim))
     for row in batch.rows:
         for side, one_at in sides:
-            own, other, squares = network[:3] if side == "word" else (network[1], network[0], network[3])
+            own, other, squares = network.words, network.contexts, network.word_squares
+            if side == "context":
+                own, other, squares = network.contexts, network.words, network.context_squares
             columns, counts = batch.entries(int(row), side)
             for start in range(0, len(columns), TOGETHER):
                 some = slice(start, start + TOGETHER)

@@ -68,8 +68,10 @@ def read(
     if getattr(network.config, "is_encoder_decoder", False):
         network = network.get_encoder()
     if not getattr(tokenizer, "is_fast", False):
-        raise FirthError(f"{shown}: its tokenizer does not tell which characters a piece is made of; one of the "
-                         "tokenizers library does (tokenizer.json)")  # fmt: skip
+        raise FirthError(
+            f"{shown}: its tokenizer does not tell which characters a piece is made of; one of the tokenizers library "
+            "does (tokenizer.json)"
+        )
     backend = copy.deepcopy(tokenizer.backend_tokenizer)
     backend.no_truncation()
     backend.no_padding()
@@ -114,7 +116,7 @@ def read(
         capacity=capacity,
         before=before,
         behind=behind,
-        is_causal=bool(torch.equal(states[-1][0, 1], states[-1][1, 1])),
+        is_causal=bool(torch.allclose(states[-1][0, 1], states[-1][1, 1], rtol=1e-5, atol=1e-6)),
         has_context=True,
         n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
         pieced=lambda cuts: pieced_by(backend, tokenizer.unk_token_id, cuts),
@@ -137,12 +139,9 @@ def _n_positions(network: Any, tokenizer: Any) -> int:
     config = network.config
     known = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions")]
     numbers = [number for number in known if isinstance(number, int) and number > 0]
-    skipped = [
-        1 + (getattr(module, "padding_idx", None) if getattr(module, "padding_idx", None) is not None else -1)
-        for name, module in network.named_modules()
-        if name.endswith("position_embeddings")
-    ]
-    numbers = [number - max(skipped, default=0) for number in numbers]
+    tables = [module for name, module in network.named_modules() if name.endswith("position_embeddings")]
+    paddings = [table.padding_idx for table in tables if getattr(table, "padding_idx", None) is not None]
+    numbers = [number - max(paddings, default=-1) - 1 for number in numbers]
     longest = getattr(tokenizer, "model_max_length", None)
     if isinstance(longest, int) and 0 < longest < _LEAST_POSITIONS:
         numbers.append(longest)

@@ -603,3 +603,23 @@ def test_the_librarys_lstm_runs_in_bf16_too():
         loss = family.loss(network, batch_of())
     assert loss.mean.item() == pytest.approx(exact, rel=0.02)
     loss.mean.backward()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_gpu_finds_what_the_processor_does(precision):
+    family = ELMo.tiny()
+    batch, found = batch_of(family), []
+    for device in ("cpu", "cuda"):
+        network = family.network(V, 0).to(device)
+        there = batch._make(x.to(device) if isinstance(x, torch.Tensor) else x for x in batch)
+        with torch.autocast("cuda", torch.bfloat16, enabled=precision == torch.bfloat16):
+            loss = family.loss(network, there)
+        gradients = torch.autograd.grad(loss.mean, list(network.parameters()))
+        found.append((loss.mean.item(), [gradient.cpu() for gradient in gradients], loss.state.c.cpu()))
+    (due, of_cpu, state), (mean, of_gpu, other_state) = found
+    assert mean == pytest.approx(due, rel=1e-5 if precision == torch.float32 else 5e-3)
+    far = sum((one - other).square().sum() for one, other in zip(of_cpu, of_gpu, strict=True)).sqrt()
+    size = sum(one.square().sum() for one in of_cpu).sqrt()
+    assert far < (1e-4 if precision == torch.float32 else 0.05) * size
+    torch.testing.assert_close(state, other_state, rtol=0, atol=1e-5 if precision == torch.float32 else 0.02)

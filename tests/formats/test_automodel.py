@@ -50,9 +50,7 @@ def saved(folder, kind):
             "roberta": lambda: transformers.RobertaConfig(
                 vocab_size=pieces.size, pad_token_id=1, max_position_embeddings=42, **SIZES
             ),
-            "gpt_neox": lambda: transformers.GPTNeoXConfig(
-                vocab_size=pieces.size, max_position_embeddings=40, **SIZES
-            ),
+            "gpt_neox": lambda: transformers.GPTNeoXConfig(vocab_size=pieces.size, max_position_embeddings=40, **SIZES),
         }[kind]()
         model = transformers.AutoModel.from_config(config)
         tokenizer.save_pretrained(folder)

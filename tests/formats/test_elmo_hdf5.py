@@ -234,7 +234,7 @@ def test_options_are_written_as_they_are_read_elsewhere(kind, tmp_path):
     assert found["char_cnn"]["n_characters"] == 262
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 def test_any_network_is_read_as_it_was_written(tmp_path_factory, data):
     filters = data.draw(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 4)), min_size=1, max_size=3))
@@ -450,7 +450,7 @@ def test_files_that_are_not_there_are_told(pair):
         read(pair)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 1 << 30), st.binary(min_size=1, max_size=8))
 def test_a_damaged_file_is_read_or_told(tmp_path_factory, place, damage):
     folder = tmp_path_factory.mktemp("model")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from firth.blocks import TransformerBlock, Visible, attend
+from firth.blocks import TransformerBlock, Visible, attend, has_varlen
 from firth.families.bert import BERTNetwork
 from firth.families.gpt import GPTNetwork
 
@@ -83,7 +83,7 @@ def _layers(x: Tensor, blocks: Sequence[TransformerBlock], texts: Packed, *, is_
 
 def _attended(qkv: Tensor, n_heads: int, texts: Packed, is_causal: bool) -> Tensor:
     """(N, 3 D) -> (N, D)."""
-    if qkv.is_cuda and qkv.dtype in _HALF:
+    if qkv.dtype in _HALF and has_varlen(qkv.device):
         query, key, value = qkv.view(1, len(qkv), 3, n_heads, -1).unbind(2)
         longest = max(length for _, length in texts.runs)
         return attend(query, key, value, Visible(is_causal, None, texts.ends, longest), 0.0)[0]

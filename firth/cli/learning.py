@@ -30,7 +30,9 @@ def phrases(
     as_json: AsJson = False,
     preparation: Prepared = PREPARATION,
 ) -> None:
-    """Learn phrases, as `new york`, for `firth train --phrases`: words that stand together more often than by chance.
+    """Learn phrases, as `new york`, which `firth train --phrases` takes as one word.
+
+    They are words that stand together more often than chance has it.
 
     Args:
         corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.

@@ -73,6 +73,7 @@ SMOKE: Final = replace(
     negatives=16, batch_size=2, context_length=10, clip=0.1,  # of the mean over 10 steps; of their sum it is 1
 )  # fmt: skip
 PROGRAMS: Final = ("default", "exact", "library", "plain")
+PARTS: Final = ("speed", "quality", "smoke", "gpu")
 NEEDED: Final = 2.5
 NEEDED_ON_GPU: Final = 50_000
 
@@ -459,7 +460,7 @@ class Comparison:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=("speed", "quality", "smoke", "gpu"), metavar="PART")
+    parser.add_argument("parts", nargs="*", default=["speed"], metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--work", type=Path, help="where the encoded corpus is kept; else it is made anew each time")
     parser.add_argument("--minutes", type=float, default=5.0, help="of the run for quality")
@@ -475,11 +476,13 @@ def main() -> None:
     if arguments.child is not None:
         print(json.dumps(child(json.loads(arguments.child))))
         return
+    if unknown := set(arguments.parts) - set(PARTS):
+        raise SystemExit(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if arguments.corpus is None or not arguments.corpus.is_file():
         raise SystemExit(f"--corpus {arguments.corpus}: no such file; give a text file (UTF-8, or .xz of it)")
     with tempfile.TemporaryDirectory() as temporary:
         comparison = Comparison(arguments, arguments.work or Path(temporary))
-        parts = [getattr(comparison, {"speed": "speeds"}.get(part, part))() for part in arguments.parts or ["speed"]]
+        parts = [getattr(comparison, {"speed": "speeds"}.get(part, part))() for part in arguments.parts]
     head = (
         f"# ELMo\n\n`python benchmarks/elmo.py --corpus {arguments.corpus.name} {' '.join(arguments.parts)}`. Every "
         f"run: `elmo.jsonl`. Machine: {machine()}, torch {torch.__version__}.\n"

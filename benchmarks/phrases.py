@@ -124,7 +124,8 @@ def prepared(corpus: Path, folder: Path, n_bytes: int) -> tuple[Path, Path]:
 
 def run_program(program: str, plain: Path, split: Path, folder: Path) -> Record:
     measured = run_measured([sys.executable, __file__, "--child", program, plain, split, folder / f"{program}.json"])
-    return json.loads(measured.output) | {"peak_anonymous_mib": measured.peak_anonymous_mib}
+    record: Record = json.loads(measured.output)
+    return record | {"peak_anonymous_mib": measured.peak_anonymous_mib}
 
 
 def compared(folder: Path) -> Record:
@@ -146,7 +147,7 @@ def table(runs: dict[str, list[Record]], agreement: Record, n_bytes: int) -> str
     """Medians over the runs, with the lowest and the highest."""
 
     def median(program: str, name: str) -> float:
-        return statistics.median(record[name] for record in runs[program])
+        return float(statistics.median(record[name] for record in runs[program]))
 
     def shown(program: str, name: str) -> str:
         seconds = [record[name] for record in runs[program]]

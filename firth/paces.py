@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MEASURED_WORDS: Final = 300_000
 """How many words of the corpus are trained on, at most, to measure the pace of a family of whole words."""
 
+COUNTED_WORDS: Final = 3_000_000
+"""In how many words pairs are counted, at most, to tell how many there are in the whole corpus."""
+
 MEASURED_CHARACTERS: Final = 400_000
 """How much of the corpus becomes pieces, at most, to measure the pace of the others."""
 
@@ -65,8 +68,8 @@ def words_paces(encoded: EncodedCorpus, threads: int) -> tuple[dict[str, Pace], 
 def _counting_pace(family: Any, encoded: EncodedCorpus, threads: int) -> Pace:
     """The pace of a family that counts pairs first: a pass takes time by the pairs that differ, not by the words.
 
-    These are counted on some of the corpus and on half of that, and taken to grow by the same power of the words up to
-    the whole of it: a little too many, since that power falls.
+    From half of the words that are counted to all of them, the pairs grow by a power of their number; by that power
+    they are taken to grow up to the whole corpus, which is somewhat too many, since the power falls.
 
     Raises:
         FirthError: it cannot be trained on that corpus.
@@ -76,11 +79,11 @@ def _counting_pace(family: Any, encoded: EncodedCorpus, threads: int) -> Pace:
     vocabulary = Vocabulary.from_counts(
         encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
     )
-    n_words = min(MEASURED_WORDS, encoded.n_tokens)
-    n_pairs, counting = [], 0.0
+    n_trained, n_counted = (min(most, encoded.n_tokens) for most in (MEASURED_WORDS, COUNTED_WORDS))
+    n_pairs: dict[int, int] = {}
     with tempfile.TemporaryDirectory(prefix="firth-check-") as folder:
-        for part in [n_words] if n_words == encoded.n_tokens else [n_words // 2, n_words]:
-            path = Path(folder) / f"{part}"
+        for part in sorted({n_trained, n_counted} | ({n_counted // 2} if n_counted < encoded.n_tokens else set())):
+            path = Path(folder) / "counts"
             began = time.monotonic()
             with path.open("wb") as file:
                 cooccurrences.count(
@@ -88,13 +91,12 @@ def _counting_pace(family: Any, encoded: EncodedCorpus, threads: int) -> Pace:
                 )
             counting = time.monotonic() - began
             with cooccurrences.Cooccurrences(path) as counts:
-                n_pairs.append(len(counts.entries))
-        with cooccurrences.Cooccurrences(path) as counts:
-            training = pass_seconds(family, encoded, counts, threads)
-    power = min(1.0, math.log2(n_pairs[-1] / n_pairs[0]))
-    passes = family.default_epochs
-    of_all = (encoded.n_tokens / n_words) ** power
-    seconds = counting * encoded.n_tokens / n_words + passes * training * of_all
+                n_pairs[part] = len(counts.entries)
+                if part == n_trained:
+                    seconds_of_pair = pass_seconds(family, encoded, counts, threads) / len(counts.entries)
+    power = min(1.0, math.log2(n_pairs[n_counted] / n_pairs.get(n_counted // 2, n_pairs[n_counted])))
+    passes, growth = family.default_epochs, encoded.n_tokens / n_counted
+    seconds = counting * growth + passes * seconds_of_pair * n_pairs[n_counted] * growth**power
     return Pace(passes * encoded.n_tokens / max(seconds, 1e-3), passes, seconds)
 
 

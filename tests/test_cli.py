@@ -453,7 +453,7 @@ def test_every_hyperparameter_of_elmo_is_a_flag_and_a_key_of_the_file(trained: C
     family = model.FAMILIES["elmo"]
     other: dict[str, Any] = {"dim": 24, "cell_dim": 4000, "n_layers": 3, "character_dim": 3, "n_highway": 1}
     other |= {"filters": ((1, 8), (2, 16)), "activation": "tanh", "max_characters": 60, "cell_clip": 2.5}
-    other |= {"projection_clip": 2.5, "residual": False, "lstm": "library", "objective": "sampled", "negatives": 99}
+    other |= {"projection_clip": 2.5, "residual": False, "lstm": "library", "objective": "full", "negatives": 99}
     other |= {"max_size": 99, "min_count": 7, "directions": "independent", "dropout": 0.25, "context_length": 64}
     other |= {"batch_size": 7, "learning_rate": 0.5, "final_learning_rate": 0.0001, "warmup": 0.5, "schedule": "hold"}
     other |= {"beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "weight_decay": 0.5, "clip": 0.5, "muon_rate": 0.5}
@@ -541,9 +541,9 @@ def test_counts_are_made_added_up_and_trained_on(run: Run, tmp_path: Path) -> No
     for counts in ("all", "one,two"):
         assert run("train", "glove", "--counts", counts, *flags)[0] == 0
         assert run("nearest", "model", "cat", "-n", "2")[1].count("\n") > 1
-    assert run("train", "glove", *flags)[::2] == (2, "no corpus was given: name files, or - for standard input\n")
+    assert run("train", "glove", *flags)[::2] == (2, "firth: no corpus was given: name files, or - for standard input\n")
     status, _, err = run("train", "glove", "--counts", "all", "-o", "other", "--quiet")
-    assert (status, err) == (2, "the counts that are given were made otherwise: --window 3\n")
+    assert (status, err) == (2, "firth: the counts that are given were made otherwise: --window 3\n")
 
 
 def test_static_commands_do_not_import_torch() -> None:

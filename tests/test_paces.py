@@ -172,4 +172,4 @@ def test_without_the_extra_it_is_named_and_nothing_fails(
     assert found == {}
     assert list(unmeasured) == [name for name in model.FAMILIES if name in model.CONTEXTUAL]
     assert all("firth[contextual]" in reason and package in reason for reason in unmeasured.values())
-    assert words_paces(encoded(lines, tmp_path / "again"), 1)[0].keys() == {"skipgram", "cbow"}
+    assert words_paces(encoded(lines, tmp_path / "again"), 1)[0].keys() == {"skipgram", "cbow", "glove"}

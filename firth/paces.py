@@ -36,7 +36,7 @@ MEASURED_WORDS: Final = 300_000
 """How many words of the corpus are trained on, at most, to measure the pace of a family of whole words."""
 
 COUNTED_WORDS: Final = 3_000_000
-"""In how many words pairs are counted, at most, to tell how many there are in the whole corpus."""
+"""In how many words of the corpus, at most, pairs are counted and trained on, to measure the pace of GloVe."""
 
 MEASURED_CHARACTERS: Final = 400_000
 """How much of the corpus becomes pieces, at most, to measure the pace of the others."""
@@ -79,11 +79,11 @@ def _counting_pace(family: Any, encoded: EncodedCorpus, threads: int) -> Pace:
     vocabulary = Vocabulary.from_counts(
         encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
     )
-    n_trained, n_counted = (min(most, encoded.n_tokens) for most in (MEASURED_WORDS, COUNTED_WORDS))
-    n_pairs: dict[int, int] = {}
+    n_counted = min(COUNTED_WORDS, encoded.n_tokens)
+    n_pairs: list[int] = []
     with tempfile.TemporaryDirectory(prefix="firth-check-") as folder:
-        for part in sorted({n_trained, n_counted} | ({n_counted // 2} if n_counted < encoded.n_tokens else set())):
-            path = Path(folder) / "counts"
+        for part in [n_counted] if n_counted == encoded.n_tokens else [n_counted // 2, n_counted]:
+            path = Path(folder) / f"{part}"
             began = time.monotonic()
             with path.open("wb") as file:
                 cooccurrences.count(
@@ -91,12 +91,12 @@ def _counting_pace(family: Any, encoded: EncodedCorpus, threads: int) -> Pace:
                 )
             counting = time.monotonic() - began
             with cooccurrences.Cooccurrences(path) as counts:
-                n_pairs[part] = len(counts.entries)
-                if part == n_trained:
-                    seconds_of_pair = pass_seconds(family, encoded, counts, threads) / len(counts.entries)
-    power = min(1.0, math.log2(n_pairs[n_counted] / n_pairs.get(n_counted // 2, n_pairs[n_counted])))
+                n_pairs.append(len(counts.entries))
+                if part == n_counted:
+                    training = pass_seconds(family, encoded, counts, threads)
+    power = min(1.0, math.log2(n_pairs[-1] / n_pairs[0]))
     passes, growth = family.default_epochs, encoded.n_tokens / n_counted
-    seconds = counting * growth + passes * seconds_of_pair * n_pairs[n_counted] * growth**power
+    seconds = counting * growth + passes * training * growth**power
     return Pace(passes * encoded.n_tokens / max(seconds, 1e-3), passes, seconds)
 
 

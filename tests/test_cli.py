@@ -541,7 +541,10 @@ def test_counts_are_made_added_up_and_trained_on(run: Run, tmp_path: Path) -> No
     for counts in ("all", "one,two"):
         assert run("train", "glove", "--counts", counts, *flags)[0] == 0
         assert run("nearest", "model", "cat", "-n", "2")[1].count("\n") > 1
-    assert run("train", "glove", *flags)[::2] == (2, "firth: no corpus was given: name files, or - for standard input\n")
+    assert run("train", "glove", *flags)[::2] == (
+        2,
+        "firth: no corpus was given: name files, or - for standard input\n",
+    )
     status, _, err = run("train", "glove", "--counts", "all", "-o", "other", "--quiet")
     assert (status, err) == (2, "firth: the counts that are given were made otherwise: --window 3\n")
 

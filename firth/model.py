@@ -230,7 +230,8 @@ class Model:
 
         Of every family firth.json, vectors.safetensors, vocabulary.tsv and log.jsonl; of GPT and BERT beside them what
         transformers' AutoModel and AutoTokenizer read: config.json, model.safetensors, tokenizer.json and the like; of
-        ELMo what AllenNLP and bilm-tf read: options.json, weights.hdf5, vocab.txt, and the output layer.
+        ELMo what AllenNLP and bilm-tf read: options.json, weights.hdf5, vocab.txt, and the output layer. A word with
+        white space at its edge, or a line end in it, cannot stand in vocab.txt, which is left out then.
 
         It appears whole or not at all: it is written beside `path` and renamed.
 
@@ -244,6 +245,15 @@ class Model:
 
     def write(self, folder: Path) -> None:
         """Writes the model's files into `folder`, which exists."""
+        self.write_for_resumption(folder)
+        if self.family.name == "elmo" and len(self.vocabulary):
+            had = "vectors" in self.__dict__
+            safetensors.write(folder / "vectors.safetensors", {"vectors": self.vectors.array})
+            if not had:  # nobody has asked for them, and they may be gigabytes
+                self.__dict__.pop("vectors", None)
+
+    def write_for_resumption(self, folder: Path) -> None:
+        """The same without what `load` makes anew: of ELMo the words' vectors, which take minutes where they are many."""
         description = {"format": FORMAT, "family": settings(self.family)}
         if self.family.name in CONTEXTUAL:
             self.__dict__.pop("vectors", None)  # of an earlier checkpoint
@@ -256,9 +266,10 @@ class Model:
             else:
                 description["predicts"] = False
             if len(self.vocabulary):
-                with replacing(folder / "vocab.txt") as file:
-                    file.writelines(f"{word}\n" for word in self.vocabulary.words)
-                self._write_vectors(folder, description)
+                if all(_is_a_line(word) for word in self.vocabulary.words):
+                    with replacing(folder / "vocab.txt") as file:
+                        file.writelines(f"{word}\n" for word in self.vocabulary.words)
+                self.vocabulary.write(folder / "vocabulary.tsv")
             description["segmentation"] = self.segmentation.settings()
         elif isinstance(self.tokens, Words):
             safetensors.write(folder / "vectors.safetensors", self.network._asdict())
@@ -291,10 +302,21 @@ class Model:
         raise UsageError(f"a {asked} asked of a {self.family.name} model, which reads pieces of words: model.pieces")
 
 
+def _is_a_line(word: str) -> bool:
+    """Whether a word comes back from a vocabulary of bilm-tf, whose lines are stripped."""
+    return word == word.strip() and len(word.splitlines()) == 1 and word != _NO_WORD
+
+
 def _spelt(family: Any, network: Any, words: Sequence[str]) -> NDArray[np.float32]:
-    """(V, D) what ELMo's character encoder makes of each word, twice: for either direction."""
+    """(V, D) what ELMo's character encoder makes of each word, twice: for either direction.
+
+    Of a network that reads words by their rows, those.
+    """
     import torch
 
+    if network.encoder is None and network.word_vectors is not None:
+        rows: NDArray[np.float32] = network.word_vectors[: len(words)].float().cpu().numpy()
+        return np.concatenate([rows, rows], axis=1)
     spelling = Characters(limit=family.max_characters)
     device = next(network.parameters()).device
     vectors = np.empty((len(words), family.dim // 2), np.float32)
@@ -387,14 +409,21 @@ def _load_elmo(
         if found is None:
             raise FirthError(f"{shown} is no whole ELMo: it takes an options.json and a weights.hdf5 beside each other")
         published = elmo_hdf5.read(*found)
+        reads_rows = not any(name.startswith("encoder.") for name in published.tensors)
         if family is None or words is None:
-            words = Words(_published_words(found[0].parent), Segmentation(method="space", lower=False))
+            vocabulary, rows = _published_words(found[0].parent)
+            if reads_rows and published.embedding is not None and len(vocabulary):
+                _check_rows(shown, published.embedding, 1 + int(rows.max()))
+                published = published._replace(embedding=published.embedding[rows])
+            words = Words(vocabulary, Segmentation(method="chinese", lower=False))  # of other text the same as words
             return Model(published.family, words, published.network(published.family, 0, 0).eval(), record, log)
         differing = [name for name in NETWORK if getattr(family, name, 0) != getattr(published.family, name, 0)]
         if differing:
             raise FirthError(
                 f"{shown} is not a whole model: firth.json and options.json differ in {', '.join(differing)}"
             )
+        if reads_rows and published.embedding is not None and len(words.vocabulary):
+            _check_rows(shown, published.embedding, len(words.vocabulary))
         n_entries = len(words.vocabulary) if predicts else 0
         network = published.network(family, n_entries, int(record.get("seed", 0)))
         if n_entries:
@@ -402,17 +431,29 @@ def _load_elmo(
     return Model(family, words, network.eval(), record, log)
 
 
-def _published_words(folder: Path) -> Vocabulary:
-    """The words of a vocabulary as bilm-tf has it, a word a line, if there is one file of that kind in the folder."""
+def _check_rows(shown: str, embedding: NDArray[np.float32], due: int) -> None:
+    if len(embedding) != due:
+        raise FirthError(
+            f"{shown} is not a whole model: it reads words by their rows, of which there are {len(embedding):,}, and "
+            f"its vocabulary has {due:,}"
+        )
+
+
+def _published_words(folder: Path) -> tuple[Vocabulary, NDArray[np.int64]]:
+    """The words of a vocabulary as bilm-tf has it, a word a line, if there is one file of that kind in the folder.
+
+    With the number of each one's line, the last one's of a word that has several.
+    """
     files = sorted(folder.glob("vocab*.txt"))
     if len(files) != 1:
-        return Vocabulary([], [])
+        return Vocabulary([], []), np.empty(0, np.int64)
     try:
         lines = files[0].read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise FirthError(f"cannot read {printable(str(files[0]))}: {printable(str(error))}") from None
-    words = dict.fromkeys(word for line in lines if (word := line.strip()) and word != _NO_WORD)
-    return Vocabulary(list(words), np.ones(len(words), np.int64))
+    found = [word for line in lines if (word := line.strip()) and word != _NO_WORD]
+    rows = {word: row for row, word in enumerate(found)}
+    return Vocabulary(list(rows), np.ones(len(rows), np.int64)), np.array(list(rows.values()), np.int64)
 
 
 def _load_published(

@@ -134,7 +134,8 @@ def maxima(embedded: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
         dtype = torch.get_autocast_dtype(device)
         embedded, weight = embedded.to(dtype), weight.to(dtype)
     apply: Any = _Maxima.apply
-    most: Tensor = apply(embedded, weight, [count for count in counts if count])
+    with torch.autocast(device, enabled=False):
+        most: Tensor = apply(embedded, weight, [count for count in counts if count])
     return most
 
 
@@ -236,9 +237,11 @@ class ELMoNetwork(nn.Module):
         table: (V, P) of the output layer, which is not the input's; V is a multiple of 64.
         output_bias: (V,).
         n_entries: Rows of `table` that stand for words; the others are never predicted. 0 where there is none.
+        word_vectors: (V, P) what stands in the encoder's place where that is None: a row for each word; else None.
     """
 
     padding: Tensor | None
+    word_vectors: Tensor | None
     encoder: CharacterEncoder | None
 
     def __init__(self, given: "ELMo", n_entries: int, seed: int) -> None:
@@ -253,6 +256,7 @@ class ELMoNetwork(nn.Module):
             self.output_bias = nn.Parameter(torch.empty(padded_rows(n_entries)))
         self.to_empty(device="cpu")
         self.register_buffer("padding", padding_bias(n_entries), persistent=False)
+        self.register_buffer("word_vectors", None, persistent=False)
         _initialise(self, given, seed)
 
     def forward(self, characters: Tensor, ids: Tensor, state: State | None = None) -> tuple[list[Tensor], State]:
@@ -641,7 +645,7 @@ def _check(given: ELMo) -> None:
     if given.cell_dim <= given.dim // 2:
         raise UsageError(
             f"cell_dim is {given.cell_dim}, and dim {given.dim}: a cell is projected to half of dim, and must be "
-            "longer; the published layout knows no other"
+            "longer; the published layout has no projection elsewhere, and LSTMs without one are not made here"
         )
     if given.max_size < 5:
         raise UsageError(f"max_size is {given.max_size}; it must be at least 5: two words and three special ones")

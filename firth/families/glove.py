@@ -158,7 +158,7 @@ class GloVe:
     window: int = 10
     context: Literal["symmetric", "left"] = "symmetric"
     distance_weights: Literal["harmonic", "equal"] = "harmonic"
-    x_max: float = 100.0
+    x_max: float = 10.0
     weight_exponent: float = 0.75
     clip: float = 100.0
     result: Literal["sum", "words"] = "sum"
@@ -219,8 +219,8 @@ class GloVe:
 
     @classmethod
     def paper(cls) -> Self:
-        """300 dimensions, the 400,000 most frequent words (section 4.2); all else is the default."""
-        return cls(dim=300, max_size=400_000)
+        """300 dimensions, the 400,000 most frequent words, x_max 100 (section 4.2); all else is the default."""
+        return cls(dim=300, max_size=400_000, x_max=100.0)
 
     @property
     def nearness(self) -> "Nearness":

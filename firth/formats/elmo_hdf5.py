@@ -5,14 +5,15 @@ inputs by outputs, and a highway's `carry` is how much of what was *transformed*
 vocabulary and the output layer that training needs, stands in files of our own beside them.
 
 A file with one dataset `embedding` holds words' vectors, made by the encoder once: models that read words by their rows
-in it need no characters.
+in it need no characters. Where a model was trained on words' numbers, it stands among the weights, and the options have
+no `char_cnn`.
 """
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -35,6 +36,11 @@ WEIGHTS: Final = "weights.hdf5"
 OUTPUT: Final = "model.safetensors"
 EMBEDDING: Final = "embedding"
 _WRITTEN_CHARACTERS: Final = N_CHARACTERS + 1  # with one for padding words: readers of trained models ask for it
+_MOST: Final[Mapping[str, int]] = {"n_layers": 256, "n_highway": 256, "max_characters_per_token": 1 << 14}
+_MOST_OF_OTHERS: Final = 1 << 20  # any other size: no network that was ever published comes near
+_MOST_FILTERS: Final = 256
+_GREATEST: Final = float(np.finfo(np.float32).max)
+_MOST_COMPRESSED: Final = 1032  # bytes to one of zlib, which HDF5 compresses with: https://zlib.net/zlib_tech.html
 
 Floats = NDArray[np.float32]
 
@@ -63,6 +69,7 @@ class Published(NamedTuple):
         network = family.network(n_entries, seed)
         if not any(name.startswith("encoder.") for name in self.tensors):
             network.encoder = None
+            network.word_vectors = None if self.embedding is None else torch.from_numpy(np.array(self.embedding))
         parameters = dict(network.named_parameters())
         with torch.no_grad():
             for name, tensor in self.tensors.items():
@@ -118,24 +125,34 @@ def read(options: Path, weights: Path, embedding: Path | None = None) -> Publish
     Raises:
         FirthError: one of them cannot be read, is not whole, or they contradict each other.
     """
-    family = _family(options)
+    family, has_characters = _family(options)
     with _opened(weights) as file:
         names = set(file)
         of_words = _embedding(weights, file, family) if EMBEDDING in names else None
         has_encoder = of_words is None or "char_embed" in names
         is_bare = family.n_filters == family.dim // 2 and "CNN_proj" not in names  # bilm-tf needs no projection then
-        tensors = {
-            name: torch.empty(shape)
-            for name, shape in _shapes(family).items()
-            if has_encoder or not name.startswith("encoder.")
-        }
-        for entry in _entries(family):
-            if entry.ours not in tensors:
-                continue
-            if is_bare and entry.theirs.startswith("CNN_proj"):
-                array = np.eye(*entry.shape, dtype=np.float32) if len(entry.shape) == 2 else np.zeros(entry.shape)
-            else:
+        if not has_encoder:
+            family = replace(family, **_DEFAULT_CHARACTERS)
+        elif not has_characters:
+            raise FirthError(
+                f"{printable(str(options))} has no object char_cnn, and {printable(weights.name)} no dataset "
+                f"{EMBEDDING}: neither characters nor words can be read"
+            )
+        entries = [entry for entry in _entries(family) if has_encoder or not entry.ours.startswith("encoder.")]
+        stored = [entry for entry in entries if not (is_bare and entry.theirs.startswith("CNN_proj"))]
+        n_bytes = sum(_found(weights, file, entry.theirs, entry.shape).nbytes for entry in stored)
+        _check_size(weights, n_bytes)  # of all together, before room is made for any
+    tensors = {
+        name: torch.empty(shape)
+        for name, shape in _shapes(family).items()
+        if has_encoder or not name.startswith("encoder.")
+    }
+    with _opened(weights) as file:
+        for entry in entries:
+            if entry in stored:
                 array = _dataset(weights, file, entry.theirs, entry.shape)
+            else:
+                array = np.eye(*entry.shape, dtype=np.float32) if len(entry.shape) == 2 else np.zeros(entry.shape)
             _part(tensors[entry.ours], entry).copy_(torch.from_numpy(array))
     if embedding is not None:
         with _opened(embedding) as file:
@@ -143,25 +160,28 @@ def read(options: Path, weights: Path, embedding: Path | None = None) -> Publish
     return Published(family, tensors, of_words)
 
 
-def write(folder: Path, family: ELMo, network: ELMoNetwork, embedding: Floats | None = None) -> None:
+def write(folder: Path, family: ELMo, network: ELMoNetwork) -> None:
     """Writes options.json and weights.hdf5 into `folder`, which exists.
 
     Args:
         folder: A directory.
         family: Of the network.
-        network: Its weights are written as float32; the output layer is not among them, see `write_output`.
-        embedding: (V, P) the vectors of words by row, of a network without encoder.
+        network: Its weights are written as float32; the output layer is not among them, see `write_output`. Of a
+            network without encoder the vectors of words by row are.
     """
     state = {name: parameter.detach().float().cpu() for name, parameter in network.named_parameters()}
     arrays = {}
     for entry in _entries(family):
         if entry.ours in state:
             arrays[entry.theirs] = _part(state[entry.ours], entry).contiguous().numpy()
-    if embedding is not None:
-        arrays[EMBEDDING] = np.ascontiguousarray(embedding, np.float32)
+    options = options_of(family)
+    if network.encoder is None:
+        del options["char_cnn"]
+        if network.word_vectors is not None:
+            arrays[EMBEDDING] = network.word_vectors.float().cpu().contiguous().numpy()
     _write(folder / WEIGHTS, arrays)
     with replacing(folder / OPTIONS) as file:
-        json.dump(options_of(family), file, indent=2, sort_keys=True)
+        json.dump(options, file, indent=2, sort_keys=True)
         file.write("\n")
 
 
@@ -225,10 +245,44 @@ def options_of(family: ELMo) -> dict[str, Any]:
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 
-def _family(path: Path) -> ELMo:
-    """The family that a file of options describes; what it says beyond that does not matter."""
+def _family(path: Path) -> tuple[ELMo, bool]:
+    """The family that a file of options describes, and whether it reads characters.
+
+    What the options say beyond that does not matter.
+    """
     options = _json(path)
-    lstm, cnn = _object(path, options, "lstm"), _object(path, options, "char_cnn")
+    lstm = _object(path, options, "lstm")
+    residual = lstm.get("use_skip_connections", False)
+    if type(residual) is not bool:
+        raise FirthError(
+            f"{printable(str(path))} says lstm.use_skip_connections is {_shown(residual)}; it must be true or false"
+        )
+    sizes: dict[str, Any] = {
+        "dim": 2 * _number(path, lstm, "lstm", "projection_dim"),
+        "cell_dim": _number(path, lstm, "lstm", "dim"),
+        "n_layers": _number(path, lstm, "lstm", "n_layers"),
+        "cell_clip": _clip(path, lstm, "cell_clip"),
+        "projection_clip": _clip(path, lstm, "proj_clip"),
+        "residual": residual,
+    }
+    if sizes["cell_dim"] <= sizes["dim"] // 2:
+        raise FirthError(
+            f"{printable(str(path))} says lstm.dim is {sizes['cell_dim']} and lstm.projection_dim {sizes['dim'] // 2}: "
+            "bilm-tf makes LSTMs without projection of these, which firth cannot read; it reads those whose cell is "
+            "longer than its projection"
+        )
+    has_characters = "char_cnn" in options
+    if has_characters:
+        sizes |= _of_characters(path, options)
+    try:
+        return ELMo(**sizes), has_characters
+    except UsageError as error:
+        raise FirthError(f"{printable(str(path))} describes no network: {printable(str(error))}") from None
+
+
+def _of_characters(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say of the encoder."""
+    cnn = _object(path, options, "char_cnn")
     n_characters = _number(path, cnn, "char_cnn", "n_characters")
     if n_characters not in (N_CHARACTERS, _WRITTEN_CHARACTERS):
         raise FirthError(
@@ -243,30 +297,25 @@ def _family(path: Path) -> ELMo:
             f"{printable(str(path))} says char_cnn.filters is {_shown(filters)}; it must be a list of pairs of a width "
             "and a number"
         )
-    activation = cnn.get("activation")
-    residual = lstm.get("use_skip_connections", False)
-    if type(residual) is not bool:
+    if len(filters) > _MOST_FILTERS or any(number > _MOST_OF_OTHERS for pair in filters for number in pair):
         raise FirthError(
-            f"{printable(str(path))} says lstm.use_skip_connections is {_shown(residual)}; it must be true or false"
+            f"{printable(str(path))} says char_cnn.filters is {_shown(filters)}; there can be {_MOST_FILTERS} pairs at "
+            f"most, of numbers up to {_MOST_OF_OTHERS:,}"
         )
     embedding = _object(path, cnn, "char_cnn.embedding")
-    sizes: dict[str, Any] = {
-        "dim": 2 * _number(path, lstm, "lstm", "projection_dim"),
-        "cell_dim": _number(path, lstm, "lstm", "dim"),
-        "n_layers": _number(path, lstm, "lstm", "n_layers"),
+    return {
         "character_dim": _number(path, embedding, "char_cnn.embedding", "dim"),
         "filters": filters,
         "n_highway": _number(path, cnn, "char_cnn", "n_highway", least=0),
-        "activation": activation,
+        "activation": cnn.get("activation"),
         "max_characters": _number(path, cnn, "char_cnn", "max_characters_per_token"),
-        "cell_clip": _clip(path, lstm, "cell_clip"),
-        "projection_clip": _clip(path, lstm, "proj_clip"),
-        "residual": residual,
     }
-    try:
-        return ELMo(**sizes)
-    except UsageError as error:
-        raise FirthError(f"{printable(str(path))} describes no network: {printable(str(error))}") from None
+
+
+_DEFAULT_CHARACTERS: Final[Mapping[str, Any]] = {
+    name: getattr(ELMo(), name) for name in ("character_dim", "filters", "n_highway", "activation", "max_characters")
+}
+"""Of a network that reads no characters: numbers that nothing depends on."""
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -296,6 +345,8 @@ def _number(path: Path, options: Mapping[str, Any], part: str, name: str, least:
         raise FirthError(
             f"{printable(str(path))} says {part}.{name} is {_shown(value)}; it must be a whole number, at least {least}"
         )
+    if value > (most := _MOST.get(name, _MOST_OF_OTHERS)):
+        raise FirthError(f"{printable(str(path))} says {part}.{name} is {_shown(value)}; it can be {most:,} at most")
     return value
 
 
@@ -304,13 +355,16 @@ def _clip(path: Path, lstm: Mapping[str, Any], name: str) -> float | None:
     value = lstm.get(name)
     if value is None:
         return None
-    if type(value) not in (int, float) or not 0 <= value < math.inf:
+    if type(value) not in (int, float) or not 0 <= value <= _GREATEST:
         raise FirthError(f"{printable(str(path))} says lstm.{name} is {_shown(value)}; it must be a number, or null")
     return float(value) or None
 
 
 def _shown(value: Any) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))[:200]
+    try:
+        return printable(json.dumps(value, ensure_ascii=False))[:200]
+    except ValueError:  # more digits than Python writes
+        return "a very large number"
 
 
 # --- datasets ---------------------------------------------------------------------------------------------------------
@@ -378,6 +432,22 @@ def _opened(path: Path) -> "Iterator[h5py.File]":
 
 
 def _dataset(path: Path, file: "h5py.File", name: str, shape: tuple[int, ...]) -> Floats:
+    """What stands in a dataset of a shape."""
+    found = _found(path, file, name, shape)
+    _check_size(path, found.nbytes)
+    return np.asarray(found[()], np.float32)
+
+
+def _check_size(path: Path, n_bytes: int) -> None:
+    """Refuses a file that declares more than can be in it, for which room would be made."""
+    there = path.stat().st_size
+    if n_bytes > _MOST_COMPRESSED * there:
+        raise FirthError(
+            f"{printable(str(path))} is not a whole file: it declares {n_bytes:,} bytes of numbers, and has {there:,}"
+        )
+
+
+def _found(path: Path, file: "h5py.File", name: str, shape: tuple[int, ...]) -> Any:
     """A dataset of a shape. Nothing outside of the file is read, wherever it may point."""
     import h5py
 
@@ -399,7 +469,7 @@ def _dataset(path: Path, file: "h5py.File", name: str, shape: tuple[int, ...]) -
             f"{shown} does not hold the network that its options describe: {name} should be floats of shape {shape}, "
             f"and is {found.dtype} {found.shape}"
         )
-    return np.asarray(found[()], np.float32)
+    return found
 
 
 def _embedding(path: Path, file: "h5py.File", family: ELMo) -> Floats:

@@ -487,7 +487,7 @@ def test_a_model_that_reads_words_by_row_has_no_encoder(pair, tmp_path):
     found, _ = reader.read(torch.from_numpy(bare.embedding), ids, lengths)
     due, _ = network.read(rows, ids, lengths)
     assert all(torch.equal(one, other) for one, other in zip(found, due, strict=True))
-    elmo_hdf5.write(tmp_path, bare.family, reader, bare.embedding)
+    elmo_hdf5.write(tmp_path, bare.family, reader)
     assert sorted(arrays_of(tmp_path / "weights.hdf5")) == sorted(arrays_of(pair / "weights.hdf5"))
 
 

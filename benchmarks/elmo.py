@@ -267,7 +267,7 @@ def plain_step(family: ELMo, network: Any, loop: Loop) -> Any:
         nonlocal state
         loss, state = plain.loss(moved(batch, loop.device), state)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(plain.parameters(), family.clip)
+        nn.utils.clip_grad_norm_(plain.parameters(), family.longest_gradient)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         loss.item()

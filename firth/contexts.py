@@ -54,12 +54,14 @@ class Written(NamedTuple):
         n_words: All of them.
         n_unknown: Words that have no piece, or none that the model knows.
         unknown: Some of these.
+        n_cut: Words that are too long to be read whole, of those written since it was begun or gone on with.
     """
 
     n_sentences: int
     n_words: int
     n_unknown: int
     unknown: tuple[str, ...]
+    n_cut: int = 0
 
 
 class _Place(NamedTuple):
@@ -119,8 +121,10 @@ def extract_to(
     shards = _begun(working, settings, resume=resume)
     begin = shards.done.place
     text = _Text(sentences, begin)
+    n_cut = 0
     with (progress or Silent()).stage("extracting", words=shards.n_words) as advance, shards:
         for part in parts(asked, text, (begin.sentence, begin.position)):
+            n_cut += asked.reader.n_cut(part.words)
             shards.add(_Line(text.document_of(part.sentence), part), text)
             advance(fraction(), shards.n_words)
         shards.flush(text)
@@ -136,7 +140,7 @@ def extract_to(
         shutil.rmtree(working)
     else:
         _put(working, path)
-    return Written(done.n_sentences, done.n_words, done.n_unknown, done.unknown)
+    return Written(done.n_sentences, done.n_words, done.n_unknown, done.unknown, n_cut)
 
 
 def read_extracted(path: str | os.PathLike[str]) -> Iterator[Sentence]:

@@ -109,7 +109,7 @@ class Run:
                 told["rows"],
                 told["scale"],
                 [(fraction, nats) for fraction, nats in told["held_out"]],
-                _read_carried(folder / "carried.safetensors"),
+                _read_carried(folder / "carried.safetensors", told.get("carried")),
             )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
@@ -117,7 +117,7 @@ class Run:
     def write(self, place: Path) -> None:
         """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
         with checkpoint(place, self.state) as folder:
-            self.model.write(folder)
+            self.model.write_for_resumption(folder)
             assert self.optimizer is not None
             told = {
                 "state": self.state._asdict(),
@@ -125,6 +125,7 @@ class Run:
                 "rows": self.rows,
                 "scale": self.scale,
                 "held_out": self.held_out,
+                "carried": None if self.carried is None else list(self.carried),
             }
             if self.carried is not None:
                 arrays = {name: tensor.cpu().numpy() for name, tensor in self.carried.items()}
@@ -133,10 +134,24 @@ class Run:
                 json.dump(told, file)
 
 
-def _read_carried(path: Path) -> dict[str, Tensor] | None:
-    if not path.is_file():
+def _read_carried(path: Path, names: list[str] | None) -> dict[str, Tensor] | None:
+    """The tensors of these names; None where the run carries nothing."""
+    if names is None:
         return None
-    return {name: torch.from_numpy(np.array(array)) for name, array in safetensors.read(path).items()}
+    stored = safetensors.read(path)
+    return {name: torch.from_numpy(np.array(stored[name])) for name in names}
+
+
+def _gone_on_with(stored: Mapping[str, Tensor], begun: Any) -> Any:
+    """What a checkpoint carries, in the place of what a run begins with."""
+    for name, tensor in begun._asdict().items():
+        if name not in stored or stored[name].shape != tensor.shape or stored[name].dtype != tensor.dtype:
+            there = f"{stored[name].dtype} {tuple(stored[name].shape)}" if name in stored else "no such tensor"
+            raise FirthError(
+                f"the checkpoint is damaged: what the network remembers, '{name}', should be {tensor.dtype} "
+                f"{tuple(tensor.shape)}, and is {there}"
+            )
+    return begun._make(stored[name].to(tensor.device) for name, tensor in begun._asdict().items())
 
 
 def _write_optimizer(path: Path, state_dict: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +221,7 @@ class Loop:
         self.held_out_parts: dict[str, float] = {}
         self.carried = self.nothing_carried(getattr(text, "batch_size", self.family.batch_size))
         if self.carried is not None and run.carried is not None:
-            self.carried = self.carried._make(run.carried[name].to(device) for name in self.carried._fields)
+            self.carried = _gone_on_with(run.carried, self.carried)
         self.optimizer = self.family.optimizer(self.network)
         if run.optimizer is not None:
             with telling_too_large(device):
@@ -281,8 +296,8 @@ class Loop:
         found = self.gradients(number, batch)
         with uninterrupted():  # from here on the step is taken whole
             self.scaler.unscale_(self.optimizer)
-            if self.family.clip:
-                nn.utils.clip_grad_norm_(self.network.parameters(), self.family.clip)
+            if clip := getattr(self.family, "longest_gradient", self.family.clip):
+                nn.utils.clip_grad_norm_(self.network.parameters(), clip)
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)

@@ -108,6 +108,7 @@ class Extraction:
         unknown: What becomes of words without a piece that is known.
         segmentation: How text becomes words.
         dtype: Of the arrays.
+        carry: Rows that remember; None where each sentence begins anew.
     """
 
     reader: Reader
@@ -116,6 +117,7 @@ class Extraction:
     unknown: Unknown
     segmentation: Segmentation
     dtype: Type
+    carry: int | None = None
 
     @property
     def n_layers(self) -> int:
@@ -138,7 +140,7 @@ class Extraction:
             "segmentation": self.segmentation.settings(),
             "context_length": self.reader.capacity,
             "dtype": self.dtype,
-        }
+        } | ({} if self.carry is None else {"carry": self.carry})
 
 
 def extract(
@@ -154,6 +156,7 @@ def extract(
     precision: Precision = "fp32",
     device: str | None = None,
     threads: int | None = None,
+    carry: int | None = None,
 ) -> Iterator[Sentence]:
     """The words of each sentence with a vector for every layer, sentence by sentence as they are made.
 
@@ -174,14 +177,18 @@ def extract(
             `max` of each number. Pieces are those that share a character with the word.
         unknown: A word without pieces, or all of whose pieces are unknown, has numbers that are none (`nan`); or the
             vector that the unknown piece has by its `context`; or is an `error`. Such words are listed in any case.
-        segmentation: How text becomes words. None is as a static model's text was cut; of other models Unicode words,
-            and of Chinese those that rjieba finds, as they are written. The name of a method changes that alone.
+        segmentation: How text becomes words. None is as the text of a static model or of an ELMo was cut; of a
+            published ELMo at white space, since its text had punctuation set apart; of other models Unicode words, and
+            of Chinese those that rjieba finds, as they are written. The name of a method changes that alone.
         context_length: Pieces that a network reads at once. None is what it was trained with; of a published network
             all its positions.
         dtype: Of the arrays: `float32`, or `float16` for half the room.
         precision: In which the network computes: `fp32`, or `bf16`, which some machines do faster.
         device: cuda, cuda:1, mps or cpu; None takes the fastest there is.
         threads: How many threads compute; None is all cores.
+        carry: Of ELMo: sentences are read this many at a time, in their order, and the k-th of each batch goes on from
+            what the network remembers of the k-th before it, as the published programs read. A sentence's vectors
+            then depend on those before it. None begins each sentence anew.
 
     Returns:
         An iterator of a `Sentence` for each one given, in order. Blocks of about 128 MB are made ahead of it.
@@ -191,7 +198,7 @@ def extract(
         FirthError: no model; a number beyond those of float16; of `error`, a word that is unknown.
 
     Warns:
-        UserWarning: the first word without a vector.
+        UserWarning: the first word without a vector; the first word that ELMo cuts, of which it has read the begin.
     """
     asked = prepare(
         model,
@@ -204,6 +211,7 @@ def extract(
         precision=precision,
         device=device,
         threads=threads,
+        carry=carry,
     )
     if isinstance(sentences, str):
         raise UsageError("the sentences are one string; give a list of them, as [text]")
@@ -222,6 +230,7 @@ def prepare(
     precision: Precision = "fp32",
     device: str | None = None,
     threads: int | None = None,
+    carry: int | None = None,
 ) -> Extraction:
     """What the arguments of `extract` ask for, all of them looked at."""
     for name, value, known in (
@@ -232,13 +241,15 @@ def prepare(
     ):
         if value not in known:
             raise UsageError(f"{name} is {printable(repr(value))}; there are {', '.join(known)}")
-    for name, number in (("context_length", context_length), ("threads", threads)):
+    for name, number in (("context_length", context_length), ("threads", threads), ("carry", carry)):
         if number is not None and number < 1:
             raise UsageError(f"{name} is {number}; it must be at least 1")
     how: dict[str, Any] = {"context_length": context_length, "device": device, "precision": precision}
     reader = reader_of(model, **how, threads=threads)
     if unknown == "context" and not reader.has_context:
         raise UsageError(f"unknown 'context' asked of {reader.name}, whose words have one vector in every context")
+    if carry is not None and reader.carrying is None:
+        raise UsageError(f"carry asked of {reader.name}, which remembers nothing from sentence to sentence: ELMo does")
     if segmentation is None:
         segmentation = reader.segmentation
     elif isinstance(segmentation, str):
@@ -250,6 +261,7 @@ def prepare(
         unknown=unknown,
         segmentation=segmentation,
         dtype=dtype,
+        carry=carry,
     )
 
 
@@ -284,7 +296,7 @@ def _is_for_transformers(path: Path) -> bool:
 
 def _holds_vectors_alone(path: Path) -> bool:
     """Whether a path is a file, but for one of ELMo's two, or a directory of vectors without a model."""
-    is_elmo = path.suffix in (".hdf5", ".json")
+    is_elmo = path.suffix in (".hdf5", ".h5", ".json")
     return (path.is_file() and not is_elmo) or "counts_known" in _json(path / "firth.json")
 
 
@@ -385,6 +397,9 @@ def parts(asked: Extraction, sentences: Iterable[Given], begin: tuple[int, int] 
         begin: Sentence and position of the first word that is wanted, where a part begins; what stands before is read,
             and passed over.
     """
+    if asked.carry is not None:
+        yield from _carried(asked, sentences, begin)
+        return
     drafts = _drafts(asked, sentences, begin)
     n_workers = asked.reader.n_workers
     workers = ThreadPoolExecutor(n_workers, "firth-extract")
@@ -400,6 +415,36 @@ def parts(asked: Extraction, sentences: Iterable[Given], begin: tuple[int, int] 
         workers.shutdown(wait=True, cancel_futures=True)
 
 
+def _carried(asked: Extraction, sentences: Iterable[Given], begin: tuple[int, int]) -> Iterator[Part]:
+    """The sentences, `asked.carry` at a time, each row of these batches going on where the one before it ended.
+
+    What stands before `begin` is read as well, since what is behind it depends on that.
+    """
+    reader = asked.reader
+    assert reader.carrying is not None
+    assert asked.carry is not None
+    wanted = sorted(set(asked.layers.numbers))
+    n_before, n_behind = len(reader.before), len(reader.behind)
+    numbered = enumerate(sentences)
+    state = None
+    while together := list(islice(numbered, asked.carry)):
+        cuts = _cuts(asked, [sentence for _, sentence in together])
+        pieced = reader.pieced(cuts)
+        texts = [np.concatenate([reader.before, one.ids, reader.behind]).astype(np.int64) for one in pieced]
+        found, state = reader.carrying(texts, wanted, state)
+        for (number, _), cut, one, vectors in zip(together, cuts, pieced, found, strict=True):
+            unknown = np.flatnonzero(~one.is_known).tolist()
+            if unknown and asked.unknown == "error":
+                word = printable(cut.words[unknown[0]])
+                raise FirthError(f"'{word}' in sentence {number} has no piece that {reader.name} knows")
+            array = vectors[:, n_before : vectors.shape[1] - n_behind].copy()
+            if asked.unknown == "nan":
+                array[:, unknown] = np.nan
+            if (number, 0) >= begin:
+                typed = _typed(_combined(array, asked.layers), number, asked.dtype)
+                yield Part(number, 0, cut.words, typed, unknown, is_last=True)
+
+
 def extracted(asked: Extraction, sentences: Iterable[Given]) -> Iterator[Sentence]:
     """The sentences with their vectors, each whole."""
     pending: list[Part] = []
@@ -413,9 +458,17 @@ def extracted(asked: Extraction, sentences: Iterable[Given]) -> Iterator[Sentenc
 
 
 def _warned(asked: Extraction, sentences: Iterator[Sentence]) -> Iterator[Sentence]:
-    """The sentences; the first word without a vector is warned of."""
-    is_warned = False
+    """The sentences; the first word without a vector is warned of, and the first that is cut."""
+    is_warned = is_cut = False
     for sentence in sentences:
+        if not is_cut and asked.reader.n_cut(sentence.words):
+            is_cut = True
+            word = next(word for word in sentence.words if asked.reader.n_cut([word]))
+            warnings.warn(
+                f"'{printable(word)[:80]}' is longer than {asked.reader.name} reads: it has the vector of its begin, "
+                "as all such words",
+                stacklevel=2,
+            )
         if sentence.unknown and not is_warned:
             is_warned = True
             what = "is NaN" if asked.unknown == "nan" else "has the vector of what is unknown there"
@@ -551,7 +604,7 @@ def _finished(asked: Extraction, block: _Block) -> Iterator[Part]:
             whole = np.full((len(vectors), len(draft.words), vectors.shape[2]), np.nan, vectors.dtype)
             whole[:, rows - draft.position] = vectors
             vectors = whole
-        array = _typed(vectors, draft, asked.dtype)
+        array = _typed(vectors, draft.sentence, asked.dtype)
         yield Part(draft.sentence, draft.position, draft.words, array, draft.unknown, draft.is_last)
 
 
@@ -589,14 +642,14 @@ def _combined(vectors: NDArray[np.float32], layers: Layers) -> NDArray[np.float3
     return vectors
 
 
-def _typed(vectors: NDArray[np.float32], draft: _Draft, dtype: Type) -> NDArray[np.floating[Any]]:
+def _typed(vectors: NDArray[np.float32], sentence: int, dtype: Type) -> NDArray[np.floating[Any]]:
     if dtype == "float32":
         return vectors
     with np.errstate(over="ignore"):
         half = vectors.astype(np.float16)
     if np.isinf(half).any():
         raise FirthError(
-            f"sentence {draft.sentence} has a number of {np.nanmax(np.abs(vectors)):,.0f}, and the greatest that "
+            f"sentence {sentence} has a number of {np.nanmax(np.abs(vectors)):,.0f}, and the greatest that "
             "float16 holds is 65,504: take float32"
         )
     return half

@@ -253,7 +253,7 @@ class Model:
                 self.__dict__.pop("vectors", None)
 
     def write_for_resumption(self, folder: Path) -> None:
-        """The same without what `load` makes anew: of ELMo the words' vectors, which take minutes where they are many."""
+        """The same without what `load` makes anew: of ELMo the words' vectors, which take minutes for a million."""
         description = {"format": FORMAT, "family": settings(self.family)}
         if self.family.name in CONTEXTUAL:
             self.__dict__.pop("vectors", None)  # of an earlier checkpoint
@@ -349,7 +349,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     folder = path if (path / "firth.json").is_file() else latest_checkpoint(path)
     if folder is None and (path / "config.json").is_file():
         return _load_published(path, None, {"source": path.name}, [])
-    if folder is None and any(path.glob("*.hdf5")):
+    if folder is None and any(path.glob("*.h*5")):
         return _load_elmo(path, {"source": path.name})
     if folder is None:
         there = "no such directory" if not path.is_dir() else "a directory without firth.json"
@@ -415,7 +415,7 @@ def _load_elmo(
             if reads_rows and published.embedding is not None and len(vocabulary):
                 _check_rows(shown, published.embedding, 1 + int(rows.max()))
                 published = published._replace(embedding=published.embedding[rows])
-            words = Words(vocabulary, Segmentation(method="chinese", lower=False))  # of other text the same as words
+            words = Words(vocabulary, Segmentation(method="space", lower=False))
             return Model(published.family, words, published.network(published.family, 0, 0).eval(), record, log)
         differing = [name for name in NETWORK if getattr(family, name, 0) != getattr(published.family, name, 0)]
         if differing:

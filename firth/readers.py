@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from firth.vectors import Vectors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from torch import nn
+    from torch import Tensor, nn
 
     from firth.packing import Pool
 
@@ -76,6 +76,9 @@ class Reader:
         vectors: (K, R, D) float32 of a batch: of the layers asked for, in rising order, the rows' pieces pooled. Its
             last argument is how many threads compute it.
         fingerprint: A digest of its weights.
+        carrying: Of networks that remember: (K, words, D) of each window, as `vectors` of layers, and what the network
+            remembers after them, row by row, which goes into the next call (None into the first). None of others.
+        n_cut: How many of some words are too long to be read whole.
     """
 
     name: str
@@ -91,6 +94,8 @@ class Reader:
     pieced: Callable[[Sequence[Cut]], list[Pieced]]
     vectors: Callable[[Batch, Sequence[int], "Pool", int], NDArray[np.float32]]
     fingerprint: Callable[[], str]
+    carrying: "Callable[[Sequence[Positions], Sequence[int], Any], tuple[list[NDArray[np.float32]], Any]] | None" = None
+    n_cut: Callable[[Sequence[str]], int] = lambda words: 0
 
 
 def of_words(vectors: Vectors) -> Reader:
@@ -205,12 +210,16 @@ def of_pieces(
 def of_characters(model: Model, *, device: str | None = None, threads: int | None = None) -> Reader:
     """ELMo: a word is read by its characters, and so none is unknown; each sentence begins anew, between its ends.
 
-    Sentences of more than MOST_WORDS words go through overlapping windows as well, for the room that they take.
+    Sentences of more than MOST_WORDS words go through overlapping windows as well, for the room that they take. A
+    published network without encoder reads words by their rows: what is not in its vocabulary is <UNK>.
+
+    Raises:
+        UsageError: the network reads words by their rows, and its vocabulary lacks them, or one of the special ones.
     """
     with needing_torch("a contextual model"):
         import torch
 
-        from firth.characters import BEGIN, END, Characters
+        from firth.characters import BEGIN, END, SPECIAL, UNKNOWN, Characters
         from firth.devices import chosen_device, on_threads
         from firth.packing import pooled
 
@@ -221,6 +230,12 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
     characters = Characters(model.family.max_characters)
     numbers: dict[str, int] = {BEGIN: 0, END: 1}
     words = [BEGIN, END]  # as they are read
+    reads_rows = network.encoder is None
+    if reads_rows and any(word not in model.vocabulary for word in SPECIAL):
+        raise UsageError(
+            f"this ELMo reads words by their rows, and its vocabulary has {len(model.vocabulary):,} words, without all "
+            f"of {', '.join(SPECIAL)}: put the vocab.txt that it was trained with beside its weights"
+        )
 
     def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
         found = []
@@ -230,21 +245,49 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
                     words.append(model.segmentation.normalize(word))
             places = np.arange(len(cut.words))
             ids = np.array([numbers[word] for word in cut.words], np.int64)
-            found.append(Pieced(ids, places, places + 1, np.ones(len(ids), np.bool_)))
+            is_known = np.ones(len(ids), np.bool_)
+            if reads_rows:
+                is_known[:] = [words[number] in model.vocabulary for number in ids.tolist()]
+            found.append(Pieced(ids, places, places + 1, is_known))
         return found
 
-    def vectors(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
-        lengths = torch.tensor([len(window) for window in batch.windows])
+    def of_types(types: Positions) -> "Tensor":
+        """The vectors of words by their numbers."""
+        asked = [words[number] for number in types]
+        if not reads_rows:
+            encoded: Tensor = network.encoded(torch.from_numpy(characters.table(asked)).to(place))
+            return encoded
+        rows = model.vocabulary.rows(asked).astype(np.int64)
+        rows[rows < 0] = model.vocabulary.row(UNKNOWN)
+        by_row: Tensor = network.word_vectors[torch.from_numpy(rows).to(place)]
+        return by_row
+
+    def states_of(windows: Sequence[Positions], state: Any) -> "tuple[list[Tensor], Tensor, Any]":
+        """What each layer makes of windows, (B, T, D); where there are words; and what is remembered."""
+        lengths = torch.tensor([len(window) for window in windows])
         is_there = torch.arange(int(lengths.max())) < lengths[:, None]  # (B, T)
-        types, rows = np.unique(np.concatenate(batch.windows), return_inverse=True)
+        types, rows = np.unique(np.concatenate(windows), return_inverse=True)
         ids = torch.zeros(is_there.shape, dtype=torch.int64).masked_scatter(is_there, torch.from_numpy(rows))
-        table = torch.from_numpy(characters.table([words[number] for number in types]))
+        states, after = network.read(of_types(types), ids.to(place), lengths.to(place), state)
+        return states, is_there.to(place), after
+
+    def vectors(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
         with on_threads(n_threads), torch.inference_mode():
-            encoded = network.encoded(table.to(place))
-            states, _ = network.read(encoded, ids.to(place), lengths.to(place))
+            states, mask, _ = states_of(batch.windows, None)
             firsts, stops = (torch.from_numpy(places).to(place) for places in (batch.firsts, batch.stops))
-            mask = is_there.to(place)
             return np.stack([pooled(states[layer][mask], firsts, stops, pool).cpu().numpy() for layer in layers])
+
+    def carrying(
+        windows: Sequence[Positions], layers: Sequence[int], state: Any
+    ) -> tuple[list[NDArray[np.float32]], Any]:
+        n_rows = len(windows)
+        with on_threads(threads or os.cpu_count() or 1), torch.inference_mode():
+            before = None if state is None else type(state)(*(tensor[:n_rows] for tensor in state))
+            states, _, after = states_of(windows, before)
+            if state is not None:  # rows beyond a smaller batch remember what they did
+                after = type(after)(*(torch.cat([new, old[n_rows:]]) for new, old in zip(after, state, strict=True)))
+            wanted = torch.stack([states[layer] for layer in layers], 1).cpu().numpy()  # (B, K, T, D)
+        return [rows[:, : len(window)] for rows, window in zip(wanted, windows, strict=True)], after
 
     return Reader(
         name="an elmo model",
@@ -260,6 +303,8 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
         pieced=pieced,
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(model.network),
+        carrying=carrying,
+        n_cut=(lambda words: 0) if reads_rows else characters.n_cut,
     )
 
 

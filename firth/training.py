@@ -321,8 +321,8 @@ def _check_counts(counts: "Cooccurrences", model: Model) -> None:
         least = int(counts.vocabulary.counts.min())
         raise UsageError(
             f"the counts that are given have a vocabulary of {len(counts.vocabulary):,} words, the rarest of which "
-            f"occurs {least:,} times, and the model has one of {len(model.vocabulary):,}: give --min-count {least}, and "
-            "--max-size as when they were made"
+            f"occurs {least:,} times, and the model has one of {len(model.vocabulary):,}: give --min-count {least}, "
+            "and --max-size as when they were made"
         )
 
 
@@ -531,10 +531,11 @@ def _words_to_predict(family: Any, encoded: EncodedCorpus, base: Model | None) -
 
 
 def _words_found(family: Any, text: Any) -> dict[str, Any]:
-    """What becomes of the corpus' words: how many have no row, and how many are longer than a word may be."""
+    """What becomes of the corpus' words: how many have no row, are longer than a word may be, are in a sample."""
     n_cut, n_cut_words = text.longer_than(family.max_characters - MARKS)
     return {
         "vocabulary": len(text.vocabulary),
+        "sampled_words": family.negatives if family.samples(len(text.vocabulary)) else None,
         "unknown_share": text.unknown_share,
         "held_out_unknown_share": None if text.held_out is None else text.held_out.unknown_share,
         "most_bytes": family.max_characters - MARKS,
@@ -554,6 +555,11 @@ def _words_account(found: Mapping[str, Any]) -> Iterator[str]:
             f"{_plural(found['cut_types'], 'word')} of more than {found['most_bytes']} bytes, met "
             f"{_plural(found['cut_words'], 'time')}, cut to their first {found['most_bytes']}; --max-characters holds "
             "more"
+        )
+    if found["sampled_words"]:
+        yield (
+            f"the loss in training is told by {found['sampled_words']:,} words drawn for each batch, and so is lower "
+            "than the whole vocabulary's, by which held-out text is told (--objective full: both)"
         )
 
 

@@ -751,6 +751,11 @@ def _read_directory(path: Path, limit: int | None) -> Vectors:
         raise UsageError(f"limit {limit} asked; it counts the rows taken, so at least 1")
     if not (path / SETTINGS_FILE).is_file():
         path = latest_checkpoint(path) or path
+    if not (path / VECTORS_FILE).is_file() and any(path.glob("*.hdf5")):
+        raise FirthError(
+            f"{printable(str(path))} holds an ELMo without vectors of words, which its network makes: "
+            "firth.load(...).vectors gives those of its vocabulary, and their save() writes them"
+        )
     settings = _read_settings(path)
     vocabulary = Vocabulary.read(path / VOCABULARY_FILE)
     tensors = safetensors.read(path / VECTORS_FILE)

@@ -280,7 +280,7 @@ def test_a_terminal_gets_a_table(run: Run, english: Path, monkeypatch: pytest.Mo
         ["analogy", "english", "king", "queen"],
         ["evaluate", "english"],
         ["evaluate", "--pairs", "x.tsv"],
-        ["train", "glove", "corpus.txt", "-o", "out"],
+        ["train", "fasttext", "corpus.txt", "-o", "out"],
         ["train", "skipgram", "-o", "out"],
         ["train", "skipgram", "corpus.txt"],
         ["train", "skipgram", "corpus.txt", "-o", "out", "--dim", "0"],

@@ -1,6 +1,7 @@
 """A vector for every word and layer: against the plainest reading, a sentence at a time, for every kind of model."""
 
 import importlib.util
+import json
 import os
 import warnings
 from dataclasses import replace
@@ -439,6 +440,59 @@ def test_a_published_elmo_is_read_from_its_two_files():
     assert sentence.words == ["The", "cat", "sat", "."]
     assert len(sentence.array) == 3
     assert np.isfinite(sentence.array).all()
+
+
+@pytest.mark.parametrize("kind", ["skip", "noskip"])
+def test_elmo_carries_what_it_remembers_as_the_published_programs(kind):
+    """Row k of a batch is list k of the sentences; the published top layers are of this way of reading."""
+    import h5py
+
+    folder = Path(os.environ.get("FIRTH_SHARED", Path(firth.__file__).parents[2] / "shared")) / "fixtures" / "elmo"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: FIRTH_SHARED names where the published models are")
+    name = {"skip": "sentences.json", "noskip": "lm_embeddings_sentences.json"}[kind]
+    lists = json.loads((folder / kind / name).read_text())
+    in_order = [sentence.split() for together in zip(*lists, strict=True) for sentence in together]
+    weights = next((folder / kind).glob("*weights.hdf5"))
+    found = extracted(weights, in_order, layers="last", carry=len(lists))
+    for row in range(len(lists)):
+        with h5py.File(folder / kind / f"lm_embeddings_{row}.hdf5") as file:
+            for number in range(len(lists[row])):
+                due = np.concatenate(list(file[str(number)][()]), -1)
+                np.testing.assert_allclose(found[number * len(lists) + row].array[0], due, rtol=0, atol=1e-5)
+    anew = extracted(weights, in_order, layers="last")
+    assert max(np.abs(one.array - other.array).max() for one, other in zip(found, anew, strict=True)) > 0.5
+
+
+def test_rows_that_a_smaller_batch_lacks_remember(elmo):
+    from firth.alignment import cut_words
+    from firth.readers import of_characters
+
+    reader = of_characters(elmo, threads=1)
+    one, two = (cut.ids for cut in reader.pieced([cut_words(["the", "cat"]), cut_words(["sat"])]))
+    _, both = reader.carrying([one, two], [0, 1, 2], None)
+    _, fewer = reader.carrying([two], [0, 1, 2], both)
+    torch.testing.assert_close(fewer.c[1], both.c[1])
+    assert (fewer.c[0] != both.c[0]).any()
+    (last,), _ = reader.carrying([one], [0, 1, 2], fewer)
+    sentences = [["the", "cat"], ["sat"]]
+    found = extracted(elmo, sentences, carry=1)
+    anew = extracted(elmo, sentences)
+    np.testing.assert_allclose(found[0].array, anew[0].array, rtol=0, atol=1e-6)
+    assert np.abs(found[1].array - anew[1].array).max() > 1e-4
+    assert last.shape == (3, 2, 16)
+
+
+def test_carrying_is_of_elmo_alone(models):
+    with pytest.raises(UsageError, match="carry asked of a bert model, which remembers nothing"):
+        extract(models["bert"], ["a"], carry=2)
+
+
+def test_words_that_elmo_cuts_are_told(elmo):
+    with pytest.warns(UserWarning, match="'abcdefghijklm' is longer than an elmo model reads"):
+        (found,) = extract(elmo, [["the", "abcdefghijklm"]])
+    (shorter,) = extracted(elmo, [["the", "abcdefghij"]])
+    np.testing.assert_allclose(found.array, shorter.array, rtol=0, atol=1e-6)
 
 
 # --- types

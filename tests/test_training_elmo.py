@@ -21,7 +21,7 @@ from firth import cli, descent, devices, streams, training  # noqa: E402
 from firth import corpus as corpora  # noqa: E402
 from firth.budget import Budget  # noqa: E402
 from firth.characters import BEGIN, END, SPECIAL  # noqa: E402
-from firth.formats import elmo_hdf5  # noqa: E402
+from firth.formats import elmo_hdf5, safetensors  # noqa: E402
 from firth.model import Model, Words  # noqa: E402
 from firth.progress import Lines, Silent  # noqa: E402
 from firth.tokens import encode  # noqa: E402
@@ -158,6 +158,13 @@ def streams_characters(words: list[str]) -> Any:
     from firth.characters import Characters
 
     return torch.from_numpy(Characters(12).table(words))
+
+
+@pytest.mark.parametrize(("negatives", "n_sampled"), [(4, 4), (4000, None)])
+def test_it_is_told_whose_loss_is_shown(negatives, n_sampled, capsys):
+    model = trained(replace(ELMO, objective="sampled", negatives=negatives), progress=Lines(sys.stderr))
+    assert model.record["words"]["sampled_words"] == n_sampled
+    assert ("4 words drawn for each batch" in capsys.readouterr().err) == (n_sampled is not None)
 
 
 @pytest.mark.parametrize("segment", ["chinese", "characters"])
@@ -372,13 +379,117 @@ def test_an_interrupted_run_goes_on_as_if_unbroken(tmp_path, monkeypatch):
         assert resumed.record[result] == unbroken.record[result]
 
 
-def test_a_run_that_loses_its_state_is_another(tmp_path, monkeypatch):
-    """The state is what makes the resumed run equal: without it the weights differ."""
+def test_a_run_that_forgets_is_another(tmp_path, monkeypatch):
+    """What is carried is what makes the resumed run equal: with zeros in its place the weights differ."""
     unbroken = trained()
     broken_off(tmp_path / "model", monkeypatch)
-    next((tmp_path / "model" / "checkpoint").glob("*/carried.safetensors")).unlink()
+    kept = next((tmp_path / "model" / "checkpoint").glob("*/carried.safetensors"))
+    zeros = {name: np.zeros_like(array) for name, array in safetensors.read(kept).items()}
+    safetensors.write(kept, zeros)
     resumed = trained(output=tmp_path / "model", resume=True)
     assert not torch.equal(state(resumed)["table"], state(unbroken)["table"])
+
+
+@pytest.mark.parametrize("damage", ["none", "no h", "other rows"])
+def test_a_checkpoint_without_what_is_carried_is_told(tmp_path, monkeypatch, damage):
+    broken_off(tmp_path / "model", monkeypatch)
+    kept = next((tmp_path / "model" / "checkpoint").glob("*/carried.safetensors"))
+    arrays = {name: np.array(array) for name, array in safetensors.read(kept).items()}
+    if damage == "none":
+        kept.unlink()
+    elif damage == "no h":
+        safetensors.write(kept, {"c": arrays["c"]})
+    else:
+        safetensors.write(kept, {name: array[:1] for name, array in arrays.items()})
+    with pytest.raises(firth.FirthError, match=r"carried\.safetensors cannot be read|checkpoint .*is damaged"):
+        trained(output=tmp_path / "model", resume=True)
+
+
+def test_a_checkpoint_holds_no_vectors_of_words(tmp_path, monkeypatch):
+    """They would be made of the whole vocabulary every time, and kept."""
+    broken_off(tmp_path / "model", monkeypatch)
+    (folder,) = (path for path in (tmp_path / "model" / "checkpoint").iterdir() if path.is_dir())
+    assert not (folder / "vectors.safetensors").exists()
+    with pytest.raises(firth.FirthError, match=r"firth\.load\(\.\.\.\)\.vectors"):
+        firth.Vectors.load(tmp_path / "model")
+    unfinished = firth.load(tmp_path / "model")
+    assert "vectors" not in vars(unfinished)
+    unfinished.vectors.save(tmp_path / "vectors")
+    assert firth.Vectors.load(tmp_path / "vectors").words == unfinished.vocabulary.words
+    unfinished.save(tmp_path / "saved")
+    np.testing.assert_array_equal(firth.Vectors.load(tmp_path / "saved").matrix, unfinished.vectors.matrix)
+    finished = trained(output=tmp_path / "model", resume=True)
+    assert "vectors" not in vars(finished)
+    assert (tmp_path / "model" / "vectors.safetensors").is_file()
+
+
+def test_words_that_are_no_lines_leave_the_published_vocabulary_out(tmp_path):
+    model = trained()
+    words = list(model.vocabulary.words)
+    words[3] = "two\u2028lines"
+    other = Model(
+        model.family, Words(Vocabulary(words, model.vocabulary.counts), model.segmentation), model.network, {}
+    )
+    other.save(tmp_path / "model")
+    assert not (tmp_path / "model" / "vocab.txt").exists()
+    assert firth.load(tmp_path / "model").vocabulary.words == words
+
+
+def by_rows(tmp_path: Path, *, with_words: bool = True, n_rows: int = 0) -> tuple[Any, Path]:
+    """A published model that was trained on words' numbers: no encoder, no `char_cnn`; and the one that it is of."""
+    base = trained()
+    place = tmp_path / "by_rows"
+    place.mkdir()
+    base.network.word_vectors = torch.from_numpy(np.array(base.table()[: n_rows or None, : base.family.dim // 2]))
+    encoder, base.network.encoder = base.network.encoder, None
+    elmo_hdf5.write(place, base.family, base.network)
+    base.network.encoder, base.network.word_vectors = encoder, None
+    assert "char_cnn" not in json.loads((place / "options.json").read_text(encoding="utf-8"))
+    if with_words:
+        (place / "vocab.txt").write_text("\n".join(base.vocabulary.words), encoding="utf-8")
+    return base, place
+
+
+def test_a_published_model_that_reads_words_by_their_rows(tmp_path):
+    base, place = by_rows(tmp_path)
+    model = firth.load(place)
+    assert model.network.encoder is None
+    model.save(tmp_path / "saved")
+    sentence = ["the", "cat", "on", "mat"]
+    (due,) = firth.extract(base, [sentence])
+    for one in (model, firth.load(tmp_path / "saved"), tmp_path / "saved"):
+        (found,) = firth.extract(one, [sentence])
+        np.testing.assert_allclose(found.array, due.array, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(firth.Vectors.load(tmp_path / "saved").matrix, model.table())
+    with pytest.warns(UserWarning, match="'unheard-of' has no piece"):
+        (strange,) = firth.extract(model, [["the", "unheard-of"]], unknown="context")
+    (unknown,) = firth.extract(model, [["the", "<UNK>"]])
+    np.testing.assert_array_equal(strange.array, unknown.array)
+    assert strange.unknown == [1]
+    assert not unknown.unknown
+
+
+def test_words_by_row_need_their_vocabulary(tmp_path):
+    _, place = by_rows(tmp_path, with_words=False)
+    model = firth.load(place)
+    with pytest.raises(firth.UsageError, match=r"without all of <S>, </S>, <UNK>: put the vocab\.txt"):
+        list(firth.extract(model, [["the"]]))
+    model.save(tmp_path / "saved")
+    np.testing.assert_array_equal(firth.load(tmp_path / "saved").network.word_vectors, model.network.word_vectors)
+    (place / "vocab.txt").write_text("<S>\n</S>\n<UNK>\nthe\n", encoding="utf-8")
+    with pytest.raises(firth.FirthError, match=r"of which there are \d+, and its vocabulary has 4"):
+        firth.load(place)
+
+
+@pytest.mark.parametrize("T", [10, 20])
+def test_the_paper_clips_as_the_sum_over_the_steps_would_be(T):
+    family = replace(firth.ELMo.tiny().by_recipe("paper"), context_length=T)
+    assert family.longest_gradient == pytest.approx(10 / T)
+
+
+def test_adagrad_by_itself_has_its_own_rate():
+    assert replace(ELMO, learning_rate=None, block_optimizer="adagrad").highest_rate == 0.2
+    assert replace(ELMO, learning_rate=None).highest_rate < 0.1
 
 
 @pytest.mark.parametrize(

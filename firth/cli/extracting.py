@@ -42,6 +42,8 @@ class How:
         precision: In which a network computes; bf16 is for machines that multiply it fast.
         device: cuda, cuda:1, mps or cpu; by default the fastest there is.
         threads: How many threads compute; all cores by default.
+        carry: Of ELMo: lines are read this many at a time, and the k-th of each batch goes on from what the network
+            remembers of the k-th before it, as bilm-tf and AllenNLP read; by default each line begins anew.
     """
 
     layers: str = "all"
@@ -53,6 +55,7 @@ class How:
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str | None = None
     threads: Natural = None
+    carry: Natural = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,7 @@ def extract(
     except KeyboardInterrupt:
         raise FirthError("interrupted; the same command with --resume goes on from here") from None
     source.report()
+    _report_cut(written.n_cut, written.n_words)
     if written.n_unknown:
         _report_unknown(written.n_unknown, written.n_words, list(written.unknown), how.unknown)
     row: Row = {"output": str(output), "sentences": written.n_sentences, "words": written.n_words}
@@ -188,11 +192,12 @@ def _print(model: Path, source: _Source, arguments: dict[str, Any], *, as_json: 
     labels = [str(number) for number in asked.layers.numbers]
     if asked.layers.combined != "each":
         labels = [str(arguments["layers"])]
-    n_words = 0
+    n_words = n_cut = 0
     unknown: list[str] = []
     told = []
     for number, sentence in enumerate(extracted(asked, (line for line in source.sentences() if line.strip()))):
         n_words += len(sentence.words)
+        n_cut += asked.reader.n_cut(sentence.words)
         unknown += [sentence.words[place] for place in sentence.unknown]
         if as_json:
             vectors = dict(zip(labels, sentence.array.tolist(), strict=True))
@@ -202,6 +207,7 @@ def _print(model: Path, source: _Source, arguments: dict[str, Any], *, as_json: 
     if as_json:
         print_json(told)
     source.report()
+    _report_cut(n_cut, n_words)
     if unknown:
         _report_unknown(len(unknown), n_words, unknown, asked.unknown)
     if not n_words:
@@ -229,6 +235,13 @@ def _shown(vector: list[float]) -> str:
         return " ".join(f"{value:.6g}" for value in vector)
     rest = f" ... ({len(vector)} numbers)" if len(vector) > _N_SHOWN else ""
     return " ".join(f"{value:.4f}" for value in vector[:_N_SHOWN]) + rest
+
+
+def _report_cut(n_cut: int, n_words: int) -> None:
+    if n_cut:
+        say(
+            f"warning: {n_cut:,} of {n_words:,} words are longer than the model reads, which has read their begin alone"
+        )
 
 
 def _report_unknown(n_unknown: int, n_words: int, words: Sequence[str], unknown: str) -> None:

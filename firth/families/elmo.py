@@ -15,11 +15,12 @@ accumulators that begin at 1 and gradients of at most 10: here it is their mean,
 the same steps. It differs in that one sample serves all 384 rows, not one each 128, and in `streams`.
 
 The recipe `fast`, the default, trains the same network otherwise: both directions read the same sentences, so that they
-share what is encoded; a batch has 32 rows, and AdamW takes the steps, at a rate of 8e-3 * 256 / dim. Perplexities of
-`tiny` on English, one run each: after 40,000 positions 2,681 with 128 rows and 863 with 32, both at 8e-3 / 2; 814 at
-8e-3, by Muon 779 in steps that take a third longer, by Adagrad 927; after 80,000 positions 666 at 8e-3 and 644 at
-1.6e-2, which is what it trains at. The full softmax came to 813 where the sampled one came to 863, and takes 3.4 times
-as long for `mini` and 46,865 words.
+share what is encoded; the softmax is sampled; a batch has 32 rows; AdamW takes the steps, at 8e-3 * 256 / dim after a
+fifth of the budget. One run each on 3.5 MB of English, held-out perplexity after 40,000 positions:
+    tiny, at 4e-3: 2,681 with 128 rows, 863 with 32; the full softmax 813, which takes 3.4 times as long for
+        mini and 46,865 words; Muon 878, in steps that take a third longer; Adagrad, at .2, 927
+    tiny, at 8e-3: AdamW 814, Muon 779; after 80,000 positions 666, and 644 at 1.6e-2
+    mini, at 4e-3 and 8e-3: 798 and 750
 """
 
 import math
@@ -130,13 +131,13 @@ def maxima(embedded: Tensor, weight: Tensor, lengths: Tensor) -> Tensor:
     at_place = torch.bincount(lengths.clamp(max=n_places - 1), minlength=n_places)
     counts = at_place.flip(0).cumsum(0).flip(0).tolist()  # words that have a stretch at each place
     device = embedded.device.type
-    if torch.is_autocast_enabled(device) and n_places <= _MOST_PLACES:
-        dtype = torch.get_autocast_dtype(device)
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else embedded.dtype
+    if n_places <= _MOST_PLACES:
         embedded, weight = embedded.to(dtype), weight.to(dtype)
     apply: Any = _Maxima.apply
     with torch.autocast(device, enabled=False):
         most: Tensor = apply(embedded, weight, [count for count in counts if count])
-    return most
+    return most.to(dtype)
 
 
 def maxima_at_once(embedded: Tensor, weight: Tensor) -> Tensor:
@@ -369,7 +370,7 @@ class ELMo:
         dropout: Share of what LSTM layers and the output layer read that is set to 0.
         context_length: Steps of a row in a batch.
         batch_size: Rows in a batch.
-        learning_rate: The highest; None is 8e-3 * 256 / dim.
+        learning_rate: The highest; None is 8e-3 * 256 / dim, and of Adagrad .2.
         final_learning_rate: At the end of the budget; None is a twentieth of the highest.
         warmup: Share of the budget in which the rate rises from 0.
         schedule: How it falls then: `linear`, `cosine`, or `hold`, which keeps it until the last fifth.
@@ -377,7 +378,7 @@ class ELMo:
         beta2: Decay of its mean of squares.
         epsilon: Added to its root.
         weight_decay: Decoupled, of matrices alone; Adagrad has none.
-        clip: Longest gradient; 0 is any.
+        clip: Longest gradient; 0 is any. None is 1, and of Adagrad 10 / T: as if the sum over T steps had at most 10.
         block_optimizer: What takes the steps: `adagrad`, `adam`, or `muon` of LSTMs, highways and projection, with Adam
             of all else.
         muon_rate: The length of Muon's updates, as a multiple of `learning_rate`.
@@ -408,13 +409,13 @@ class ELMo:
     batch_size: int = 32
     learning_rate: float | None = None
     final_learning_rate: float | None = None
-    warmup: float = 0.1
+    warmup: float = 0.2
     schedule: Schedule = "linear"
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.01
-    clip: float = 1.0
+    clip: float | None = None
     block_optimizer: Literal["adagrad", "adam", "muon"] = "adam"
     muon_rate: float = 1.0
 
@@ -488,7 +489,7 @@ class ELMo:
             warmup=0.0,
             schedule="linear",
             weight_decay=0.0,
-            clip=0.5,
+            clip=None,
             block_optimizer="adagrad",
         )
 
@@ -510,11 +511,15 @@ class ELMo:
             directions=self.directions,
         )
 
+    def samples(self, n_entries: int) -> bool:
+        """Whether training takes a sample of so many words, whose loss is lower than that of all of them."""
+        return self.objective == "sampled" and 2 * self.negatives <= n_entries
+
     def batch(self, text: Any, number: int, seed: int) -> Batch:
         """T steps of all rows, and a sample of the vocabulary for each direction."""
         both = streams.batch(text, number, seed)
         n_entries = len(text.vocabulary)
-        if self.objective == "full" or 2 * self.negatives > n_entries:
+        if not self.samples(n_entries):
             return self._spelt(both, None, None)
         rng = np.random.default_rng((seed, number, _SAMPLE))
         drawn = [objectives.log_uniform_sample(rng, self.negatives, n_entries) for _ in DIRECTIONS]
@@ -593,8 +598,17 @@ class ELMo:
         )
 
     @property
+    def longest_gradient(self) -> float:
+        """What longer gradients are cut to; 0 is any."""
+        if self.clip is not None:
+            return self.clip
+        return 10 / self.context_length if self.block_optimizer == "adagrad" else 1.0
+
+    @property
     def highest_rate(self) -> float:
-        """The learning rate after the warm-up: the wider the network, the lower, unless one is told."""
+        """The learning rate after the warm-up, unless one is told: Adagrad's .2; the wider, the lower."""
+        if self.learning_rate is None and self.block_optimizer == "adagrad":
+            return 0.2
         return 8e-3 * 256 / self.dim if self.learning_rate is None else self.learning_rate
 
     def rate(self, fraction: float) -> float:
@@ -630,8 +644,7 @@ class ELMo:
         seen = 10 * self.character_dim * sum(width * count for width, count in self.filters)
         encoder = seen + self.n_highway * 2 * n_filters**2 + n_filters * dim
         lstms = 2 * self.n_layers * 9 * dim * self.cell_dim
-        is_sampled = self.objective == "sampled" and 2 * self.negatives <= n_entries
-        output = 2 * dim * (self.negatives + 1 if is_sampled else padded_rows(n_entries))
+        output = 2 * dim * (self.negatives + 1 if self.samples(n_entries) else padded_rows(n_entries))
         return 6 * (DISTINCT_SHARE * encoder + lstms + output)
 
 
@@ -673,9 +686,9 @@ def _check(given: ELMo) -> None:
             f"learning_rate {highest} and final_learning_rate {last}: "
             "the first must be positive, and the second no larger"
         )
-    for name in ("weight_decay", "clip"):
-        if not 0 <= getattr(given, name) < math.inf:
-            raise UsageError(f"{name} is {getattr(given, name)}; it must be at least 0, and finite")
+    for name, number in (("weight_decay", given.weight_decay), ("clip", given.longest_gradient)):
+        if not 0 <= number < math.inf:
+            raise UsageError(f"{name} is {number}; it must be at least 0, and finite")
     if not 0 < given.muon_rate < math.inf:
         raise UsageError(f"muon_rate is {given.muon_rate}; it must be positive, and finite")
     if not 0 <= given.beta1 < 1 or not 0 <= given.beta2 < 1 or not given.epsilon > 0:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 OPTIONS: Final = "options.json"
 WEIGHTS: Final = "weights.hdf5"
+_ENDS: Final = (WEIGHTS, "weights.h5")
 OUTPUT: Final = "model.safetensors"
 EMBEDDING: Final = "embedding"
 _WRITTEN_CHARACTERS: Final = N_CHARACTERS + 1  # with one for padding words: readers of trained models ask for it
@@ -100,18 +101,23 @@ def find(path: Path) -> tuple[Path, Path] | None:
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
     except OSError:
         return None
-    options, weights = ([name for name in names if name.endswith(end)] for end in (OPTIONS, WEIGHTS))
+    options = [name for name in names if name.endswith(OPTIONS)]
+    weights = [name for name in names if name.endswith(_ENDS)]
     if not path.is_dir():
         if path.name not in [*options, *weights]:
             return None
         options, weights = ([path.name] if path.name in found else found for found in (options, weights))
-    pairs = [(o, w) for o in options for w in weights if o.removesuffix(OPTIONS) == w.removesuffix(WEIGHTS)]
+    pairs = [(o, w) for o in options for w in weights if o.removesuffix(OPTIONS) == _without(w, _ENDS)]
     if not pairs and len(options) == len(weights) == 1:
         pairs = [(options[0], weights[0])]
     if len(pairs) > 1:
         shown = ", ".join(printable(name) for _, name in pairs)
         raise FirthError(f"{printable(str(folder))} holds several models: name one of {shown}")
     return (folder / pairs[0][0], folder / pairs[0][1]) if pairs else None
+
+
+def _without(name: str, ends: tuple[str, ...]) -> str:
+    return next((name.removesuffix(end) for end in ends if name.endswith(end)), name)
 
 
 def read(options: Path, weights: Path, embedding: Path | None = None) -> Published:
@@ -152,7 +158,11 @@ def read(options: Path, weights: Path, embedding: Path | None = None) -> Publish
             if entry in stored:
                 array = _dataset(weights, file, entry.theirs, entry.shape)
             else:
-                array = np.eye(*entry.shape, dtype=np.float32) if len(entry.shape) == 2 else np.zeros(entry.shape)
+                array = (
+                    np.eye(*entry.shape, dtype=np.float32)
+                    if len(entry.shape) == 2
+                    else np.zeros(entry.shape, np.float32)
+                )
             _part(tensors[entry.ours], entry).copy_(torch.from_numpy(array))
     if embedding is not None:
         with _opened(embedding) as file:

@@ -180,6 +180,17 @@ def test_what_fills_a_word_up_counts():
     torch.testing.assert_close(network.encoder(batch_of().characters), plain)
 
 
+@pytest.mark.parametrize("limit", [50, 300])
+def test_words_of_any_length_are_encoded_in_bf16(limit):
+    family = replace(SMALL, max_characters=limit)
+    network = lively(family).float()
+    characters = torch.from_numpy(Characters(limit).table(["word" * 60, "a"]))
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors = network.encoder(characters)
+        vectors.float().sum().backward()
+    torch.testing.assert_close(vectors.float(), network.encoder(characters), rtol=0.1, atol=0.1)
+
+
 # --- the layers
 
 
@@ -565,7 +576,7 @@ def test_what_lies_outside_its_range_is_refused(changes, said):
 
 
 def test_flops_are_counted_as_they_are_made():
-    small = ELMo.small()
+    small = replace(ELMo.small(), objective="full")
     lstms, output = 4 * (2 * 128 * 4096 + 1024 * 128), 2 * 128 * 20_032
     encoder = 10 * 16 * 12_320 + 2 * 2048**2 + 2048 * 128
     assert small.flops_per_token(20_000) == pytest.approx(6 * (lstms + output + 0.4 * encoder))

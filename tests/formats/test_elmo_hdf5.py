@@ -292,6 +292,11 @@ def test_the_pair_is_found_by_its_folder_or_by_either(tmp_path):
     assert elmo_hdf5.find(tmp_path) == (tmp_path / "b_options.json", pair[1])  # one of each
 
 
+def test_a_pair_may_have_the_short_end(pair):
+    (pair / "weights.hdf5").rename(pair / "weights.h5")
+    assert elmo_hdf5.find(pair) == elmo_hdf5.find(pair / "weights.h5") == (pair / "options.json", pair / "weights.h5")
+
+
 # --- what options may say
 
 
@@ -345,6 +350,14 @@ def test_clips_may_be_null_or_missing(pair):
         ({"proj_clip": -1}, "lstm.proj_clip is -1"),
         ({"use_skip_connections": "no"}, "use_skip_connections is"),
         ({"max_characters_per_token": 3}, "describes no network: a filter sees 4 characters, and a word has 3"),
+        ({"cell_clip": 10**400}, "lstm.cell_clip is 1000"),
+        ({"dim": 10**30}, "lstm.dim is 10*; it can be 1,048,576 at most"),
+        ({"n_layers": 10**9}, "lstm.n_layers is 1000000000; it can be 256 at most"),
+        ({"n_highway": 10**9}, "char_cnn.n_highway is 1000000000; it can be 256 at most"),
+        ({"filters": [[1, 10**30]]}, "char_cnn.filters is"),
+        ({"max_characters_per_token": 10**9}, "it can be 16,384 at most"),
+        ({"dim": 4}, "lstm.dim is 4 and lstm.projection_dim 4: bilm-tf makes LSTMs without projection"),
+        ({"dim": 1 << 20}, r"W_0 should be floats of shape \(8, 4194304\)"),
     ],
 )
 def test_options_that_describe_no_network_are_told(pair, changes, said):
@@ -399,6 +412,19 @@ def test_a_dataset_of_another_shape_or_type_is_named(pair):
         file.create_group("CNN/W_cnn_1")
     with pytest.raises(FirthError, match="CNN/W_cnn_1 should be a dataset"):
         read(pair)
+
+
+def test_more_than_a_file_can_hold_is_not_made_room_for(pair):
+    with weights_of(pair) as file:
+        del file["char_embed"]
+        file.create_dataset("embedding", (10**13, 4), np.float32, chunks=(1024, 4))
+    with pytest.raises(FirthError, match="it declares 160,000,000,000,000 bytes of numbers, and has"):
+        read(pair)
+
+
+def test_options_without_characters_are_of_words_by_row_alone(pair):
+    with pytest.raises(FirthError, match=r"has no object char_cnn, and weights\.hdf5 no dataset embedding"):
+        read(changed(pair, char_cnn=...))
 
 
 def test_options_of_another_model_are_told(pair):

@@ -296,7 +296,7 @@ class Loop:
         found = self.gradients(number, batch)
         with uninterrupted():  # from here on the step is taken whole
             self.scaler.unscale_(self.optimizer)
-            if clip := getattr(self.family, "longest_gradient", self.family.clip):
+            if clip := self.family.longest_gradient:
                 nn.utils.clip_grad_norm_(self.network.parameters(), clip)
             self.scaler.step(self.optimizer)
             self.scaler.update()

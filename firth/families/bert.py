@@ -408,6 +408,11 @@ class BERT:
         return optimizer_of(self, network)
 
     @property
+    def longest_gradient(self) -> float:
+        """What gradients are shortened to; 0 is any length."""
+        return self.clip
+
+    @property
     def highest_rate(self) -> float:
         """The learning rate after the warm-up: the wider the network, the lower, unless one is told."""
         return 1.4e-3 * 256 / self.dim if self.learning_rate is None else self.learning_rate

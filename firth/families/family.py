@@ -167,8 +167,8 @@ class ContextualFamily(Protocol):
         """Rows in a batch."""
 
     @property
-    def clip(self) -> float:
-        """Longest gradient; 0 is any."""
+    def longest_gradient(self) -> float:
+        """What gradients are shortened to; 0 is any length."""
 
     @property
     def highest_rate(self) -> float:

@@ -355,7 +355,7 @@ def test_one_batch_is_learnt_by_heart(contextual):
     assert first == pytest.approx(due, rel=0.05)
     for _ in range(500 if family.block_optimizer == "adagrad" else 150):
         family.loss(network, batch).mean.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), family.clip)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), family.longest_gradient)
         optimizer.step()
         optimizer.zero_grad()
     assert family.loss(network, batch).mean.item() < 0.05 * first

@@ -547,6 +547,7 @@ def test_going_on_keeps_words_and_adds_new_ones(tmp_path):
         trained(replace(ELMO, cell_dim=64), base=tmp_path / "base")
 
 
+@pytest.mark.slow
 def test_going_on_from_a_published_model_learns_an_output_layer(tmp_path, capsys):
     """Which their files lack: options.json and weights.hdf5 alone, and no vocabulary."""
     base = trained(tokens=4000, seed=9)

@@ -147,6 +147,7 @@ def test_the_fillers_do_not_count():
     torch.testing.assert_close(SMALL.loss(network, other).mean, loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [SMALL, BOTH], ids=["masked", "both"])
 def test_every_weight_that_is_trained_has_the_derivative_as_gradient(family):
     network, batch = network_of(family), batch_of(family)

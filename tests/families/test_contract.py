@@ -130,10 +130,21 @@ if importlib.util.find_spec("torch") is not None:
         ),
     }
 FAMILIES = STATIC | CONTEXTUAL
+VARIANTS = ("elmo-paper", "elmo-library", "gpt-dropout", "gpt-adam", "bert-uncorrected")  # of which a sibling is there
+
+
+def parameters(cases):
+    """The cases, those of VARIANTS for `make test-all` alone."""
+    return [
+        pytest.param(case, id=name, marks=[pytest.mark.slow] if name in VARIANTS else [])
+        for name, case in cases.items()
+    ]
+
+
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog", "on the mat a cat sat"] * 12
 
 
-@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+@pytest.fixture(params=parameters(FAMILIES))
 def case(request):
     return request.param
 
@@ -148,7 +159,7 @@ def static(request):
     return request.param.family
 
 
-@pytest.fixture(params=CONTEXTUAL.values(), ids=CONTEXTUAL.keys())
+@pytest.fixture(params=parameters(CONTEXTUAL))
 def contextual(request):
     return request.param.family
 

@@ -95,7 +95,14 @@ def test_the_compiled_step_equals_the_reference(family):
 @pytest.mark.parametrize("name", ["skipgram", "cbow"])
 @pytest.mark.parametrize(
     ("dim", "window", "block", "pool"),
-    [(1, 1, 4, 4), (9, 2, 4, 8), (16, 5, 32, 32), (100, 5, 32, 32), (24, 7, 16, 20), (300, 12, 8, 64)],
+    [
+        (1, 1, 4, 4),
+        (9, 2, 4, 8),
+        (16, 5, 32, 32),
+        (100, 5, 32, 32),
+        (24, 7, 16, 20),
+        pytest.param(300, 12, 8, 64, marks=pytest.mark.slow),
+    ],
 )
 def test_the_step_equals_the_reference_at_other_sizes(name, dim, window, block, pool):
     family = replace(FAMILIES[name], dim=dim, window=window, block=block, noise_pool=pool)

@@ -65,7 +65,7 @@ class Family:
     batch_size: int = 8
     learning_rate: float = 0.1
     dropout: float = 0.0
-    clip: float = 1.0
+    longest_gradient: float = 1.0
 
     def network(self, n_entries: int, seed: int) -> Bigrams:
         return Bigrams(seed, self.dropout)

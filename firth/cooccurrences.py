@@ -31,7 +31,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Literal, Self
+from typing import IO, Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numba import njit
@@ -53,6 +53,8 @@ uint32, uint64 = np.uint32, np.uint64
 
 MEMORY: Final = 2.0
 """GiB that counting may take, unless told otherwise."""
+WIDEST: Final = 1_000_000
+"""The widest window."""
 
 FORMAT: Final = 1
 _MAGIC: Final = b"firthcoo"
@@ -60,8 +62,9 @@ _HEAD_BYTES: Final = 16
 _LARGEST_UNIT: Final = 1 << 32
 _BLOCK_ENTRIES: Final = 1 << 20  # in the rows that one thread counts at a time, at most, but for a longer row
 _TOKEN_BYTES: Final = 12  # of memory, of a slice
-_FEWEST_TOKENS: Final = 1 << 16  # of a slice
-_LARGEST_SLICE: Final = 1 << 30
+_FEWEST_TOKENS: Final = 1 << 20  # of a slice
+_LARGEST_SLICE: Final = 1 << 29  # places in it are int32, those of the marks around lines too
+_MOST_RUNS: Final = 64  # on disk at a time: each is an open file
 
 _ZERO: Final = uint64(0)
 _ONE: Final = uint64(1)
@@ -73,6 +76,13 @@ _BIT_OF: Final = np.argsort([((int(_SEQUENCE) << bit) & 0xFFFFFFFFFFFFFFFF) >> 5
 Context = Literal["symmetric", "left"]
 DistanceWeights = Literal["harmonic", "equal"]
 Row = NDArray[np.uint32]  # (n, 3): entries by rising column
+
+
+class Rows(NamedTuple):
+    """All rows of a file, mapped into memory."""
+
+    entries: Row  # (E, 3)
+    ends: NDArray[np.int64]  # (V,) the number just behind each row's last entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +101,8 @@ class Nearness:
 
     def __post_init__(self) -> None:
         """Refuses what there is not (UsageError)."""
-        if self.window < 1:
-            raise UsageError(f"window is {self.window}; it must be at least 1")
+        if not 1 <= self.window <= WIDEST:
+            raise UsageError(f"window is {self.window}; it must be at least 1, and at most {WIDEST:,}")
         if self.context not in ("symmetric", "left"):
             raise UsageError(f"context is {self.context!r}; there are 'symmetric' and 'left'")
         if self.distance_weights not in ("harmonic", "equal"):
@@ -168,10 +178,10 @@ class Cooccurrences:
             raise FirthError(f"{shown} is not a whole file of counts: {printable(str(error))}") from None
         if is_newer:
             raise FirthError(f"{shown} was written by a newer firth than this one; upgrade firth")
-        self.ends: NDArray[np.int64] = np.fromfile(path, "<i8", n_rows, offset=_HEAD_BYTES + 12 * n_entries)
-        self.entries: Row = np.empty((0, 3), np.uint32)
-        if n_entries:
-            self.entries = np.memmap(path, "<u4", "r", _HEAD_BYTES, (n_entries, 3)).view(np.ndarray)
+        try:
+            self.entries, self.ends = _mapped(path, n_entries, n_rows)
+        except OSError as error:
+            raise FirthError(f"{shown} cannot be read: {error.strerror}") from None
         row = _first_fault(self.entries, self.ends)
         if row >= 0:
             word = printable(self.vocabulary.words[row])
@@ -247,8 +257,7 @@ def count(
     Raises:
         FirthError: no two words of the vocabulary stand near each other.
     """
-    if not memory > 0:
-        raise UsageError(f"memory is {memory}; it is a number of GiB above 0")
+    check_memory(memory)
     stop = corpus.n_tokens if n_tokens is None else min(n_tokens, corpus.n_tokens)
     description = {
         "nearness": asdict(nearness),
@@ -262,7 +271,7 @@ def count(
     at_once = _slice_tokens(memory, len(vocabulary), threads)
     starts = [*range(0, stop, at_once), stop]
     told = _told(advance, stop, len(starts) - 1)
-    with ThreadPoolExecutor(threads, "firth-count") as pool, ExitStack() as stack:
+    with ThreadPoolExecutor(threads, "firth-count") as pool:
         counted = (
             _counted(corpus, row_of_type, len(vocabulary), span, nearness, pool, threads, partial(told, number))
             for number, span in enumerate(pairwise(starts))
@@ -270,13 +279,17 @@ def count(
         if len(starts) == 2:
             n_entries = _write(file, description, next(counted))
         else:
-            runs = []
+            sums: list[Rows] = []
+            runs: list[Rows] = []
             for number, blocks in enumerate(counted):
-                place = scratch / f"run-{number}"
-                with place.open("wb") as run:
-                    _write(run, description, blocks)
-                runs.append(stack.enter_context(Cooccurrences(place)))
-            n_entries = _write(file, description, _merged(runs, pool, threads, partial(told, len(runs))))
+                runs.append(_on_disk(scratch / f"run-{number}", blocks, len(vocabulary)))
+                if len(runs) == _MOST_RUNS:
+                    place = scratch / f"sums-{len(sums)}"
+                    sums.append(_on_disk(place, _merged(runs, pool, threads), len(vocabulary)))
+                    runs = []  # before their files go: some systems keep those that are mapped
+                    for done in range(number + 1 - _MOST_RUNS, number + 1):
+                        (scratch / f"run-{done}").unlink()
+            n_entries = _write(file, description, _merged(sums + runs, pool, threads, partial(told, len(starts) - 1)))
     if not n_entries:
         raise FirthError(
             "nothing was there to count: no line of the corpus has two words of the vocabulary within the window; "
@@ -300,15 +313,7 @@ def merge(
     """
     first = counts[0]
     for other in counts[1:]:
-        if other.nearness != first.nearness:
-            raise UsageError(f"counts of {first.nearness} and of {other.nearness} do not add up")
-        if other.vocabulary.words != first.vocabulary.words or (other.counts != first.counts).any():
-            raise UsageError(
-                f"counts of two vocabularies, of {len(first.vocabulary):,} words and of {len(other.vocabulary):,}, do "
-                "not add up: count all parts with one, as --vocabulary gives it"
-            )
-        if other.segmentation != first.segmentation:
-            raise UsageError("counts of text that was cut into words in two ways do not add up")
+        _check_alike(first, other)
     description = {
         "nearness": asdict(first.nearness),
         "words": first.vocabulary.words,
@@ -317,8 +322,41 @@ def merge(
         **{name: sum(getattr(one, name) for one in counts) for name in _SIZES},
     }
     told = _told(advance, description["n_tokens"], 0)
+    rows = [Rows(one.entries, one.ends) for one in counts]
     with ThreadPoolExecutor(threads, "firth-count") as pool:
-        _write(file, description, _merged(counts, pool, threads, partial(told, 0)))
+        _write(file, description, _merged(rows, pool, threads, partial(told, 0)))
+
+
+@contextmanager
+def all_opened(paths: Sequence[Path]) -> Iterator[list[Cooccurrences]]:
+    """The counts in several files, which hold one vocabulary between them, for as long as the block lasts.
+
+    Raises:
+        FirthError: a file is missing, damaged or none of counts.
+        UsageError: they were not counted alike.
+    """
+    found: list[Cooccurrences] = []
+    with ExitStack() as stack:
+        for path in paths:
+            counts = stack.enter_context(Cooccurrences(path))
+            if found:
+                _check_alike(found[0], counts)
+                counts.vocabulary = found[0].vocabulary
+            found.append(counts)
+        yield found
+
+
+def _check_alike(first: Cooccurrences, other: Cooccurrences) -> None:
+    """Raises UsageError where two counts do not add up."""
+    if other.nearness != first.nearness:
+        raise UsageError(f"counts of {first.nearness} and of {other.nearness} do not add up")
+    if other.vocabulary.words != first.vocabulary.words or (other.counts != first.counts).any():
+        raise UsageError(
+            f"counts of two vocabularies, of {len(first.vocabulary):,} words and of {len(other.vocabulary):,}, do not "
+            "add up: count all parts with one, as --vocabulary gives it"
+        )
+    if other.segmentation != first.segmentation:
+        raise UsageError("counts of text that was cut into words in two ways do not add up")
 
 
 @contextmanager
@@ -342,7 +380,7 @@ def opened(
         UsageError: they were not counted alike.
     """
     with ExitStack() as stack:
-        found = [stack.enter_context(Cooccurrences(path)) for path in paths]
+        found = stack.enter_context(all_opened(paths))
         if len(found) == 1:
             yield found[0]
             return
@@ -400,12 +438,20 @@ def transposed(entries: Row, ends: NDArray[np.int64]) -> tuple[Row, NDArray[np.i
 
 
 def is_counts(path: Path) -> bool:
-    """Whether a file begins as one of counts does."""
+    """Whether it is a plain file that begins as one of counts does."""
     try:
+        if not path.is_file():  # what is read of a pipe is gone from it
+            return False
         with path.open("rb") as file:
-            return file.read(8) == _MAGIC
-    except OSError:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except (OSError, ValueError):
         return False
+
+
+def check_memory(memory: float) -> None:
+    """Raises UsageError where `memory` is no number of GiB."""
+    if not memory > 0:
+        raise UsageError(f"memory is {memory}; it is a number of GiB above 0")
 
 
 def _slice_tokens(memory: float, n_rows: int, threads: int) -> int:
@@ -458,19 +504,22 @@ def _counted(
         told(float(starts[last]) / max(1, len(places)))
 
 
-def _merged(runs: Sequence[Cooccurrences], pool: ThreadPoolExecutor, threads: int, told: Told) -> Iterator[Block]:
+def _merged(
+    runs: Sequence[Rows], pool: ThreadPoolExecutor, threads: int, told: Told = lambda _: None
+) -> Iterator[Block]:
     """The rows of all runs together, in order."""
     bounds = sum(np.diff(run.ends, prepend=0) for run in runs)
 
     def work(rows: tuple[int, int]) -> Block:
-        total: Block | None = None
+        blocks: list[Block] = []
         for run in runs:
             begin = int(run.ends[rows[0] - 1]) if rows[0] else 0
             entries = run.entries[begin : int(run.ends[rows[1] - 1])]
-            lengths = np.diff(run.ends[slice(*rows)], prepend=begin)
-            total = (entries, lengths) if total is None else _added(*total, entries, lengths)
-        assert total is not None
-        return total
+            blocks.append((entries, np.diff(run.ends[slice(*rows)], prepend=begin)))
+        while len(blocks) > 1:
+            pairs = (blocks[place : place + 2] for place in range(0, len(blocks), 2))
+            blocks = [_added(*pair[0], *pair[1]) if len(pair) == 2 else pair[0] for pair in pairs]
+        return blocks[0]
 
     for last, block in _in_order(pool, threads, work, _row_blocks(np.asarray(bounds))):
         yield block
@@ -524,6 +573,21 @@ def _write(file: IO[bytes], description: Mapping[str, Any], blocks: Iterable[Blo
     file.seek(0)
     file.write(_MAGIC + (_HEAD_BYTES + 12 * n_entries + len(data)).to_bytes(8, "little"))
     return n_entries
+
+
+def _on_disk(place: Path, blocks: Iterable[Block], n_rows: int) -> Rows:
+    """The rows of `blocks`, which are written to `place`."""
+    with place.open("wb") as file:
+        n_entries = _write(file, {}, blocks)
+    return _mapped(place, n_entries, n_rows)
+
+
+def _mapped(path: Path, n_entries: int, n_rows: int) -> Rows:
+    """What `_write` wrote."""
+    ends = np.fromfile(path, "<i8", n_rows, offset=_HEAD_BYTES + 12 * n_entries)
+    if not n_entries:
+        return Rows(np.empty((0, 3), np.uint32), ends)
+    return Rows(np.memmap(path, "<u4", "r", _HEAD_BYTES, (n_entries, 3)).view(np.ndarray), ends)
 
 
 # --- compiled

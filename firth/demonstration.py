@@ -17,7 +17,7 @@ from typing import NamedTuple
 from firth.errors import FirthError
 from firth.evaluation import AnalogiesResult, read_analogies
 from firth.families.family import ContextualFamily, Family
-from firth.model import CONTEXTUAL, OF_PIECES, Model
+from firth.model import CONTEXTUAL, Model
 from firth.progress import Progress, Silent
 from firth.training import train
 from firth.vectors import Vectors
@@ -34,7 +34,7 @@ class Demonstration(NamedTuple):
     """What a family has learnt from the corpus."""
 
     model: Model
-    vectors: Vectors  # of whole words
+    vectors: Vectors
     neighbours: Mapping[str, Sequence[tuple[str, float]]]  # of each of `WORDS`, with the cosines
     scores: AnalogiesResult  # on the questions
 
@@ -65,27 +65,13 @@ def demonstrate(
         progress.say(f"{family.name} learns from the first paragraphs of {len(text) // 2:,} Wikipedia articles")
         minutes = CONTEXTUAL_MINUTES if family.name in CONTEXTUAL else None
         model = train(family, text, minutes=minutes, threads=threads, seed=seed, progress=progress)
-        vectors = whole_words(model)
+        vectors = model.vectors
         yield Demonstration(
             model=model,
             vectors=vectors,
             neighbours={word: vectors.most_similar(word, topn=5) for word in WORDS if word in vectors},
             scores=vectors.evaluate_word_analogies(questions),
         )
-
-
-def whole_words(model: Model) -> Vectors:
-    """The model's vectors of words; of GPT and BERT the rows of the pieces that are words by themselves."""
-    if model.family.name not in OF_PIECES:
-        return model.vectors
-    pieces = model.pieces
-    words = [pieces.decode([piece_id]).strip() for piece_id in range(pieces.n_entries)]
-    row_of: dict[str, int] = {}
-    for piece_id, (word, ids) in enumerate(zip(words, pieces.encode(words), strict=True)):
-        if word and ids == [piece_id]:
-            row_of.setdefault(word, piece_id)
-    provenance = {"family": model.family.name}
-    return Vectors(list(row_of), model.table()[list(row_of.values())], provenance=provenance)
 
 
 def paragraphs() -> Iterator[str]:

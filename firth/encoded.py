@@ -662,7 +662,7 @@ class _Encoder:
         if share >= 0.001:
             said.append(
                 f"{share:.1%} of the pieces are {pieces.piece(pieces.unk or 0)}: text that the vocabulary does not "
-                "have; one learnt from this corpus would"
+                "have, of another script or in words of more than 100 characters"
             )
         return said
 

@@ -1,5 +1,8 @@
 """What firth raises when the user can mend it: the message says what was asked, what there is, what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class FirthError(Exception):
     """A fault of input or use. The command line prints its message alone and exits with 1.
@@ -26,3 +29,15 @@ class UnknownWordError(FirthError, KeyError):
     """A word that the vocabulary lacks; the message names the nearest spellings."""
 
     __str__ = Exception.__str__  # KeyError would print the message in quotes
+
+
+@contextmanager
+def needing_torch(what: str) -> Iterator[None]:
+    """A block that imports PyTorch or tokenizers; where one is missing, the error names the extra that brings it."""
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in ("torch", "tokenizers", "h5py"):
+            raise
+        raise FirthError(f"{what} needs {package}, which is not installed: pip install 'firth[contextual]'") from None

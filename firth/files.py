@@ -1,6 +1,7 @@
 """Files and directories replaced whole or not at all, and text from outside made safe to print."""
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -11,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from firth.errors import FirthError, UsageError
 
@@ -30,6 +31,8 @@ OURS = (
     "weights.hdf5",
     "vocab.json",
     "merges.txt",
+    "matrices",
+    "layers",
 )
 """What a model's directory may hold; files of other names in it are the user's."""
 
@@ -37,6 +40,9 @@ _held: list[int] | None = None  # the signals that `uninterrupted` holds back, w
 
 UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 JOINERS = "\u200c\u200d"  # of Persian and Indic words, which are spelt with them
+_ABSOLUTE: Final = re.compile(  # the folders of an absolute path, in a text
+    r"(?<![\w.:/\\-])(?:/|[A-Za-z]:[/\\]|\\\\|~[/\\])(?:[^/\\\s,;()'\"][^/\\,;()'\"]*[/\\])*(?=[^/\\\s,;()'\"])"
+)
 
 
 @contextmanager
@@ -174,6 +180,19 @@ def printable(text: str) -> str:
         f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in UNSHOWN and char not in JOINERS else char
         for char in text
     )
+
+
+def without_folders(value: Any) -> Any:
+    """A value of JSON in which no text names a folder of this machine: of every absolute path the name alone is left.
+
+    >>> without_folders({"remarks": ["2 files in folders passed over (/home/me/texts/a.md, notes/b.md)"]})
+    {'remarks': ['2 files in folders passed over (a.md, notes/b.md)']}
+    """
+    if isinstance(value, str):
+        return _ABSOLUTE.sub("", value.replace(str(Path.home()), "~"))
+    if isinstance(value, dict):
+        return {key: without_folders(item) for key, item in value.items()}
+    return [without_folders(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def lock(file: IO[str]) -> None:

@@ -26,7 +26,7 @@ from firth.budget import (
 )
 from firth.errors import FirthError, UsageError
 from firth.families.family import Family, Step
-from firth.files import printable, replacing, uninterrupted
+from firth.files import printable, replacing, uninterrupted, without_folders
 from firth.formats import safetensors
 from firth.model import CONTEXTUAL, Model, Words, load, versions
 from firth.progress import Progress
@@ -72,7 +72,7 @@ class Run:
             )
             network = family.network(vocabulary, seed)
             rows = vocabulary.rows(base.vocabulary.words)
-            family.go_on(network, rows, base.network, base.family)
+            family.go_on(network, vocabulary, rows, base.network, base.family)
         record = {
             "finished": False,
             "corpus": {
@@ -82,9 +82,9 @@ class Run:
                 "n_documents": encoded.n_documents,
                 "layout": encoded.layout,
                 "lang": encoded.lang,
-                "remarks": encoded.remarks,
+                "remarks": without_folders(encoded.remarks),
             },
-            "preparation": encoded.preparation.settings(),
+            "preparation": without_folders(encoded.preparation.settings()),
             "budget": budget.settings(),
             "seed": seed,
             "threads": threads,
@@ -118,7 +118,7 @@ class Run:
     def write(self, place: Path) -> None:
         """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
         model = self.model
-        kept = model.family.kept(model.network)
+        kept = model.family.kept(model.network, model.vocabulary)
         with checkpoint(place, self.state) as folder:
             Model(model.family, model.tokens, kept, model.record, model.log).write(folder)
             if kept is not model.network:

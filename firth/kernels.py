@@ -396,12 +396,14 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
 
     The length of its loops is known at compile time, and rounded up to whole vectors.
     The step changes both tables in place; it returns the loss in nats, summed over the pairs, and their number.
+    rows (n,) are the words' rows of `output`, inputs (n,) those of `table`: the same, unless it is one of a stretch of
+    text alone (`composition.py`).
     """
     vectors, code = vectors_of(dim), CODE
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
-        table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window
+        table, output, inputs, rows, left, right, first, last, noise, negatives, learning_rate, size, window
     ):
         _ = code
         pool = noise.shape[1]
@@ -414,11 +416,11 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
             stop = min(last, start + size)
             lowest = np.min(left[start:stop])
             target_rows = rows[lowest : np.max(right[start:stop])]
-            gather(table, rows[start:stop], block.hidden, dim)
+            gather(table, inputs[start:stop], block.hidden, dim)
             gather(output, target_rows, block.targets, dim)
             gather(output, noise[number], block.noise, dim)
             if stop < last:
-                fetch(table, rows[stop : min(stop + size, last)], dim)
+                fetch(table, inputs[stop : min(stop + size, last)], dim)
                 fetch(output, rows[stop + window : min(stop + size, last) + window], dim)
                 fetch(output, noise[number + 1], dim)
             lay_windows(block.pair_weights, block.pair_first, block.pair_count, left, right, start, stop, lowest, rate)
@@ -428,7 +430,7 @@ def skipgram_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
                 total_pairs += block.n_predicted[h]
             weigh_noise(block, target_rows, noise[number], rate * float32(negatives / pool), number)
             loss += descend(block, vectors)
-            scatter_add(table, rows[start:stop], block.hidden_step, dim)
+            scatter_add(table, inputs[start:stop], block.hidden_step, dim)
             scatter_add(output, target_rows, block.targets_step, dim)
             scatter_add(output, noise[number], block.noise_step, dim)
         return loss / learning_rate, total_pairs
@@ -447,7 +449,7 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
-        table, output, rows, left, right, first, last, noise, negatives, learning_rate, size, window, shares
+        table, output, inputs, rows, left, right, first, last, noise, negatives, learning_rate, size, window, shares
     ):
         _ = code
         pool = noise.shape[1]
@@ -465,12 +467,12 @@ def cbow_negative_sampling(dim: int) -> Callable[..., tuple[float, int]]:
             start = first + number * size
             stop = min(last, start + size)
             lowest = np.min(left[start:stop])
-            word_rows = rows[lowest : np.max(right[start:stop])]
+            word_rows = inputs[lowest : np.max(right[start:stop])]
             gather(table, word_rows, words, dim)
             gather(output, rows[start:stop], block.targets, dim)
             gather(output, noise[number], block.noise, dim)
             if stop < last:
-                fetch(table, rows[stop + window : min(stop + size, last) + window], dim)
+                fetch(table, inputs[stop + window : min(stop + size, last) + window], dim)
                 fetch(output, rows[stop : min(stop + size, last)], dim)
                 fetch(output, noise[number + 1], dim)
             lay_windows(in_window, from_, count, left, right, start, stop, lowest, float32(1.0))
@@ -597,7 +599,7 @@ def skipgram_hierarchical_softmax(dim: int) -> Callable[..., tuple[float, int]]:
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
-        table, output, rows, left, right, first, last, starts, nodes, signs, learning_rate, window
+        table, output, inputs, rows, left, right, first, last, starts, nodes, signs, learning_rate, window
     ):
         path = path_memory(2 * window * np.max(starts[1:] - starts[:-1]))
         hidden = np.empty(dim, float32)
@@ -611,10 +613,10 @@ def skipgram_hierarchical_softmax(dim: int) -> Callable[..., tuple[float, int]]:
                 if position != centre:
                     n = add_path(path, n, starts, nodes, signs, rows[position])
                     total_pairs += 1
-            hidden[:] = table[rows[centre], :dim]
+            hidden[:] = table[inputs[centre], :dim]
             loss += hierarchical_softmax_step(hidden, hidden_step, output, path, n, rate, dim)
             for k in range(dim):
-                table[rows[centre], k] += hidden_step[k]
+                table[inputs[centre], k] += hidden_step[k]
         return loss / learning_rate, total_pairs
 
     return step  # type: ignore[no-any-return]
@@ -626,7 +628,7 @@ def cbow_hierarchical_softmax(dim: int) -> Callable[..., tuple[float, int]]:
 
     @compiled
     def step(  # type: ignore[no-untyped-def]
-        table, output, rows, left, right, first, last, starts, nodes, signs, learning_rate, shares
+        table, output, inputs, rows, left, right, first, last, starts, nodes, signs, learning_rate, shares
     ):
         path = path_memory(np.max(starts[1:] - starts[:-1]))
         hidden = np.empty(dim, float32)
@@ -642,14 +644,14 @@ def cbow_hierarchical_softmax(dim: int) -> Callable[..., tuple[float, int]]:
                 for position in range(left[centre], right[centre]):
                     if position != centre:
                         for k in range(dim):
-                            hidden[k] += share * table[rows[position], k]
+                            hidden[k] += share * table[inputs[position], k]
                 n = add_path(path, 0, starts, nodes, signs, rows[centre])
                 loss += hierarchical_softmax_step(hidden, hidden_step, output, path, n, rate, dim)
                 share = float32(n_words ** shares[1])
                 for position in range(left[centre], right[centre]):
                     if position != centre:
                         for k in range(dim):
-                            table[rows[position], k] += share * hidden_step[k]
+                            table[inputs[position], k] += share * hidden_step[k]
                 total_pairs += 1
         return loss / learning_rate, total_pairs
 

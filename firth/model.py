@@ -4,8 +4,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -14,29 +13,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from firth import hub, readers
 from firth.characters import Characters
-from firth.errors import FirthError, UsageError
+from firth.errors import FirthError, UsageError, needing_torch
 from firth.families.family import from_settings, settings
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
-from firth.formats import safetensors, word2vec
+from firth.formats import fasttext, safetensors, word2vec
+from firth.formats.directory import MATRICES
+from firth.parts import SentencePool, asked_of, extracted
 from firth.segmentation import Segmentation
+from firth.subwords import Ngrams, Subwords, compose
 from firth.vectors import Vectors
 from firth.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from firth.pieces import Pieces
-
-
-@contextmanager
-def needing_torch(what: str) -> Iterator[None]:
-    """A block that imports PyTorch or tokenizers; where one is missing, the error names the extra that brings it."""
-    try:
-        yield
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in ("torch", "tokenizers", "h5py"):
-            raise
-        raise FirthError(f"{what} needs {package}, which is not installed: pip install 'firth[contextual]'") from None
 
 
 class _Families(Mapping[str, type]):
@@ -114,6 +105,8 @@ class Model:
         record: How the model came about, as JSON: corpus fingerprint, budget spent, seed, versions, the mean
             loss over the last tenth of the budget and over all of it.
         log: One entry for each report of the training, as `log.jsonl` has them.
+        matrices: Of a contextual model: the static vectors of words, a matrix for each layer, as `firth.matrices` makes
+            them; None where there are none.
     """
 
     def __init__(
@@ -123,6 +116,7 @@ class Model:
         network: Any,
         record: Mapping[str, Any],
         log: Sequence[Mapping[str, Any]] = (),
+        matrices: Vectors | None = None,
     ) -> None:
         """A model of these parts; nothing is copied."""
         self.family = family
@@ -130,6 +124,7 @@ class Model:
         self.network = network
         self.record = dict(record)
         self.log = [dict(entry) for entry in log]
+        self.matrices = matrices
 
     def __repr__(self) -> str:
         """The family with its hyperparameters, and the size of the vocabulary."""
@@ -166,31 +161,43 @@ class Model:
             raise UsageError(f"pieces asked of a {self.family.name} model, which reads whole words: model.vocabulary")
         return self.tokens
 
-    @cached_property
+    @property
     def vectors(self) -> Vectors:
         """The word vectors, a matrix for each layer.
 
-        Of a static model: one matrix (layer 0), which shares its memory with `table()`. Of ELMo so far: one too, what
-        its character encoder makes of each word by itself. Of GPT and BERT so far: the token table, whose rows are
-        pieces in the tokenizer's spelling (`play`, `##ing`), not yet pooled to words; what stands in it is without
-        context.
+        Of a static model: one matrix (layer 0), which shares its memory with `table()`. Of a contextual one `matrices`,
+        n_layers + 1 of them: layer 0 is its table, pieces pooled to words; in the others a word has the mean of what it
+        is in its contexts.
+
+        Raises:
+            FirthError: it is contextual, and has none: it was published so, trained without, or is unfinished.
         """
-        if isinstance(self.tokens, Words):
-            return Vectors(
-                self.vocabulary.words,
-                self.table()[np.newaxis],
-                counts=self.vocabulary.counts,
-                segmentation=self.segmentation,
-                provenance={"family": self.family.name, **self.record},
+        if self.family.name not in CONTEXTUAL:
+            return self._static
+        if self.matrices is None:
+            raise FirthError(
+                f"this {self.family.name} model has no static vectors of words; `firth matrices MODEL --corpus CORPUS` "
+                "makes them from a corpus"
             )
-        pieces = self.tokens
-        names = [pieces.piece(piece_id) or f"[{piece_id}]" for piece_id in range(pieces.n_entries)]
+        return self.matrices
+
+    @cached_property
+    def _static(self) -> Vectors:
         return Vectors(
-            names,
-            self.table()[: pieces.n_entries],
-            segmentation=Segmentation(method="space", lower=pieces.folds_case),
-            provenance={"family": self.family.name, "rows": "pieces", **self.record},
+            self.vocabulary.words,
+            self.table()[np.newaxis],
+            counts=self.vocabulary.counts,
+            segmentation=self.segmentation,
+            provenance={"family": self.family.name, **self.record},
+            subwords=self._subwords(),
         )
+
+    def _subwords(self) -> Subwords | None:
+        """What the words of a static model are composed of, if they are."""
+        ngrams = Ngrams.of(vars(self.family))
+        if ngrams is None:
+            return None
+        return Subwords(ngrams, self.vocabulary.words, self.network.words, self.network.ngrams)
 
     def table(self) -> NDArray[np.float32]:
         """(V, D): the weight matrix behind the one-hot input. A one-hot row times it is the lookup.
@@ -199,26 +206,61 @@ class Model:
         here, by spelling each word of the vocabulary to the character encoder, whose result both directions begin with
         (the two halves of a row).
         """
-        if self.family.name == "elmo":
-            return _spelt(self.family, self.network, self.vocabulary.words)
-        if isinstance(self.tokens, Words):
-            table: NDArray[np.float32] = self.network.input
-            return table
-        of_network: NDArray[np.float32] = self.network.table.detach().cpu().float().numpy()
-        return of_network
+        return self._kind.table(self)
 
     def output_table(self) -> NDArray[np.float32]:
         """(V, D) a vector for each word as it is predicted; of hierarchical softmax (V - 1, D), one for each node.
 
         GPT and BERT predict with the table that they read with. ELMo has one for both directions, (V, D / 2).
         """
-        if self.family.name == "elmo":
-            of_words: NDArray[np.float32] = self.network.table.detach().cpu().float().numpy()[: self.network.n_entries]
-            return of_words
-        if isinstance(self.tokens, Words):
-            table: NDArray[np.float32] = self.network.output
-            return table
-        return self.table()
+        return self._kind.output_table(self)
+
+    def reader(
+        self,
+        *,
+        context_length: int | None = None,
+        device: str | None = None,
+        precision: readers.Precision = "fp32",
+        threads: int | None = None,
+    ) -> readers.Reader:
+        """What reads sentences by this model; the arguments are those of `firth.extract`."""
+        if self.family.name in OF_PIECES:
+            return readers.of_pieces(
+                self, context_length=context_length, device=device, precision=precision, threads=threads
+            )
+        if context_length is not None:
+            raise UsageError("context_length is of GPT and BERT; other models are not bound by positions")
+        if self.family.name in CONTEXTUAL:
+            return readers.of_characters(self, device=device, threads=threads)
+        return readers.of_words(self.vectors)
+
+    def sentence_vector(
+        self, text: str | Sequence[str], *, pool: SentencePool = "mean", layer: int | str = "last"
+    ) -> NDArray[np.float32]:
+        """(D,) one vector for a text, or for its words; `firth.extract(..., unit="sentence")` makes many.
+
+        Args:
+            text: What is read; longer than a window, in several.
+            pool: The `mean` of its pieces' vectors; of BERT, the vector of the piece that it begins with (`cls`); or
+                the `last` piece's. Of a static model and of ELMo, pieces are the words that are known.
+            layer: Which one, or several made one as `mean:-4:`.
+
+        Raises:
+            FirthError: there is nothing in the text that the model knows.
+            UsageError: no such layer, or a pool that this model does not have.
+        """
+        device = None if self.family.name not in CONTEXTUAL else str(next(self.network.parameters()).device)
+        reader = self.reader(device=device)
+        asked = asked_of(reader, layers=layer, unit="sentence", pool=pool, unknown="error")
+        if asked.n_layers > 1:
+            raise UsageError(f"layers '{printable(str(layer))}' asked for, and a sentence's vector is of one")
+        (sentence,) = extracted(asked, [text])
+        vector: NDArray[np.float32] = sentence.array[0, 0]
+        return vector
+
+    @property
+    def _kind(self) -> "_Kind":
+        return _kind_of(self.family)
 
     def origin(self) -> dict[str, Any]:
         """What the record of a model that goes on from this one says of it: its own, and a hash of its table."""
@@ -228,10 +270,11 @@ class Model:
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Writes the model's directory.
 
-        Of every family firth.json, vectors.safetensors, vocabulary.tsv and log.jsonl; of GPT and BERT beside them what
-        transformers' AutoModel and AutoTokenizer read: config.json, model.safetensors, tokenizer.json and the like; of
-        ELMo what AllenNLP and bilm-tf read: options.json, weights.hdf5, vocab.txt, and the output layer. A word with
-        white space at its edge, or a line end in it, cannot stand in vocab.txt, which is left out then.
+        Of every family firth.json and log.jsonl. Of static ones vectors.safetensors and vocabulary.tsv; of GPT and BERT
+        what transformers' AutoModel and AutoTokenizer read: config.json, model.safetensors, tokenizer.json and so on;
+        of ELMo vocabulary.tsv and what AllenNLP and bilm-tf read: options.json, weights.hdf5, vocab.txt, and the output
+        layer. A word with white space at its edge, or a line end in it, cannot stand in vocab.txt, which is left out
+        then. `matrices` stand in a directory of that name, which `Vectors.load` reads.
 
         It appears whole or not at all: it is written beside `path` and renamed.
 
@@ -246,60 +289,107 @@ class Model:
     def write(self, folder: Path) -> None:
         """Writes the model's files into `folder`, which exists."""
         self.write_for_resumption(folder)
-        if self.family.name == "elmo" and len(self.vocabulary):
-            had = "vectors" in self.__dict__
-            safetensors.write(folder / "vectors.safetensors", {"vectors": self.vectors.array})
-            if not had:  # nobody has asked for them, and they may be gigabytes
-                self.__dict__.pop("vectors", None)
+        if self.matrices is not None:
+            self.matrices.save(folder / MATRICES, overwrite=True)
 
     def write_for_resumption(self, folder: Path) -> None:
-        """The same without what `load` makes anew: of ELMo the words' vectors, which take minutes for a million."""
-        description = {"format": FORMAT, "family": settings(self.family)}
-        if self.family.name in CONTEXTUAL:
-            self.__dict__.pop("vectors", None)  # of an earlier checkpoint
-        if self.family.name == "elmo":
-            from firth.formats import elmo_hdf5
-
-            elmo_hdf5.write(folder, self.family, self.network)
-            if self.network.n_entries:
-                elmo_hdf5.write_output(folder, self.network)
-            else:
-                description["predicts"] = False
-            if len(self.vocabulary):
-                if all(_is_a_line(word) for word in self.vocabulary.words):
-                    with replacing(folder / "vocab.txt") as file:
-                        file.writelines(f"{word}\n" for word in self.vocabulary.words)
-                self.vocabulary.write(folder / "vocabulary.tsv")
-            description["segmentation"] = self.segmentation.settings()
-        elif isinstance(self.tokens, Words):
-            safetensors.write(folder / "vectors.safetensors", self.network._asdict())
-            self.vocabulary.write(folder / "vocabulary.tsv")
-            description["segmentation"] = self.segmentation.settings()
-        else:
-            from firth.formats import huggingface
-
-            huggingface.write(folder, self.family, self.network, self.tokens)
-            description["pieces"] = {"kind": self.tokens.kind, "digest": self.tokens.digest}
-            self._write_vectors(folder, description)
+        """The same without the matrices of a contextual model, which are made when it is trained."""
+        self._kind.write(self, folder)
         with replacing(folder / "log.jsonl") as file:
             file.writelines(json.dumps(entry) + "\n" for entry in self.log)
+        self.write_record(folder)
+
+    def write_record(self, folder: Path) -> None:
+        """Writes firth.json, the last of its files."""
+        description = {"format": FORMAT, "family": settings(self.family)} | self._kind.described(self)
         with replacing(folder / "firth.json") as file:
             json.dump(description | self.record, file, indent=1, ensure_ascii=False)
             file.write("\n")
-
-    def _write_vectors(self, folder: Path, description: dict[str, Any]) -> None:
-        """Writes what `Vectors.load` reads, so that pieces are looked up as words are."""
-        vectors = self.vectors
-        safetensors.write(folder / "vectors.safetensors", {"vectors": vectors.array})
-        counts = self.vocabulary.counts if isinstance(self.tokens, Words) else np.ones(len(vectors), np.int64)
-        Vocabulary(vectors.words, counts).write(folder / "vocabulary.tsv")
-        segmentation = vectors.segmentation
-        description["segmentation"] = segmentation.settings() if segmentation else None
 
     def _words(self, asked: str) -> Words:
         if isinstance(self.tokens, Words):
             return self.tokens
         raise UsageError(f"a {asked} asked of a {self.family.name} model, which reads pieces of words: model.pieces")
+
+
+class _Kind(NamedTuple):
+    """What differs between static families, ELMo, and GPT and BERT.
+
+    Attributes:
+        table: As of `Model`.
+        output_table: The same.
+        write: Writes what is neither record nor log.
+        described: What firth.json says beside the record.
+    """
+
+    table: Callable[[Model], NDArray[np.float32]]
+    output_table: Callable[[Model], NDArray[np.float32]]
+    write: Callable[[Model, Path], None]
+    described: Callable[[Model], dict[str, Any]]
+
+
+def _kind_of(family: Any) -> _Kind:
+    if family.name in OF_PIECES:
+        return _PIECED
+    return _SPELT if family.name in CONTEXTUAL else _STATIC
+
+
+def _write_tables(model: Model, folder: Path) -> None:
+    safetensors.write(folder / "vectors.safetensors", model.network._asdict())
+    model.vocabulary.write(folder / "vocabulary.tsv")
+
+
+_STATIC: Final = _Kind(
+    table=lambda model: model.network.input,
+    output_table=lambda model: model.network.output,
+    write=_write_tables,
+    described=lambda model: {"segmentation": model.segmentation.settings()},
+)
+
+
+def _write_elmo(model: Model, folder: Path) -> None:
+    from firth.formats import elmo_hdf5
+
+    elmo_hdf5.write(folder, model.family, model.network)
+    if model.network.n_entries:
+        elmo_hdf5.write_output(folder, model.network)
+    if len(model.vocabulary):
+        if all(_is_a_line(word) for word in model.vocabulary.words):
+            with replacing(folder / "vocab.txt") as file:
+                file.writelines(f"{word}\n" for word in model.vocabulary.words)
+        model.vocabulary.write(folder / "vocabulary.tsv")
+
+
+def _described_elmo(model: Model) -> dict[str, Any]:
+    told: dict[str, Any] = {} if model.network.n_entries else {"predicts": False}
+    return told | {"segmentation": model.segmentation.settings()}
+
+
+_SPELT: Final = _Kind(
+    table=lambda model: _spelt(model.family, model.network, model.vocabulary.words),
+    output_table=lambda model: _numbers(model.network.table)[: model.network.n_entries],
+    write=_write_elmo,
+    described=_described_elmo,
+)
+
+
+def _write_pieces(model: Model, folder: Path) -> None:
+    from firth.formats import huggingface
+
+    huggingface.write(folder, model.family, model.network, model.pieces)
+
+
+_PIECED: Final = _Kind(
+    table=lambda model: _numbers(model.network.table),
+    output_table=lambda model: _numbers(model.network.table),
+    write=_write_pieces,
+    described=lambda model: {"pieces": {"kind": model.pieces.kind, "digest": model.pieces.digest}},
+)
+
+
+def _numbers(tensor: Any) -> NDArray[np.float32]:
+    numbers: NDArray[np.float32] = tensor.detach().cpu().float().numpy()
+    return numbers
 
 
 def _is_a_line(word: str) -> bool:
@@ -336,21 +426,33 @@ def load(path: str | os.PathLike[str]) -> Model:
     tokenizer) is a model too, and so is one of ELMo (options.json, weights.hdf5, whatever stands before these names),
     or one file of these two; its record is empty but for its source.
 
+    `hf:org/name` is one on the Hugging Face Hub, fetched where the cache does not have it; see `firth.hub`.
+
     Raises:
         FirthError: there is no model, a file of it is missing or damaged, or a newer firth wrote it.
     """
-    path = Path(path)
+    path, source = hub.found(path)
+    model = _loaded(path, source)
+    if model.family.name in CONTEXTUAL and (path / MATRICES / "firth.json").is_file():
+        model.matrices = Vectors.load(path / MATRICES)
+    return model
+
+
+def _loaded(path: Path, source: str) -> Model:
+    """The model in a directory, without matrices."""
     shown = printable(str(path))
     if path.is_file() and path.suffix in (".hdf5", ".h5", ".json"):
-        return _load_elmo(path, {"source": path.name})
+        return _load_elmo(path, {"source": source})
+    if path.is_file() and fasttext.is_model(path):
+        return _load_fasttext(path, {"source": source})
     if path.is_file():
         word2vec.refuse_foreign(path)
         raise FirthError(f"{shown} is a file, and a model is a directory; `firth.Vectors.load` reads files of vectors")
     folder = path if (path / "firth.json").is_file() else latest_checkpoint(path)
     if folder is None and (path / "config.json").is_file():
-        return _load_published(path, None, {"source": path.name}, [])
+        return _load_published(path, None, {"source": source}, [])
     if folder is None and any(path.glob("*.h*5")):
-        return _load_elmo(path, {"source": path.name})
+        return _load_elmo(path, {"source": source})
     if folder is None:
         there = "no such directory" if not path.is_dir() else "a directory without firth.json"
         raise FirthError(f"{shown} is no model: {there}; `firth train` makes one")
@@ -361,19 +463,20 @@ def load(path: str | os.PathLike[str]) -> Model:
         if description.pop("format") != FORMAT:
             raise FirthError(f"{shown} was written by a newer firth than this one; upgrade firth")
         family = from_settings(FAMILIES, description.pop("family"))
-        segmentation = description.pop("segmentation")
-        log = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
+        segmentation = description.pop("segmentation", None)
+        reports = folder / "log.jsonl"  # which does not go to the Hub
+        log = [json.loads(line) for line in reports.read_bytes().splitlines()] if reports.is_file() else []
         digest = str(description.pop("pieces")["digest"]) if "pieces" in description else None
-        words = Segmentation.from_settings(segmentation)
+        words = None if digest is not None else Segmentation.from_settings(segmentation)
         predicts = description.pop("predicts", True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FirthError(f"{shown} is not a whole model: {printable(str(error))}") from None
-    if digest is not None:
+    if words is None:
         return _load_published(folder, family, description, log, digest)
-    if family.name == "elmo" and not predicts and not (folder / "vocabulary.tsv").exists():
-        return _load_elmo(folder, description, family, Words(Vocabulary([], []), words), log, predicts=False)
-    vocabulary = Vocabulary.read(folder / "vocabulary.tsv")
-    if family.name == "elmo":
+    is_spelt = _kind_of(family) is _SPELT
+    has_words = predicts or not is_spelt or (folder / "vocabulary.tsv").exists()
+    vocabulary = Vocabulary.read(folder / "vocabulary.tsv") if has_words else Vocabulary([], [])
+    if is_spelt:
         return _load_elmo(folder, description, family, Words(vocabulary, words), log, predicts=predicts)
     tensors = safetensors.read(folder / "vectors.safetensors")
     for name, due in family.shapes(vocabulary).items():
@@ -386,6 +489,38 @@ def load(path: str | os.PathLike[str]) -> Model:
             )
     tables = family.tables(*(tensors[name] for name in family.tables._fields))
     return Model(family, Words(vocabulary, words), tables, description, log)
+
+
+def _load_fasttext(path: Path, record: Mapping[str, Any]) -> Model:
+    """The Skip-gram or CBOW in a file of fastText's, its vectors composed as it composes them.
+
+    It does not say with what learning rate it was trained: that of the family is the default. A loss that firth has not
+    (softmax) is told in the record; going on is by negative sampling then.
+    """
+    published = fasttext.read(path)
+    told = published.settings
+    by_tree = told.loss == "hierarchical_softmax"
+    ngrams = {"subwords": f"{told.shortest}-{told.longest}", "buckets": told.buckets} if told.longest else {}
+    family = FAMILIES[told.model](
+        dim=told.dim,
+        window=told.window,
+        objective="hierarchical_softmax" if by_tree else "negative_sampling",
+        negatives=max(1, told.negatives),
+        noise_exponent=0.5,
+        sample=told.sample,
+        min_count=max(1, told.min_count),
+        **ngrams,
+    )
+    vocabulary = Vocabulary(published.texts(), np.maximum(published.counts, 1))
+    words, of_ngrams = published.input[: len(vocabulary)], published.input[len(vocabulary) :]
+    output = -published.output[:-1] if by_tree else published.output  # a node each, and signs the other way round
+    tensors = {"input": words, "output": output, "words": words, "ngrams": of_ngrams}
+    parts = Ngrams.of(vars(family))
+    if parts is not None:
+        tensors["input"] = compose(words, of_ngrams, parts.parts(published.words))
+    network = family.tables(*(tensors[name] for name in family.tables._fields))
+    tokens = Words(vocabulary, Segmentation(method="space", lower=False))
+    return Model(family, tokens, network, {**record, "fasttext": {"loss": told.loss, "epochs": told.epochs}})
 
 
 def _load_elmo(

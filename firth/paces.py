@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from firth import corpus as corpora
 from firth.budget import DEFAULT_MINUTES, MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT, chosen_size
-from firth.errors import FirthError
+from firth.errors import FirthError, needing_torch
 from firth.families.family import Family
 from firth.findings import Finding, Pace, PiecesPace
-from firth.model import CONTEXTUAL, COUNTING, FAMILIES, OF_PIECES, Words, needing_torch
+from firth.model import CONTEXTUAL, COUNTING, FAMILIES, OF_PIECES, Words
 from firth.preparation import Preparation
 from firth.tokens import EncodedCorpus
 from firth.training import (

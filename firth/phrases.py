@@ -21,6 +21,7 @@ written \\s, \\t, \\n, \\r. A line that begins with # and has no tab is a remark
 import hashlib
 import math
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -54,6 +55,7 @@ _ESCAPE_TABLE: Final = str.maketrans(_ESCAPES)
 _ESCAPE: Final = re.compile(r"\\[\\stnr#]")
 _UNUSUAL: Final = re.compile(r"[\\\t\n\r]")
 _MADE_BY: Final = "firth-phrases"
+_LOOKED_AT: Final = 1 << 16  # bytes of a file, of whether it holds phrases
 _NAME: Final = re.compile(r"#([a-z][a-z_-]*)")
 
 
@@ -225,6 +227,11 @@ class Phrases:
             data = Path(path).read_bytes()
         except OSError as error:
             raise FirthError(f"cannot read the phrases in {shown}: {error.strerror}") from error
+        return cls._of(data, shown)
+
+    @classmethod
+    def _of(cls, data: bytes, shown: str) -> "Phrases":
+        """The phrases in a file of these bytes."""
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -273,6 +280,39 @@ class Phrases:
         for words, _, _, number in self.entries:
             names[number - 1][words] = self.delimiter.join(words)
         return names
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Finds out before the work whether phrases can be written to `path` after it.
+
+    Raises:
+        UsageError: something stands there that may not be replaced.
+        FirthError: nothing can be written beside it.
+    """
+    shown = printable(str(path))
+    if path.exists() and not overwrite:
+        raise UsageError(f"{shown} exists; choose another place, or overwrite it (--overwrite)")
+    if path.exists() and not _holds_phrases(path):
+        raise UsageError(f"{shown} exists and is no file of phrases; it is not overwritten")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise FirthError(f"the phrases cannot be written to {shown}: {error.strerror}") from error
+
+
+def _holds_phrases(path: Path) -> bool:
+    """Whether the lines that a file begins with are phrases, or there are none."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            data = file.read(_LOOKED_AT)
+        if data:
+            Phrases._of(data if len(data) < _LOOKED_AT else data.rpartition(b"\n")[0], "")
+    except (OSError, FirthError):
+        return False
+    return True
 
 
 def _places(

@@ -10,24 +10,25 @@ K layers, R rows that get a vector, D dim
 import copy
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firth.alignment import Cut, Pieced, Positions, covering
-from firth.errors import UsageError
-from firth.model import Model, needing_torch
-from firth.segmentation import Segmentation
+from firth.errors import UsageError, needing_torch
+from firth.segmentation import Segmentation, is_written_without_spaces
 from firth.vectors import Vectors
+from firth.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor, nn
 
     from firth.packing import Pool
+    from firth.pieces import Pieces
 
 Precision = Literal["fp32", "bf16"]
 
@@ -38,9 +39,30 @@ Text without Han characters is cut as by method `words`, so that nothing need be
 """
 
 MOST_WORDS: Final = 8192
-"""Of a window of ELMo, which could read any number."""
+"""Of a window of ELMo, and of static vectors, which could read any number."""
 
 _N_SAMPLED: Final = 1 << 12  # numbers of each tensor that the fingerprint is of
+_WORDS_AT_ONCE: Final = 1 << 10  # through the character encoder
+
+
+class Trained(Protocol):
+    """A model of ours, as far as it is read with: see `firth.Model`."""
+
+    family: Any
+    network: Any
+    record: dict[str, Any]
+
+    @property
+    def pieces(self) -> "Pieces":
+        """Of GPT and BERT."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Of ELMo."""
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """Of ELMo."""
 
 
 class Batch(NamedTuple):
@@ -63,6 +85,7 @@ class Reader:
 
     Attributes:
         name: What messages call it.
+        family: Of what family, as `bert`; of others than ours the architecture; None of vectors alone.
         n_layers: How many matrices it has; layer 0 is the lowest.
         dim: Numbers in a vector.
         segmentation: How its text becomes words.
@@ -76,12 +99,17 @@ class Reader:
         vectors: (K, R, D) float32 of a batch: of the layers asked for, in rising order, the rows' pieces pooled. Its
             last argument is how many threads compute it.
         fingerprint: A digest of its weights.
+        table: (W, D) what stands behind the one-hot input for words that stand alone, of those of several pieces
+            pooled; NaN for those not known.
+        reads_words: Whether its pieces are whole words.
+        folds_case: Whether words with capital letters are read as those without.
         carrying: Of networks that remember: (K, words, D) of each window, as `vectors` of layers, and what the network
             remembers after them, row by row, which goes into the next call (None into the first). None of others.
         n_cut: How many of some words are too long to be read whole.
     """
 
     name: str
+    family: str | None
     n_layers: int
     dim: int
     segmentation: Segmentation
@@ -94,6 +122,9 @@ class Reader:
     pieced: Callable[[Sequence[Cut]], list[Pieced]]
     vectors: Callable[[Batch, Sequence[int], "Pool", int], NDArray[np.float32]]
     fingerprint: Callable[[], str]
+    table: "Callable[[Sequence[str], Pool], NDArray[np.float32]]"
+    reads_words: bool
+    folds_case: bool = False
     carrying: "Callable[[Sequence[Positions], Sequence[int], Any], tuple[list[NDArray[np.float32]], Any]] | None" = None
     n_cut: Callable[[Sequence[str]], int] = lambda words: 0
 
@@ -116,15 +147,22 @@ def of_words(vectors: Vectors) -> Reader:
         return found
 
     def looked_up(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
-        ids = np.concatenate(batch.windows)[batch.firsts]
-        return np.stack([vectors.array[layer][ids] for layer in layers])
+        ids = np.concatenate(batch.windows)
+        return np.stack([pooled_rows(vectors.array[layer], ids, batch.firsts, batch.stops, pool) for layer in layers])
+
+    def table(words: Sequence[str], pool: "Pool") -> NDArray[np.float32]:
+        found = np.full((len(words), vectors.dim), np.nan, np.float32)
+        ids = np.array([row(word) for word in words], np.int64)
+        found[ids >= 0] = vectors.array[0][ids[ids >= 0]]
+        return found
 
     return Reader(
         name=f"a static model of {len(vectors):,} words",
+        family=_family_of(vectors),
         n_layers=vectors.n_layers,
         dim=vectors.dim,
         segmentation=vectors.segmentation or WORDS,
-        capacity=None,
+        capacity=MOST_WORDS,
         before=(),
         behind=(),
         is_causal=False,
@@ -133,11 +171,13 @@ def of_words(vectors: Vectors) -> Reader:
         pieced=pieced,
         vectors=looked_up,
         fingerprint=lambda: fingerprint([vectors.array]),
+        table=table,
+        reads_words=True,
     )
 
 
 def of_pieces(
-    model: Model,
+    model: Trained,
     *,
     context_length: int | None = None,
     device: str | None = None,
@@ -192,6 +232,7 @@ def of_pieces(
 
     return Reader(
         name=f"a {model.family.name} model",
+        family=model.family.name,
         n_layers=model.family.n_layers + 1,
         dim=model.family.dim,
         segmentation=WORDS,
@@ -204,10 +245,15 @@ def of_pieces(
         pieced=lambda cuts: pieced_by(pieces.backend, pieces.unk, cuts),
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(model.network),
+        table=lambda words, pool: of_table(
+            model.network.table, pieced_by(pieces.backend, pieces.unk, alone(words)), pool
+        ),
+        reads_words=False,
+        folds_case=pieces.folds_case,
     )
 
 
-def of_characters(model: Model, *, device: str | None = None, threads: int | None = None) -> Reader:
+def of_characters(model: Trained, *, device: str | None = None, threads: int | None = None) -> Reader:
     """ELMo: a word is read by its characters, and so none is unknown; each sentence begins anew, between its ends.
 
     Sentences of more than MOST_WORDS words go through overlapping windows as well, for the room that they take. A
@@ -262,6 +308,17 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
         by_row: Tensor = network.word_vectors[torch.from_numpy(rows).to(place)]
         return by_row
 
+    def table(asked: Sequence[str], pool: "Pool") -> NDArray[np.float32]:
+        found = np.full((len(asked), model.family.dim), np.nan, np.float32)
+        with on_threads(threads or os.cpu_count() or 1), torch.inference_mode():
+            for first in range(0, len(asked), _WORDS_AT_ONCE):
+                some = asked[first : first + _WORDS_AT_ONCE]
+                (one,) = pieced([Cut("", list(some), np.zeros(len(some), np.int64), np.zeros(len(some), np.int64))])
+                half = of_types(one.ids).float().cpu().numpy()
+                found[first : first + len(some)] = np.concatenate([half, half], axis=1)
+                found[first : first + len(some)][~one.is_known] = np.nan
+        return found
+
     def states_of(windows: Sequence[Positions], state: Any) -> "tuple[list[Tensor], Tensor, Any]":
         """What each layer makes of windows, (B, T, D); where there are words; and what is remembered."""
         lengths = torch.tensor([len(window) for window in windows])
@@ -291,6 +348,7 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
 
     return Reader(
         name="an elmo model",
+        family="elmo",
         n_layers=model.family.n_layers + 1,
         dim=model.family.dim,
         segmentation=model.segmentation,
@@ -303,6 +361,8 @@ def of_characters(model: Model, *, device: str | None = None, threads: int | Non
         pieced=pieced,
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(model.network),
+        table=table,
+        reads_words=True,
         carrying=carrying,
         n_cut=(lambda words: 0) if reads_rows else characters.n_cut,
     )
@@ -328,6 +388,51 @@ def pieced_by(backend: "Tokenizer", unknown: int | None, cuts: Sequence[Cut]) ->
     return found
 
 
+def alone(words: Sequence[str]) -> list[Cut]:
+    """Each word as it stands in the midst of a sentence: behind a space, where its script sets any."""
+    spaces = ["" if is_written_without_spaces(word[0]) else " " for word in words]
+    return [
+        Cut(space + word, [word], np.array([len(space)]), np.array([len(space) + len(word)]))
+        for space, word in zip(spaces, words, strict=True)
+    ]
+
+
+def of_table(table: "Tensor", pieced: Sequence[Pieced], pool: "Pool") -> NDArray[np.float32]:
+    """(W, D): of each word that stands alone the rows of its pieces, pooled; NaN where none of them is known."""
+    rows: NDArray[np.float32] = table.detach().float().cpu().numpy()
+    found = np.full((len(pieced), rows.shape[1]), np.nan, np.float32)
+    known = [number for number, one in enumerate(pieced) if one.is_known[0]]
+    if known:
+        ids = [pieced[number].ids[pieced[number].firsts[0] : pieced[number].stops[0]] for number in known]
+        stops = np.cumsum([len(of_word) for of_word in ids])
+        firsts = np.append(0, stops[:-1])
+        found[known] = pooled_rows(rows, np.concatenate(ids), firsts, stops, pool)
+    return found
+
+
+def pooled_rows(
+    table: NDArray[np.float32], ids: Positions, firsts: Positions, stops: Positions, pool: "Pool"
+) -> NDArray[np.float32]:
+    """(R, D): of the rows `ids[firsts[r]:stops[r]]` of a table one vector; `packing.pooled` of what no network made."""
+    if pool in ("first", "last") or (stops - firsts == 1).all():
+        of_one: NDArray[np.float32] = table[ids[firsts if pool == "first" else stops - 1]]
+        return of_one
+    places = np.concatenate([np.arange(first, stop) for first, stop in zip(firsts, stops, strict=True)])
+    begins = np.append(0, np.cumsum(stops - firsts)[:-1])
+    vectors = table[ids[places]]
+    if pool == "max":
+        return np.maximum.reduceat(vectors, begins, axis=0)
+    sums = np.add.reduceat(vectors, begins, axis=0)
+    means: NDArray[np.float32] = np.divide(sums, (stops - firsts)[:, np.newaxis], dtype=np.float32)
+    return means
+
+
+def _family_of(vectors: Vectors) -> str | None:
+    family = vectors.provenance.get("family")
+    name = family.get("name") if isinstance(family, Mapping) else family
+    return name if isinstance(name, str) else None
+
+
 def fingerprint(tensors: Iterable[NDArray[np.generic]]) -> str:
     """A digest of tensors: of their shapes and of some thousand numbers of each."""
     digest = hashlib.blake2b(digest_size=16)
@@ -343,7 +448,7 @@ def fingerprint_of_network(network: "nn.Module") -> str:
     return fingerprint(parameter.detach().float().cpu().numpy() for parameter in network.parameters())
 
 
-def _capacity(model: Model, context_length: int | None) -> int:
+def _capacity(model: Trained, context_length: int | None) -> int:
     """Pieces of a window, special ones among them."""
     n_positions: int = model.family.n_positions
     if context_length is None:  # positions beyond those of its training were never learnt

@@ -1,5 +1,6 @@
 """Co-occurrences counted apart from training: of a corpus, or of its parts, whose counts are then added up."""
 
+import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from firth.families.glove import GloVe
 from firth.files import printable, replacing
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
+from firth.segmentation import Segmentation
 from firth.training import prepared
 from firth.vocabulary import Vocabulary
 
@@ -49,7 +51,8 @@ def count(
         distance_weights: `harmonic` or `equal`.
         min_count: Rarer words are left out.
         max_size: At most so many words, the most frequent ones, are counted.
-        vocabulary: A model, a vocabulary.tsv or a file of counts, whose words are counted, however often they occur.
+        vocabulary: A model, a vocabulary.tsv or a file of counts, whose words are counted, however often they occur;
+            of a model and of counts the text is cut into words as theirs was.
         preparation: How text becomes words.
         memory: GiB to be used.
         threads: To count with; by default all processors.
@@ -66,6 +69,7 @@ def count(
     shown = printable(str(place))
     if threads < 1:
         raise UsageError(f"threads is {threads}; it must be at least 1")
+    cooccurrences.check_memory(memory)
     if place.exists() and not overwrite:
         raise UsageError(f"{shown} exists; choose another place, or overwrite it")
     if place.exists() and not cooccurrences.is_counts(place):
@@ -75,17 +79,18 @@ def count(
         if vocabulary is not None:
             raise UsageError("a vocabulary is given, and so are counts, which have theirs already")
         with ExitStack() as stack:
-            counts = [stack.enter_context(Cooccurrences(part)) for part in parts]
+            counts = stack.enter_context(cooccurrences.all_opened(parts))
             file = stack.enter_context(replacing(place, "wb"))
             advance = stack.enter_context(progress.stage("adding up counts"))
             cooccurrences.merge(counts, file, threads=threads, advance=advance)
         return Cooccurrences(place)
     nearness = Nearness(window=window, context=context, distance_weights=distance_weights)
-    with prepared(corpus, preparation or Preparation(), GloVe(), cache_dir=cache_dir, progress=progress) as encoded:
-        if vocabulary is None:
+    given, like = (None, None) if vocabulary is None else _vocabulary(Path(vocabulary))
+    told: dict[str, Any] = {"like": like, "cache_dir": cache_dir, "progress": progress}
+    with prepared(corpus, preparation or Preparation(), GloVe(), **told) as encoded:
+        words = given
+        if words is None:
             words = Vocabulary.from_counts(encoded.types, encoded.counts, min_count=min_count, max_size=max_size)
-        else:
-            words = _vocabulary(Path(vocabulary))
         progress.say(f"{len(words):,} words in the vocabulary")
         with cooccurrences.counted(
             encoded, words, nearness, place, memory=memory, threads=threads, cache_dir=cache_dir, progress=progress
@@ -100,24 +105,36 @@ def _counts_among(corpus: Any) -> list[Path]:
     Raises:
         UsageError: some are, and some are not.
     """
-    several = isinstance(corpus, Sequence) and not isinstance(corpus, str)
-    paths = [Path(path) for path in (corpus if several else [corpus]) if isinstance(path, str | os.PathLike)]
-    counts = [path for path in paths if cooccurrences.is_counts(path)]
-    if counts and len(counts) < len(paths):
-        other = next(path for path in paths if path not in counts)
+    several: Sequence[Any] = ()
+    if isinstance(corpus, str | os.PathLike):
+        several = [Path(corpus)]
+    elif isinstance(corpus, Sequence):
+        several = corpus  # of which strings are text
+    counts = [one for one in several if isinstance(one, os.PathLike) and cooccurrences.is_counts(Path(one))]
+    if counts and len(counts) < len(several):
+        other = next(one for one in several if one not in counts)
         raise UsageError(
-            f"{printable(str(other))} is text, and {printable(str(counts[0]))} holds counts: count it first"
+            f"{printable(str(other)[:100])} is text, and {printable(str(counts[0]))} holds counts: count it first"
         )
-    return counts
+    return [Path(one) for one in counts]
 
 
-def _vocabulary(path: Path) -> Vocabulary:
-    """The words of a model, of a vocabulary.tsv or of counts."""
-    if path.is_dir():
-        return Vocabulary.read(path / "vocabulary.tsv")
+def _vocabulary(path: Path) -> tuple[Vocabulary, Segmentation | None]:
+    """The words of a model, of a vocabulary.tsv or of counts, by falling count; and how text became them, if known."""
     if cooccurrences.is_counts(path):
         with Cooccurrences(path) as counts:
-            return counts.vocabulary
-    if not path.is_file():
+            return counts.vocabulary, counts.segmentation
+    if not path.exists():
         raise FirthError(f"{printable(str(path))} is not there: a vocabulary is a model, its vocabulary.tsv, or counts")
-    return Vocabulary.read(path)
+    read = Vocabulary.read(path / "vocabulary.tsv" if path.is_dir() else path)
+    ordered = Vocabulary.from_counts(read.words, read.counts, min_count=1)  # as training orders them
+    return ordered, _segmentation(path) if path.is_dir() else None
+
+
+def _segmentation(folder: Path) -> Segmentation | None:
+    """How the text of a model became words."""
+    try:
+        settings = json.loads((folder / "firth.json").read_bytes()).get("segmentation")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return None if settings is None else Segmentation.from_settings(settings)

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +14,17 @@ from firth import corpus as corpora
 from firth.budget import DEFAULT_MINUTES, Budget, Report, chosen_size
 from firth.characters import MARKS
 from firth.cutting import available_processors
-from firth.errors import FirthError, UsageError
+from firth.errors import FirthError, UsageError, needing_torch
 from firth.families.family import ContextualFamily, Family, answers_gensim_names, settings
-from firth.files import appearing, check_output, latest_checkpoint, printable, uninterrupted
+from firth.files import appearing, check_output, latest_checkpoint, printable, uninterrupted, without_folders
+from firth.formats.directory import MATRICES
 from firth.hogwild import Loop, Run
-from firth.model import CONTEXTUAL, COUNTING, NETWORK, OF_PIECES, Model, Words, load, needing_torch, versions
+from firth.model import CONTEXTUAL, COUNTING, NETWORK, OF_PIECES, Model, Words, load, versions
 from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.segmentation import Segmentation, choose
+from firth.subwords import Ngrams, account
 from firth.tokens import EncodedCorpus
 from firth.userwords import read_user_words
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from firth import descent
     from firth.cooccurrences import Cooccurrences
     from firth.encoded import EncodedPieces
+    from firth.parts import Given
     from firth.pieces import Kind, Pieces
 
 Compile = Literal["auto", "always", "never"]
@@ -40,6 +43,8 @@ LEAST_EPOCHS: Final = 5
 MOST_EPOCHS: Final = 20  # of a corpus of a million words or fewer
 SECONDS_MEASURED: Final = 2.0  # of each size's speed
 MOST_NATS: Final = 700.0  # whose perplexity is a number
+MATRICES_SHARE: Final = 0.1  # of the budget, that reading contexts for static vectors may take
+CONTEXTS: Final = 20  # of a word, for these
 
 
 def default_epochs(n_tokens: int) -> int:
@@ -77,6 +82,7 @@ def train(
     compile: Compile = "auto",
     counts: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     memory: float | None = None,
+    matrices: bool = True,
 ) -> Model:
     """A model of `family`, trained on `corpus`.
 
@@ -121,6 +127,9 @@ def train(
         counts: Of GloVe: a file of co-occurrence counts, or several, which are added up. What is not there is counted
             and written there to stay; where no corpus is given (None), the counts stand for it.
         memory: Of GloVe: GiB that counting may take; 2 unless told otherwise.
+        matrices: Of ELMo, GPT and BERT: whether the training ends by making the static vectors of the corpus' 20,000
+            most frequent words, a matrix for each layer, each word read in 20 contexts at most. That takes at most a
+            tenth of the budget, beside it; see `firth.matrices`, which makes others. Ctrl-C leaves them out.
 
     Raises:
         FirthError: the corpus cannot be read or has no words.
@@ -144,6 +153,7 @@ def train(
         cache_dir=cache_dir,
         progress=progress or Silent(),
         on_report=on_report,
+        matrices=matrices,
     )
     if asked.threads < 1:
         raise UsageError(f"threads is {threads}; it must be at least 1")
@@ -153,6 +163,10 @@ def train(
         raise UsageError("a run of so many minutes is not reproducible, since the clock decides; give epochs or tokens")
     if sizes[0].name not in COUNTING and (counts is not None or memory is not None):
         raise UsageError(f"counts and memory are of GloVe, which counts pairs of words first; {sizes[0].name} does not")
+    if memory is not None:
+        from firth.cooccurrences import check_memory
+
+        check_memory(memory)
     if asked.place is not None and not resume:
         check_output(asked.place, overwrite=overwrite)
     if sizes[0].name in CONTEXTUAL:
@@ -163,6 +177,10 @@ def train(
             return _train_words_in_context(asked, device)
     _check_whole_words(sizes[0], tokenizer=tokenizer, add_words=add_words or None)
     if sizes[0].name in COUNTING:
+        if memory is not None:
+            from firth.cooccurrences import check_memory
+
+            check_memory(memory)
         paths = [counts] if isinstance(counts, str | os.PathLike) else counts or ()
         asked = replace(asked, counts=[Path(path).absolute() for path in paths], memory=memory)
     if device is not None:
@@ -196,6 +214,7 @@ class _Asked:
     on_report: Callable[[Report], object] | None
     counts: Sequence[Path] = ()
     memory: float | None = None
+    matrices: bool = True
 
 
 def _train_words(asked: _Asked) -> Model:
@@ -227,6 +246,8 @@ def _train_words(asked: _Asked) -> Model:
         model.record["threads"] = asked.threads
         budget_and_threads = f"{run.budget} on {_plural(asked.threads, 'thread')}"
         progress.say(f"{len(model.vocabulary):,} words in the vocabulary; {budget_and_threads}")
+        if (ngrams := Ngrams.of(vars(family))) is not None:
+            progress.say(account(ngrams, model.vocabulary.words, family.dim, len(model.network.output)))
         was = asked.reproducible if asked.resume is False else model.record.get("reproducible", False)
         model.record["reproducible"] = asked.reproducible and was
         model.record["prepared"] = {"encode_seconds": encode_seconds}
@@ -235,7 +256,7 @@ def _train_words(asked: _Asked) -> Model:
             model.record["prepared"]["compile_seconds"] = loop.compile()
             loop.run()
             del loop, matter  # lets the counts' file go
-        model.network = model.family.kept(model.network)
+        model.network = model.family.kept(model.network, model.vocabulary)
         if place is not None:
             with uninterrupted(), appearing(place) as folder:
                 model.write(folder)
@@ -317,6 +338,11 @@ def _check_counts(counts: "Cooccurrences", model: Model) -> None:
     ]
     if differing:
         raise UsageError(f"the counts that are given were made otherwise: {' '.join(differing)}")
+    if counts.vocabulary.words != model.vocabulary.words and "base" in model.record:
+        raise UsageError(
+            "the words of the model to go on from are added to those of the counts, so that the rows differ: name the "
+            "corpus, which is counted anew, and leave counts out"
+        )
     if counts.vocabulary.words != model.vocabulary.words:
         least = int(counts.vocabulary.counts.min())
         raise UsageError(
@@ -380,7 +406,7 @@ def _train_pieces(
             model.record = {
                 "finished": False,
                 "corpus": _described(encoded),
-                "preparation": asked.preparation.settings(),
+                "preparation": without_folders(asked.preparation.settings()),
                 "budget": budget.settings(),
                 "seed": asked.seed,
                 "asked": told,
@@ -391,7 +417,8 @@ def _train_pieces(
         else:
             _check_corpus(run, encoded.fingerprint)
         return _descended(
-            asked, run, text, chosen, compile, run.model.family.baselines(encoded), encode_seconds, "tokenizers"
+            asked, run, text, chosen, compile, run.model.family.baselines(encoded), encode_seconds, "tokenizers",
+            lambda: _lines_again(asked, sizes[0], encoded, pieces),
         )  # fmt: skip
 
 
@@ -444,6 +471,7 @@ def _descended(
     baselines: Mapping[str, float],
     encode_seconds: float,
     package: str,
+    lines: "Callable[[], Iterable[Given]]",
 ) -> Model:
     """The model of a run that is taken to its end, and written where it is asked for."""
     from firth import descent, devices
@@ -463,7 +491,73 @@ def _descended(
     if asked.place is not None and devices.world().rank == 0:
         with uninterrupted(), appearing(asked.place) as folder:
             model.write(folder)
+    if asked.matrices and devices.world().rank == 0:
+        _add_matrices(asked, model, run.budget, device, lines())
     return model
+
+
+def _add_matrices(asked: _Asked, model: Model, budget: Budget, device: Any, lines: "Iterable[Given]") -> None:
+    """Gives a model that is trained the static vectors of the corpus' frequent words, here and where it was written.
+
+    It is whole without them, so that neither Ctrl-C nor an error is more than said. A budget of minutes gives them a
+    tenth of its time; one of tokens or epochs, so that they repeat to the bit, three tenths of the tokens: reading
+    takes a third of what a step of training does, which goes forth and back.
+    """
+    from firth import parts, reduction
+
+    spent = model.record["spent"]
+    limits: dict[str, Any] = {"most_counted": spent["tokens"], "passes": 3 * MATRICES_SHARE * spent["epochs"]}
+    if budget.minutes is not None:
+        limits = {"deadline": time.monotonic() + 60 * MATRICES_SHARE * budget.minutes}
+    began = time.monotonic()
+    try:
+        model.matrices = reduction.reduced(
+            parts.asked_of(model.reader(device=str(device), threads=asked.threads)),
+            lines,
+            max_contexts=CONTEXTS,
+            seed=asked.seed,
+            most_types=asked.preparation.max_types,
+            cache_dir=asked.cache_dir,
+            progress=asked.progress,
+            **limits,
+        )
+    except (FirthError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        asked.progress.say(
+            f"the model is whole, but for the static vectors of its words ({why}): `firth matrices` makes them"
+        )
+        return
+    model.record["prepared"]["matrices_seconds"] = round(time.monotonic() - began, 3)
+    asked.progress.say(f"a matrix for each of {model.matrices.n_layers} layers, {len(model.matrices):,} words in each")
+    if asked.place is not None:
+        with uninterrupted():
+            model.matrices.save(asked.place / MATRICES, overwrite=True)
+            model.write_record(asked.place)
+
+
+def _lines_again(asked: _Asked, family: Any, encoded: "EncodedPieces", pieces: "Pieces") -> "Iterator[Given]":
+    """The lines of the corpus once more; of one that is read only once, what its pieces tell of them."""
+    from firth import occurrences
+
+    corpus = asked.corpus
+    if isinstance(corpus, list | tuple) or not isinstance(corpus, Iterator):
+        again = corpora.read(corpus, asked.preparation, splits_sentences=family.needs_sentences)
+        if isinstance(corpus, list | tuple) or again.identity() is not None:
+            yield from occurrences.lines_of(again)
+            return
+    first = 0
+    for stop in encoded.sentence_ends.tolist():
+        yield pieces.decode(encoded.ids[first:stop].tolist()).strip()
+        first = stop
+
+
+def _lines_of_words(encoded: EncodedCorpus) -> "Iterator[Given]":
+    """The lines of an encoded corpus, without words that were pruned."""
+    types = list(encoded.types)
+    first = 0
+    for stop in encoded.line_ends.tolist():
+        yield [word for type_id in encoded.type_ids[first:stop].tolist() if (word := types[type_id])]
+        first = stop
 
 
 def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
@@ -500,7 +594,7 @@ def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
             model.record = {
                 "finished": False,
                 "corpus": _described_words(encoded),
-                "preparation": encoded.preparation.settings(),
+                "preparation": without_folders(encoded.preparation.settings()),
                 "budget": budget.settings(),
                 "seed": asked.seed,
             }
@@ -514,7 +608,10 @@ def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
         model.record["words"] = _words_found(model.family, text)
         for line in _words_account(model.record["words"]):
             progress.say(line)
-        _descended(asked, run, text, chosen, "never", model.family.baselines(text), encode_seconds, "h5py")
+        _descended(
+            asked, run, text, chosen, "never", model.family.baselines(text), encode_seconds, "h5py",
+            lambda: _lines_of_words(encoded),
+        )  # fmt: skip
     for line in _perplexities_account(model.record):
         progress.say(line)
     return model
@@ -602,6 +699,8 @@ def _encoded_pieces(
             kind, reason = suited_pieces(family, corpus.sample())
             if reason:
                 progress.say(f"pieces: {reason}")
+        elif kind == "bpe":
+            _check_has_spaces(corpus.sample())
         pieces = PieceSettings(
             kind=kind,
             size=family.vocabulary_size,
@@ -625,14 +724,20 @@ def _encoded_pieces(
     ) as (encoded, pieces):
         progress.say(
             f"read {_plural(encoded.n_tokens, 'piece')} of {pieces.n_entries:,}, "
-            f"{_plural(encoded.n_sentences, 'sentence')}, {_plural(encoded.n_documents, 'document')}"
+            f"{_plural(encoded.n_sentences, 'sentence')} (in the mean of "
+            f"{encoded.n_tokens / max(1, encoded.n_sentences):.1f} pieces), {_plural(encoded.n_documents, 'document')}"
         )
         for remark in (*pieces.remarks, *encoded.remarks):
             progress.say(remark)
         if encoded.unknown_share == 1:
+            what_to_do = (
+                "white space is to part its words, of at most 100 characters: split it, or train gpt, which takes bytes"
+                if given is None
+                else "take one of this script, or leave it out, and one is learnt from the text"
+            )
             raise FirthError(
                 f"the tokenizer knows nothing of this text: all of its {_plural(encoded.n_tokens, 'piece')} stand for "
-                "what it does not know; take one of this script, or leave it out, and one is learnt from the text"
+                f"what it does not know; {what_to_do}"
             )
         yield encoded, pieces
 
@@ -642,6 +747,15 @@ def suited_pieces(family: Any, sample: str) -> "tuple[Kind, str]":
     from firth.pieces import suited_kind
 
     return ("wordpiece", "") if family.name == "bert" else suited_kind(sample)
+
+
+def _check_has_spaces(sample: str) -> None:
+    """Raises UsageError where text like `sample` is no text for pieces of words that white space parts."""
+    from firth.pieces import suited_kind
+
+    kind, reason = suited_kind(sample)
+    if kind != "bpe":
+        raise UsageError(f"pieces 'bpe' were asked for, which begin with words that white space parts; {reason}")
 
 
 def _is_standard_input(corpus: Any) -> bool:
@@ -693,7 +807,7 @@ def _described_words(encoded: EncodedCorpus) -> dict[str, Any]:
         "n_documents": encoded.n_documents,
         "layout": encoded.layout,
         "lang": encoded.lang,
-        "remarks": encoded.remarks,
+        "remarks": without_folders(encoded.remarks),
     }
 
 
@@ -704,7 +818,7 @@ def _described(encoded: "EncodedPieces") -> dict[str, Any]:
         "n_sentences": encoded.n_sentences,
         "n_documents": encoded.n_documents,
         "unknown_share": encoded.unknown_share,
-        "remarks": list(encoded.remarks),
+        "remarks": without_folders(encoded.remarks),
     }
 
 
@@ -891,8 +1005,9 @@ def _unfinished(place: Path | None) -> Path:
 def _check_begun(run: Any, asked: _Asked) -> None:
     """Raises UsageError where a run was not begun with the settings that are asked for."""
     record = run.model.record
-    there = record.get("preparation", {}) | settings(run.model.family)
-    of_sizes = [_differing(asked.preparation.settings() | settings(size), there) for size in asked.sizes]
+    there = without_folders(record.get("preparation", {})) | settings(run.model.family)
+    preparation = without_folders(asked.preparation.settings())
+    of_sizes = [_differing(preparation | settings(size), there) for size in asked.sizes]
     differing = min(of_sizes, key=len)
     if asked.budget is not None and asked.budget != run.budget:
         differing.append(f"a budget of {asked.budget} (begun with {run.budget})")

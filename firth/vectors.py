@@ -6,94 +6,35 @@ and vectors are a value, so what gensim changes in place comes back as new `Vect
 """
 
 import copy
-import difflib
-import functools
-import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firth import evaluation, neighbours
+from firth import embedding, evaluation, hub, neighbours, quantisation
 from firth.errors import FirthError, UnknownWordError, UsageError
-from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
-from firth.formats import safetensors, word2vec
-from firth.segmentation import Segmentation, is_written_without_spaces
+from firth.explanations import GENSIM_ATTRIBUTES, explained, first_few, origin, says_our_names
+from firth.files import printable
+from firth.formats import directory, fasttext, recognition
+from firth.formats.directory import MATRICES as MATRICES
+from firth.formats.directory import NO_MATRICES as NO_MATRICES
+from firth.formats.recognition import FileFormat
+from firth.segmentation import Segmentation
+from firth.subwords import Composed, Ngrams, Subwords, compose
 from firth.vocabulary import Vocabulary
 
-P = ParamSpec("P")
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from torch import nn
 
 Vector: TypeAlias = NDArray[np.float32]
 Query: TypeAlias = str | Vector | tuple[str | Vector, float]
 Queries: TypeAlias = Query | Iterable[Query]
 Similar: TypeAlias = list[tuple[str, float]]
-
-SETTINGS_FILE = "firth.json"
-VECTORS_FILE = "vectors.safetensors"
-VOCABULARY_FILE = "vocabulary.tsv"
-
-GENSIM_ARGUMENTS = {
-    "restrict_vocab": "restrict",
-    "clip_start": "restrict=range(start, stop)",
-    "clip_end": "restrict=range(start, stop)",
-    "case_insensitive": "fold (str.upper, or str for words as they stand)",
-    "dummy4unknown": "unknown_similarity (pairs) or accuracy_of_asked (analogies)",
-}
-GENSIM_ATTRIBUTES = {
-    "vector_size": "dim",
-    "vectors": "matrix",
-    "index_to_key": "words",
-    "key_to_index": "row(word)",
-    "get_index": "row(word)",
-    "has_index_for": "word in vectors",
-    "get_vector": "vectors[word]",
-    "get_mean_vector": "mean_vector(words)",
-    "get_normed_vectors": "unit_normalized().matrix",
-    "unit_normalize_all": "unit_normalized()",
-    "get_vecattr": "counts[row(word)]",
-    "set_vecattr": "Vectors(words, array, counts=counts)",
-    "similar_by_key": "similar_by_word",
-    "add_vector": "with_vectors(words, array), which returns new vectors",
-    "add_vectors": "with_vectors(words, array), which returns new vectors",
-    "intersect_word2vec_format": "intersected(Vectors.load(path))",
-    "load_word2vec_format": "Vectors.load(path)",
-    "save_word2vec_format": "firth.formats.word2vec.write(path, vectors.words, vectors.matrix)",
-}
-
-FAMILY_TITLES = {
-    "skipgram": "Skip-gram",
-    "cbow": "CBOW",
-}
-
-N_SPELLINGS = 3
-N_NAMED = 5  # of several words that a message is about
-SPELLINGS_TRIED = 2_000  # the most frequent that look alike; an error must not take long
-LONGEST_EXPLAINED = 50  # characters of an unknown word; what is longer is no misspelt word
-
-
-def _says_our_names(method: Callable[P, R]) -> Callable[P, R]:
-    """`method`, which answers gensim's name of an argument by naming ours."""
-
-    @functools.wraps(method)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name in GENSIM_ARGUMENTS.keys() & kwargs.keys():
-            raise UsageError(f"{name} is called {GENSIM_ARGUMENTS[name]} here")
-        return method(*args, **kwargs)
-
-    return checked
-
-
-FORMAT_OF_SUFFIX: Mapping[str, Literal["directory", "text", "binary"]] = {
-    "": "directory",
-    ".txt": "text",
-    ".vec": "text",
-    ".bin": "binary",
-}
 
 
 class Vectors:
@@ -108,6 +49,11 @@ class Vectors:
         counts: Int64 (row,), how often each word occurred; None where that is not known.
         segmentation: How text is cut into these words; None where that is not known.
         provenance: How they came about: family, corpus and the like, as in `firth.json`.
+        subwords: The n-grams that words are composed of; with them, words that are not known have vectors too.
+        contexts: Int64 (row,), of how many contexts a vector is the mean; None where that is not known.
+        variance: Float32 (layer, row): the mean squared distance of a word's vectors in context from their mean (n - 1
+            is divided by; NaN of one context); the higher, the more a word depends on its context. None where that is
+            not known.
     """
 
     words: list[str]
@@ -115,29 +61,47 @@ class Vectors:
     counts: NDArray[np.int64] | None
     segmentation: Segmentation | None
     provenance: dict[str, Any]
+    subwords: Subwords | None
+    contexts: NDArray[np.int64] | None
+    variance: Vector | None
 
     def __init__(
         self,
-        words: Sequence[str],
+        words: Sequence[str] | Vocabulary,
         array: ArrayLike,
         *,
         counts: ArrayLike | None = None,
         segmentation: Segmentation | None = None,
         provenance: dict[str, Any] | None = None,
+        subwords: Subwords | None = None,
+        contexts: ArrayLike | None = None,
+        variance: ArrayLike | None = None,
     ) -> None:
         """Takes words and an array (layer, row, dim), or (row, dim) of one layer; a float32 array is not copied.
+
+        Of a `Vocabulary` the table of rows is shared, which takes a while to make for a million words.
 
         Raises:
             UsageError: shapes that do not fit one another, no word at all, or a word that stands twice.
         """
-        self.words = list(words)
+        self.words = words.words if isinstance(words, Vocabulary) else list(words)
         self.array = _layers(array, len(self.words))
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         if self.counts is not None and self.counts.shape != (len(self.words),):
             raise UsageError(f"{len(self.words):,} words have counts of shape {self.counts.shape}")
         self.segmentation = segmentation
         self.provenance = dict(provenance or {})
-        self._rows = {word: row for row, word in enumerate(self.words)}
+        self.subwords = subwords
+        self.contexts = None if contexts is None else np.asarray(contexts, np.int64)
+        self.variance = None if variance is None else np.asarray(variance, np.float32)
+        for name, numbers, due in (
+            ("contexts", self.contexts, self.array.shape[1:2]),
+            ("variance", self.variance, self.array.shape[:2]),
+        ):
+            if numbers is not None and numbers.shape != due:
+                raise UsageError(f"{name} of shape {numbers.shape} were given; {due} is due")
+        rows = range(len(self.words))
+        self._rows = words.table if isinstance(words, Vocabulary) else dict(zip(self.words, rows, strict=True))
         if len(self._rows) < len(self.words):
             word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
             raise UsageError(f"the word '{printable(word)}' stands twice among the words")
@@ -151,16 +115,19 @@ class Vectors:
         cls,
         path: str | Path,
         *,
-        format: word2vec.Format | Literal["auto"] = "auto",
+        format: FileFormat | Literal["auto"] = "auto",
         limit: int | None = None,
         encoding_errors: str = "strict",
     ) -> "Vectors":
-        """The vectors of a directory of ours, memory-mapped, or of a word2vec, fastText (.vec) or GloVe file.
+        """The vectors of a directory of ours, memory-mapped, or of a file.
+
+        Files are word2vec's (text, binary), fastText's (.vec, .bin), GloVe's, NumPy's `.npy` with a text file of words
+        beside it, the Embedding Projector's pair (.tsv), and Parquet.
 
         Args:
             path: The directory or file. A static model's directory gives its input table as layer 0,
-                that of an unfinished run the table of its checkpoint.
-            format: Of a file: "text", "binary", "glove" (no header), or "auto", which looks.
+                that of an unfinished run the table of its checkpoint. `hf:org/name` is a directory on the Hub.
+            format: Of a file, such as "glove" (text without a header); "auto" looks at its name and contents.
             limit: Rows taken, from the top; None takes all.
             encoding_errors: Of a file: "strict", "replace" or "ignore", where words are not UTF-8.
 
@@ -170,18 +137,18 @@ class Vectors:
         Raises:
             FirthError: nothing is there, it is malformed, or a pickle.
         """
-        path = Path(path)
+        path = hub.found(path).path
         if path.is_dir():
-            return _read_directory(path, limit)
-        words, array, repeated = word2vec.read(path, format=format, limit=limit, encoding_errors=encoding_errors)
+            return _of_directory(path, limit)
+        if format == "fasttext" or (format == "auto" and fasttext.is_model(path)):
+            return _of_fasttext(path, limit)
+        words, array, repeated = recognition.read(path, format=format, limit=limit, encoding_errors=encoding_errors)
         if not words:
             raise FirthError(f"{printable(str(path))} holds no words")
-        if repeated:
-            left_out = f"{len(repeated):,} left out, as their words stood before"
-            warnings.warn(f"{printable(str(path))}: {left_out}: {_first_few(repeated)}", stacklevel=2)
+        warn_of_repeated(path, repeated)
         return cls(words, array, provenance={"source": path.name})
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def save(self, path: str | Path, *, overwrite: bool = False, precision: quantisation.Precision = "float32") -> None:
         """Writes a directory that `load` reads: firth.json, vectors.safetensors, vocabulary.tsv.
 
         It appears whole or not at all: it is written beside `path` and renamed.
@@ -190,23 +157,28 @@ class Vectors:
             path: A directory that does not exist, or is empty, or is one of ours.
             overwrite: Whether one of ours may be replaced. On Windows this fails while vectors that were loaded
                 from it are in use.
+            precision: `int8` writes each number in one byte, a quarter of the size; see `firth.quantisation`.
 
         Raises:
+            FirthError: a number is not finite, for which int8 has no step.
             UsageError: `path` exists and may not be written over.
         """
-        path = Path(path)
-        check_output(path, overwrite=overwrite)
-        counts = np.ones(len(self), np.int64) if self.counts is None else np.maximum(self.counts, 1)
-        settings = self.provenance | {
-            "segmentation": self.segmentation.settings() if self.segmentation else None,
-            "counts_known": self.counts is not None,
-        }
-        with appearing(path) as folder:
-            safetensors.write(folder / VECTORS_FILE, {"vectors": self.array})
-            Vocabulary(self.words, counts).write(folder / VOCABULARY_FILE)
-            with replacing(folder / SETTINGS_FILE) as file:
-                json.dump(settings, file, ensure_ascii=False, indent=1)
-                file.write("\n")
+        tensors: dict[str, NDArray[Any]] = {"vectors": self.array}
+        tensors |= {} if self.contexts is None else {"contexts": self.contexts}
+        tensors |= {} if self.variance is None else {"variance": self.variance}
+        settings = self.provenance | {"subwords": None}
+        if self.subwords is not None:
+            settings["subwords"] = self.subwords.ngrams.settings()
+            tensors |= {"words": self.subwords.words, "ngrams": self.subwords.table}
+        directory.write(
+            Path(path),
+            self.words,
+            quantisation.packed(tensors) if precision == "int8" else tensors,
+            counts=self.counts,
+            segmentation=self.segmentation.settings() if self.segmentation else None,
+            settings=settings,
+            overwrite=overwrite,
+        )
 
     # --- words, rows, layers
 
@@ -236,10 +208,11 @@ class Vectors:
         if not 0 <= layer < self.n_layers:
             there_is = "layer 0" if self.n_layers == 1 else f"layers 0 to {self.n_layers - 1}"
             raise UsageError(
-                f"layer {layer} asked of {_origin(self.provenance)}, which has {self.n_layers} ({there_is})"
+                f"layer {layer} asked of {origin(self.provenance)}, which has {self.n_layers} ({there_is})"
             )
         if layer not in self._of_layer:
-            self._of_layer[layer] = self._with_array(self.array[layer : layer + 1], {"layer": layer})
+            variance = None if self.variance is None else self.variance[layer : layer + 1]
+            self._of_layer[layer] = self._with_array(self.array[layer : layer + 1], {"layer": layer}, variance=variance)
         return self._of_layer[layer]
 
     def __len__(self) -> int:
@@ -269,7 +242,7 @@ class Vectors:
             raise UsageError(f"{word!r} is no word; vectors.matrix[row] is the vector of a row")
         row = self._known_row(word)
         if row is None:
-            raise UnknownWordError(_explained(word, self.words, self._rows))
+            raise UnknownWordError(explained(word, self.words, self._rows))
         return row
 
     def words_of(self, *texts: str) -> list[str]:
@@ -306,19 +279,38 @@ class Vectors:
         """The vector (dim,) of a word, or the vectors (word, dim) of several.
 
         Raises:
-            UnknownWordError: a word that is not known.
+            UnknownWordError: a word that is not known, and none of whose n-grams is.
         """
         rows: int | list[int]
         if isinstance(words, Iterable) and not isinstance(words, str):
+            words = list(words)
+            if self.subwords is not None and any(word not in self for word in words):
+                return np.stack([self[word] for word in words])
             rows = [self.row(word) for word in words]
+        elif self.subwords is not None and isinstance(words, str) and words not in self:
+            return self.from_ngrams(words).vector
         else:
             rows = self.row(words)
         found: Vector = self.matrix[rows]
         return found
 
+    def from_ngrams(self, word: str) -> Composed:
+        """What the n-grams of `word` alone say of it, whether it is known or not: `vector` (dim,), and `known_share`.
+
+        The share is that of its n-grams which some known word has: 1 for a known word, and the less, the less the
+        vector says. A word that is not known has this vector in every query.
+
+        Raises:
+            UnknownWordError: none of its n-grams is known.
+            UsageError: these vectors have no n-grams.
+        """
+        if self.subwords is None:
+            raise UsageError("a vector from n-grams was asked of vectors of whole words; train with --subwords 3-6")
+        return self.subwords.vector(self.segmentation.normalize(word) if self.segmentation is not None else word)
+
     # --- neighbours
 
-    @_says_our_names
+    @says_our_names
     def most_similar(
         self,
         positive: Queries | None = None,
@@ -347,14 +339,14 @@ class Vectors:
         if not terms:
             raise UsageError("most_similar was asked about nothing; it takes a word or a vector")
         direction = self._mean([word for word, _ in terms], [weight for _, weight in terms])
-        asked = [self.row(word) for word, _ in terms if isinstance(word, str)]
+        asked = self._rows_known([word for word, _ in terms])
         rows = self._searched(restrict)
         found = neighbours.nearest(
             self.matrix[rows], self._norms()[rows], direction, _at_least_0(topn), _shifted(asked, rows)
         )
         return self._named(found, rows)
 
-    @_says_our_names
+    @says_our_names
     def most_similar_cosmul(
         self,
         positive: Queries | None = None,
@@ -379,30 +371,30 @@ class Vectors:
             self._stacked(near),
             self._stacked(far),
             _at_least_0(topn),
-            _shifted([self.row(word) for word in (*near, *far) if isinstance(word, str)], rows),
+            _shifted(self._rows_known([*near, *far]), rows),
         )
         return self._named(found, rows)
 
-    @_says_our_names
+    @says_our_names
     def similar_by_word(self, word: str, topn: int = 10, restrict: int | range | None = None) -> Similar:
         """The words nearest to `word`, without it, with their cosines; see `most_similar`."""
         return self.most_similar([word], topn=topn, restrict=restrict)
 
-    @_says_our_names
+    @says_our_names
     def similar_by_vector(self, vector: ArrayLike, topn: int = 10, restrict: int | range | None = None) -> Similar:
         """The words nearest to a vector (dim,), with their cosines; see `most_similar`."""
         return self.most_similar([np.asarray(vector, np.float32)], topn=topn, restrict=restrict)
 
-    @_says_our_names
+    @says_our_names
     def similar_by_words(
         self, words: Sequence[str], topn: int = 10, restrict: int | range | None = None
     ) -> list[Similar]:
         """`similar_by_word` of each of `words`, many to one matrix product."""
-        asked = [self.row(word) for word in _several(words)]
+        queries = self[_several(words)]
         rows = self._searched(restrict)
-        return self._named_each(self.matrix[asked], topn, rows, [_shifted([row], rows) for row in asked])
+        return self._named_each(queries, topn, rows, [_shifted(self._rows_known([word]), rows) for word in words])
 
-    @_says_our_names
+    @says_our_names
     def similar_by_vectors(
         self, array: ArrayLike, topn: int = 10, restrict: int | range | None = None
     ) -> list[Similar]:
@@ -437,9 +429,9 @@ class Vectors:
     def closer_than(self, word1: str, word2: str) -> list[str]:
         """The words that are nearer to `word1` than `word2` is, in the order of their rows."""
         distances = self.distances(word1)
-        row = self.row(word1)
-        nearer = np.flatnonzero(distances < distances[self.row(word2)])
-        return [self.words[other] for other in nearer if other != row]
+        (due,) = self.distances(word1, [word2])
+        asked = self._rows_known([word1, word2])
+        return [self.words[other] for other in np.flatnonzero(distances < due) if other not in asked]
 
     def rank(self, word1: str, word2: str) -> int:
         """The place of `word2` among the neighbours of `word1`; 1 is the nearest."""
@@ -495,9 +487,9 @@ class Vectors:
         words = self.segmentation.words(text) if self.segmentation else text.split()
         if not words:
             raise UsageError(f"there is no word in '{printable(text)}'")
-        known = [word for word in words if word in self]
+        known = [word for word in words if self._has_vector(word)]
         if not known:
-            self.row(words[0])  # raises, and explains
+            self[words[0]]  # raises, and explains
         return self.mean_vector(known)
 
     def wmdistance(self, document1: Sequence[str], document2: Sequence[str]) -> float:
@@ -515,7 +507,7 @@ class Vectors:
 
     # --- evaluation
 
-    @_says_our_names
+    @says_our_names
     def evaluate_word_pairs(
         self,
         pairs: str | Path | Iterable[evaluation.WordPair],
@@ -536,7 +528,7 @@ class Vectors:
             unknown_similarity=unknown_similarity,
         )
 
-    @_says_our_names
+    @says_our_names
     def evaluate_word_analogies(
         self,
         analogies: str | Path | Iterable[evaluation.Analogy],
@@ -553,7 +545,7 @@ class Vectors:
 
     def unit_normalized(self) -> "Vectors":
         """Every vector of every layer scaled to length 1; those of zeros stay."""
-        return self._with_array(neighbours.unit(self.array), {})
+        return self._with_array(neighbours.unit(self.array), {}, subwords=None)
 
     def vectors_for_all(self, words: Iterable[str]) -> "Vectors":
         """The vectors of those of `words` that are known, in the order given, each once; the others are left out.
@@ -563,9 +555,11 @@ class Vectors:
             UsageError: no word was given.
         """
         asked = _several(list(dict.fromkeys(words)))
-        known = [word for word in asked if word in self]
+        known = [word for word in asked if self._has_vector(word)]
         if not known:
-            raise UnknownWordError(f"none of those asked for is one of the {len(self):,} words: {_first_few(asked)}")
+            raise UnknownWordError(f"none of those asked for is one of the {len(self):,} words: {first_few(asked)}")
+        if not all(word in self for word in known):  # of n-grams, so one layer
+            return Vectors(known, self[known], segmentation=self.segmentation, provenance=self.provenance)
         rows = [self.row(word) for word in known]
         counts = None if self.counts is None else self.counts[rows]
         return Vectors(
@@ -611,17 +605,45 @@ class Vectors:
         shared = [word for word in self.words if word in other._rows]
         array = self.array.copy()
         array[:, [self._rows[word] for word in shared]] = other.array[:, [other._rows[word] for word in shared]]
-        return self._with_array(array, {})
+        return self._with_array(array, {}, subwords=None)
+
+    # --- other libraries
+
+    def to_embedding(
+        self, *, padding: bool = True, unknown: embedding.Unknown | None = "mean", freeze: bool = True
+    ) -> "tuple[nn.Embedding, embedding.Rows]":
+        """A `torch.nn.Embedding` of the last layer's matrix, and the row of each word in it.
+
+        `rows[word]` is the row of a word, `rows.ids(sentences)` the tensor that the embedding takes. A one-hot row
+        times `embedding.weight` is the lookup.
+
+        Args:
+            padding: Whether row 0 is one of zeros that never learns, to fill up short sentences with.
+            unknown: What the row of words that are not known holds, the `mean` of all words' vectors, or `zeros`; None
+                makes no such row, so that an unknown word is an error.
+            freeze: Whether training leaves the vectors as they are.
+
+        Raises:
+            FirthError: torch is not installed.
+        """
+        layer, padding_row, unknown_row = embedding.layer_of(
+            self.matrix, padding=padding, unknown=unknown, freeze=freeze
+        )
+        rows = embedding.Rows(
+            self.words, padding=padding_row, unknown=unknown_row, known_row=self._known_row, row=self.row
+        )
+        return layer, rows
 
     # --- within
 
-    def _with_array(self, array: Vector, provenance: dict[str, Any]) -> "Vectors":
+    def _with_array(self, array: Vector, provenance: dict[str, Any], **changes: Any) -> "Vectors":
         """The same words with other vectors; the table of rows is shared."""
         vectors = copy.copy(self)
         vectors.array = _layers(array, len(self))
         vectors.provenance = self.provenance | provenance
         vectors._lengths = None
         vectors._of_layer = {}
+        vars(vectors).update({"variance": None} | changes)  # of other vectors
         return vectors
 
     def _known_row(self, word: str) -> int | None:
@@ -633,6 +655,20 @@ class Vectors:
                 if split.names and len(split.starts) == 1:  # all of it is one phrase
                     row = self._rows.get(split.names[0])
         return row
+
+    def _rows_known(self, queries: Iterable[object]) -> list[int]:
+        """The rows of those words among the queries that have one."""
+        rows = (self._known_row(word) for word in queries if isinstance(word, str))
+        return [row for row in rows if row is not None]
+
+    def _has_vector(self, word: str) -> bool:
+        """Whether a word is known, or composed of known n-grams."""
+        if word in self or self.subwords is None:
+            return word in self
+        try:
+            return bool(self.from_ngrams(word).known_share)
+        except UnknownWordError:
+            return False
 
     def _norms(self) -> Vector:
         if self._lengths is None:
@@ -701,96 +737,47 @@ class Vectors:
             raise AttributeError(f"Vectors has no attribute {name!r}")
 
 
-# --- directories
+# --- directories and models
 
 
-def convert(
-    source: str | Path,
-    target: str | Path,
-    *,
-    format: Literal["directory", "text", "binary", "glove"] | None = None,
-    source_format: word2vec.Format | Literal["auto"] = "auto",
-    limit: int | None = None,
-    space: str | None = None,
-    overwrite: bool = False,
-) -> Vectors:
-    """The vectors of `source`, written to `target` in another format; of several layers, the last one into a file.
-
-    Args:
-        source: A model, a directory of vectors, or a word2vec or GloVe file.
-        target: What to write. Its suffix says the format: `.txt` and `.vec` word2vec's text, `.bin` its binary,
-            none a directory.
-        format: The target's format, where its name does not say it; `glove` is text without a header.
-        source_format: The source's, where looking at it is not enough.
-        limit: How many words to take, from the top.
-        space: What to write for white space inside a word, which files cannot hold.
-        overwrite: Whether `target` may be replaced.
-
-    Raises:
-        FirthError: the source cannot be read, or a word cannot be written.
-        UsageError: the target exists, or its format is unknown.
-    """
-    target = Path(target)
-    chosen = format or FORMAT_OF_SUFFIX.get(target.suffix)
-    if chosen is None:
-        raise UsageError(
-            f"{printable(str(target))}: '{printable(target.suffix)}' is no format's suffix; name the format (--format)"
-        )
-    vectors = Vectors.load(source, format=source_format, limit=limit)
-    if chosen == "directory":
-        vectors.save(target, overwrite=overwrite)
-        return vectors
-    if target.exists() and not overwrite:
-        raise UsageError(f"{printable(str(target))} exists; choose another place, or overwrite it")
-    word2vec.write(target, vectors.words, vectors.matrix, format=chosen, space=space)
-    return vectors
+def _of_fasttext(path: Path, limit: int | None) -> Vectors:
+    """The vectors of a fastText model, composed as it composes them."""
+    published = fasttext.read(path)
+    words, counts = published.texts()[:limit], published.counts[:limit]
+    of_words, of_ngrams = published.input[: len(words)], published.input[len(published.words) :]
+    told = published.settings
+    provenance: dict[str, Any] = {"source": path.name, "family": {"name": told.model, **asdict(told)}}
+    if not told.longest:
+        return Vectors(words, of_words, counts=counts, provenance=provenance)
+    ngrams = Ngrams(shortest=told.shortest, longest=told.longest, buckets=told.buckets)
+    array = compose(of_words, of_ngrams, ngrams.parts(published.words[:limit]))
+    subwords = Subwords(ngrams, words, of_words, of_ngrams)
+    return Vectors(words, array, counts=counts, provenance=provenance, subwords=subwords)
 
 
-def _read_directory(path: Path, limit: int | None) -> Vectors:
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit {limit} asked; it counts the rows taken, so at least 1")
-    if not (path / SETTINGS_FILE).is_file():
-        path = latest_checkpoint(path) or path
-    if not (path / VECTORS_FILE).is_file() and any(path.glob("*.hdf5")):
-        raise FirthError(
-            f"{printable(str(path))} holds an ELMo without vectors of words, which its network makes: "
-            "firth.load(...).vectors gives those of its vocabulary, and their save() writes them"
-        )
-    settings = _read_settings(path)
-    vocabulary = Vocabulary.read(path / VOCABULARY_FILE)
-    tensors = safetensors.read(path / VECTORS_FILE)
-    array = tensors.get("vectors", tensors.get("input"))  # of a static model, the input table
-    shown = printable(str(path))
-    if array is None:
-        raise FirthError(f"{shown}: {VECTORS_FILE} has neither a tensor 'vectors' nor 'input'")
-    if array.ndim not in (2, 3) or array.shape[-2] != len(vocabulary):
-        raise FirthError(f"{shown}: {VECTORS_FILE} has an array of shape {array.shape} for {len(vocabulary):,} words")
-    segmentation = settings.pop("segmentation", None)
-    counts_known = settings.pop("counts_known", True)
+def _of_directory(path: Path, limit: int | None) -> Vectors:
+    """The vectors of a directory of ours, with the n-grams that its words are composed of."""
+    contents = directory.read(path, limit=limit)
+    settings, tensors = dict(contents.settings), contents.tensors
+    family = settings.get("family")
+    ngrams = Ngrams.of(settings.pop("subwords", family if isinstance(family, dict) else {}) or {})
+    subwords = None
+    if ngrams is not None:
+        if not {"words", "ngrams"} <= tensors.keys():
+            raise FirthError(
+                f"{printable(str(path))}: {directory.VECTORS_FILE} lacks the tensor 'words' or 'ngrams' of its n-grams"
+            )
+        subwords = Subwords(ngrams, contents.words, tensors["words"][:limit], tensors["ngrams"])
     return Vectors(
-        vocabulary.words[:limit],
-        array[..., :limit, :],
-        counts=vocabulary.counts[:limit] if counts_known else None,
-        segmentation=Segmentation.from_settings(segmentation) if segmentation else None,
+        contents.words if limit else contents.vocabulary,  # which has the table of rows
+        contents.array,
+        counts=contents.counts,
+        segmentation=Segmentation.from_settings(contents.segmentation) if contents.segmentation else None,
         provenance=settings,
+        subwords=subwords,
+        contexts=tensors["contexts"][:limit] if "contexts" in tensors else None,
+        variance=tensors["variance"][:, :limit] if "variance" in tensors else None,
     )
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    file = path / SETTINGS_FILE
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FirthError(
-            f"{printable(str(path))} holds no {SETTINGS_FILE}: it is no model of ours, or its writing was cut off"
-        ) from error
-    except OSError as error:
-        raise FirthError(f"{printable(str(file))} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise FirthError(f"{printable(str(file))} is not JSON: {printable(str(error))}") from error
-    if not isinstance(settings, dict):
-        raise FirthError(f"{printable(str(file))} holds no settings: a JSON object is due")
-    return settings
 
 
 # --- arguments
@@ -849,60 +836,8 @@ def _cosine(first: Vector, second: Vector) -> float:
     return float(neighbours.unit(first) @ neighbours.unit(second))
 
 
-# --- messages
-
-
-def _origin(provenance: dict[str, Any]) -> str:
-    """What has the layers, for a message: "a Skip-gram model"."""
-    family = provenance.get("family")
-    name = family.get("name") if isinstance(family, dict) else family
-    if not isinstance(name, str) or not name:
-        return "a set of vectors"
-    title = FAMILY_TITLES.get(name, name)
-    return f"{'an' if title[0] in 'AEIOaeio' else 'a'} {printable(title)} model"
-
-
-def _first_few(words: Sequence[str]) -> str:
-    """The first of `words`, for a message."""
-    shown = ", ".join(printable(str(word)[:LONGEST_EXPLAINED]) for word in words[:N_NAMED])
-    return f"{shown}, ..." if len(words) > N_NAMED else shown
-
-
-def _explained(word: str, words: Sequence[str], known: Collection[str]) -> str:
-    """What an unknown word's error says."""
-    message = f"'{printable(word[:LONGEST_EXPLAINED])}' is not one of the {len(words):,} words"
-    if len(word) > LONGEST_EXPLAINED:
-        return message
-    parts = _known_parts(word, known) if is_written_without_spaces(word) else []
-    if parts:
-        whole = "its parts are" if sum(map(len, parts)) == len(word) else "of its parts these are"
-        message += f"; {whole}: {' + '.join(parts)}"
-    spellings = _nearest_spellings(word, words)
-    if spellings:
-        message += f"; nearest spellings: {', '.join(map(printable, spellings))}"
-    return message
-
-
-def _nearest_spellings(word: str, words: Sequence[str]) -> list[str]:
-    """The words spelt most like `word`, of about its length and with its first or last letter."""
-    alike = [
-        other
-        for other in words
-        if -2 <= len(other) - len(word) <= 2 and other and (other[0] == word[:1] or other[-1] == word[-1:])
-    ]
-    return difflib.get_close_matches(word, alike[:SPELLINGS_TRIED], N_SPELLINGS)
-
-
-def _known_parts(word: str, known: Collection[str]) -> list[str]:
-    """The fewest known words that cover the most of `word`, in its order."""
-    # from each character on: how many are left out, the number of parts, the parts
-    best: list[tuple[int, int, list[str]]] = [(0, 0, [])] * (len(word) + 1)
-    for start in reversed(range(len(word))):
-        left_out, n_parts, parts = best[start + 1]
-        best[start] = (left_out + 1, n_parts, parts)
-        for stop in range(start + 1, len(word) + 1):
-            part = word[start:stop]
-            left_out, n_parts, parts = best[stop]
-            if part in known and (left_out, n_parts + 1) <= best[start][:2]:  # of equals the longest first part
-                best[start] = (left_out, n_parts + 1, [part, *parts])
-    return best[0][2]
+def warn_of_repeated(path: Path, repeated: Sequence[str]) -> None:
+    """Warns of words that a file has twice, of which the first vector was kept."""
+    if repeated:
+        left_out = f"{len(repeated):,} left out, as their words stood before"
+        warnings.warn(f"{printable(str(path))}: {left_out}: {first_few(repeated)}", stacklevel=3)

@@ -1,7 +1,7 @@
 """Words, how often each occurs, and what follows from that: rows, sub-sampling, noise, the Huffman tree."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from firth.files import printable, replacing
 _ESCAPES: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _CHARACTERS: Final = {escape: char for char, escape in _ESCAPES.items()}
 _ESCAPE_TABLE: Final = str.maketrans(_ESCAPES)
+MOST_DIGITS: Final = 18  # of a count that fits in an int64
 _ESCAPE: Final = re.compile(r"\\[\\tnr]")
 
 
@@ -70,7 +71,7 @@ class Vocabulary:
         if len(self.words) and self.counts.min() < 1:
             word = self.words[int(self.counts.argmin())]
             raise UsageError(f"the word '{printable(word)}' has a count of {self.counts.min()}; the least is 1")
-        self._rows = {word: row for row, word in enumerate(self.words)}
+        self._rows = dict(zip(self.words, range(len(self.words)), strict=True))
         if len(self._rows) < len(self.words):
             word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
             raise UsageError(f"the word '{printable(word)}' stands in the vocabulary twice")
@@ -131,6 +132,11 @@ class Vocabulary:
     def __contains__(self, word: object) -> bool:
         """Whether `word` has a row."""
         return word in self._rows
+
+    @property
+    def table(self) -> Mapping[str, int]:
+        """The row of each word."""
+        return self._rows
 
     def row(self, word: str) -> int:
         """The row of `word`.
@@ -204,22 +210,58 @@ class Vocabulary:
         """
         shown = printable(str(path))
         try:
-            text = Path(path).read_bytes().decode("utf-8")
+            content = Path(path).read_bytes()
+            text = content.decode("utf-8")
         except OSError as error:
             raise FirthError(f"cannot read {shown}: {error.strerror}") from None
         except UnicodeDecodeError as error:
             raise FirthError(f"{shown}: {error}; a vocabulary is UTF-8") from None
+        if (plain := _read_plain(content, text)) is not None:
+            return cls._of_file(shown, *plain)
         words, counts = [], []
         for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
             word, tab, count = line.removesuffix("\r").rpartition("\t")
             if not tab or not (count.isascii() and count.isdigit()):
                 raise FirthError(f"{shown}, line {number}: '{printable(line[:100])}' is not word<TAB>count")
-            words.append(_ESCAPE.sub(lambda escape: _CHARACTERS[escape.group()], word))
+            words.append(_unescaped(word))
             counts.append(int(count))
+        return cls._of_file(shown, words, counts)
+
+    @classmethod
+    def _of_file(cls, shown: str, words: Sequence[str], counts: npt.ArrayLike) -> "Vocabulary":
         try:
             return cls(words, counts)
         except (UsageError, OverflowError) as error:
             raise FirthError(f"{shown}: {error}") from None
+
+
+def _read_plain(content: bytes, text: str) -> tuple[list[str], npt.NDArray[np.int64]] | None:
+    """Words and counts of a file as `write` leaves it, all lines at once; None where it is not as plain as that."""
+    data = np.frombuffer(content, np.uint8)
+    tabs, ends = np.flatnonzero(data == ord("\t")), np.flatnonzero(data == ord("\n"))
+    if b"\r" in content or not content.endswith(b"\n") or len(tabs) != len(ends):
+        return None
+    lengths = ends - tabs - 1  # of the counts
+    if lengths.min() < 1 or lengths.max() > MOST_DIGITS or (tabs[1:] < ends[:-1]).any():
+        return None
+    counts = np.zeros(len(ends), np.int64)
+    for place in range(int(lengths.max())):
+        is_there = place < lengths
+        digits = data[np.where(is_there, tabs + 1 + place, 0)].astype(np.int64) - ord("0")
+        if ((digits < 0) | (digits > 9))[is_there].any():
+            return None
+        counts = np.where(is_there, counts * 10 + digits, counts)
+    if lengths.max() == 1 == counts.max() == counts.min():  # as where counts are not known
+        words = text.replace("\t1\n", "\n").split("\n")[:-1]
+    else:
+        words = text.replace("\t", "\n").split("\n")[:-1:2]
+    for row in np.unique(np.searchsorted(ends, np.flatnonzero(data == ord("\\")))).tolist():
+        words[row] = _unescaped(words[row])
+    return words, counts
+
+
+def _unescaped(word: str) -> str:
+    return _ESCAPE.sub(lambda escape: _CHARACTERS[escape.group()], word)
 
 
 def _by_falling_count(words: Sequence[str], counts: npt.NDArray[np.int64], min_count: int) -> list[int]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from firth.subwords import Parts
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import AliasTable, HuffmanTree, Vocabulary
 
@@ -30,6 +31,7 @@ class Batch(NamedTuple):
     block: int  # centres whose gradients are summed before the tables change
     noise: NDArray[np.int32]  # (B, N) rows; (B, 0) under hierarchical softmax
     n_tokens: int  # raw tokens that the batch stands for
+    parts: Parts | None = None  # the n-grams of all words, where words are composed of them
 
     def empty(self) -> "Batch":
         """A batch without centres, whose arrays are of the same kinds."""
@@ -45,6 +47,23 @@ class Batch(NamedTuple):
                 first=start, last=min(self.last, start + self.block), noise=self.noise[number : number + 1]
             )
 
+    def stretches(self, n_centres: int) -> Iterator["Batch"]:
+        """The batch in parts of about so many centres, whole blocks; of a batch without centres one without."""
+        n_blocks = max(1, n_centres // self.block)
+        for number in range(0, max(1, len(self.noise)), n_blocks):
+            start = self.first + number * self.block
+            yield self._replace(
+                first=start,
+                last=min(self.last, start + n_blocks * self.block),
+                noise=self.noise[number : number + n_blocks],
+            )
+
+    def reach(self) -> tuple[int, int]:
+        """The positions [begin, end) that the windows of the centres reach, these included."""
+        if self.first == self.last:
+            return self.first, self.last
+        return int(self.left[self.first : self.last].min()), int(self.right[self.first : self.last].max())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
@@ -55,6 +74,7 @@ class Stream:
     keep_probability: NDArray[np.float32]
     noise_table: AliasTable | None  # None under hierarchical softmax
     tree: HuffmanTree | None
+    parts: Parts | None = None  # the n-grams of all words, where words are composed of them
 
     @property
     def n_tokens(self) -> int:
@@ -93,6 +113,7 @@ def stream(
     sample: float,
     noise_exponent: float,
     tree: HuffmanTree | None,
+    parts: Parts | None = None,
 ) -> Stream:
     """The `Stream` of `corpus` under a vocabulary and the families' settings."""
     return Stream(
@@ -101,6 +122,7 @@ def stream(
         keep_probability=vocabulary.keep_probabilities(sample),
         noise_table=vocabulary.noise_table(noise_exponent) if tree is None else None,
         tree=tree,
+        parts=parts,
     )
 
 
@@ -138,4 +160,4 @@ def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, bl
     if text.noise_table is not None:
         key = np.uint64(kernels.mix(of_noise, batch))
         noise = kernels.draw_noise(*text.noise_table, key, n_blocks * noise_pool).reshape(n_blocks, noise_pool)
-    return Batch(rows, left, right, first, last, block, noise, stop - start)
+    return Batch(rows, left, right, first, last, block, noise, stop - start, text.parts)

@@ -193,6 +193,13 @@ def test_every_row_is_in_the_window_of_most_context(lengths, data, capacity, is_
     assert pieces == {word: list(range(sentence.firsts[word], sentence.stops[word])) for word in words}
 
 
+def test_a_sentence_of_a_million_words_has_each_in_one_window():
+    n_words = 1_000_000
+    found = windows(pieced([1] * n_words, [0] * n_words), np.arange(n_words), 510, is_causal=False)
+    assert np.array_equal(np.concatenate([window.words for window in found]), np.arange(n_words))
+    assert len(found) == 1 + -(-(n_words - 510) // 255)
+
+
 def test_marks_stay_with_what_bears_them():
     text = "e\u0301\u0323 A\u030a"
     (cut,) = cut_texts([text], WRITTEN)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import firth
-from firth import cli, contexts, extraction
+from firth import cli, contexts, parts
 from firth.segmentation import Segmentation
 
 WORDS = ["the", "cat", "sat", "今天"]
@@ -106,7 +106,11 @@ def test_an_interruption_says_how_to_go_on(run, model, text, monkeypatch, tmp_pa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "_finished", pressed)
+        patch.setattr(contexts, "prepare", pressed)
+        status, _, err = run("extract", model, text, "-o", "out", "--quiet")
+    assert (status, err) == (1, "firth: interrupted\n")  # there is nothing to go on with
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "_finished", pressed)
         status, _, err = run("extract", model, text, "-o", "out", "--quiet")
     assert (status, "--resume" in err) == (1, True)
     assert run("extract", model, text, "-o", "out", "--quiet")[0] == 2

@@ -1,5 +1,6 @@
 """Vectors in context on disk: each format read back, what was interrupted gone on with, nothing half-written read."""
 
+import errno
 import json
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firth import FirthError, UsageError, Vectors, contexts, extraction
+from firth import FirthError, UsageError, Vectors, contexts, parts
 from firth.contexts import extract_to, read_extracted
 from firth.extraction import extract
+from firth.files import lock
 from firth.segmentation import Segmentation
 
 WORDS = ["the", "cat", "sat", "今天", "new york", "-"]
@@ -30,7 +32,7 @@ def kind(request):
 @pytest.fixture
 def small_shards(monkeypatch):
     monkeypatch.setattr(contexts, "SHARD_BYTES", 1)
-    monkeypatch.setattr(extraction, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(parts, "BLOCK_BYTES", 1)
 
 
 def expected(sentences=SENTENCES, **how):
@@ -71,7 +73,7 @@ def test_any_sentences_are_read_back(tmp_path_factory, sentences, kind, shard_by
     path = tmp_path_factory.mktemp("contexts") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contexts, "SHARD_BYTES", shard_bytes)
-        patch.setattr(extraction, "BLOCK_BYTES", 1)
+        patch.setattr(parts, "BLOCK_BYTES", 1)
         extract_to(path, VECTORS, sentences, kind=kind)
     assert_same(read_extracted(path), expected(sentences))
 
@@ -144,7 +146,7 @@ def broken_off(sentences, after):
 
 @pytest.fixture
 def one_by_one(small_shards, monkeypatch):
-    monkeypatch.setattr(extraction, "_SENTENCES_TOGETHER", 1)
+    monkeypatch.setattr(parts, "_SENTENCES_TOGETHER", 1)
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -227,6 +229,107 @@ def test_what_is_not_ours_is_never_replaced(tmp_path):
         with pytest.raises(UsageError, match="not overwritten"):
             extract_to(tmp_path / name, VECTORS, SENTENCES, overwrite=True)
     assert (tmp_path / "mine.hdf5").read_text() == "text"
+
+
+def test_one_process_writes_at_a_time(tmp_path):
+    out = tmp_path / "out"
+
+    def meanwhile():
+        for how in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(UsageError, match=r"out.part is being written by another process"):
+                extract_to(out, VECTORS, SENTENCES, **how)
+        yield from SENTENCES
+
+    extract_to(out, VECTORS, meanwhile())
+    assert_same(read_extracted(out), expected())
+    assert not any(path.name.startswith(".") for path in out.iterdir())
+
+
+@pytest.mark.usefixtures("one_by_one")
+@pytest.mark.parametrize("how", ["resume", "overwrite"])
+def test_what_another_process_left_is_taken(tmp_path, how):
+    with pytest.raises(Interrupted):
+        extract_to(tmp_path / "out", VECTORS, broken_off(SENTENCES, 6))
+    with (tmp_path / "out.part" / ".lock").open("a") as file:
+        lock(file)
+        with pytest.raises(UsageError, match="another process"):
+            extract_to(tmp_path / "out", VECTORS, SENTENCES, **{how: True})
+    extract_to(tmp_path / "out", VECTORS, SENTENCES, **{how: True})
+    assert_same(read_extracted(tmp_path / "out"), expected())
+
+
+def test_a_directory_and_a_file_do_not_take_each_others_place(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    extract_to(tmp_path / "out", VECTORS, SENTENCES)
+    extract_to(tmp_path / "out.hdf5", VECTORS, SENTENCES)
+    with h5py.File(tmp_path / "weights.hdf5", "w") as file:
+        file["weights"] = np.zeros(3)
+    for name, kind in (("out", "hdf5"), ("out.hdf5", "npy"), ("weights.hdf5", "hdf5")):
+        with pytest.raises(
+            UsageError, match=f"{name} exists and is not a .* vectors in context; it is not overwritten"
+        ):
+            extract_to(tmp_path / name, VECTORS, SENTENCES, kind=kind, overwrite=True)
+    extract_to(tmp_path / "out.hdf5", VECTORS, SENTENCES, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.hdf5", "weights.hdf5"]
+
+
+def test_what_cannot_be_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(FirthError, match="cannot be written"):
+        extract_to(tmp_path / "file" / "out", VECTORS, SENTENCES)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("firth.formats.safetensors.write", full)
+    with pytest.raises(FirthError, match="cannot be written: No space left on device"):
+        extract_to(tmp_path / "out", VECTORS, SENTENCES)
+
+
+def test_the_current_directory_is_no_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in (".", "/"):
+        with pytest.raises(UsageError, match="exists"):
+            extract_to(place, VECTORS, SENTENCES)
+
+
+@pytest.mark.parametrize("layers", ["0,0", "1,0,1"])
+def test_a_column_of_parquet_has_a_name_of_its_own(layers, tmp_path):
+    with pytest.raises(UsageError, match="each layer once"):
+        extract_to(tmp_path / "out.parquet", VECTORS, SENTENCES, layers=layers)
+    extract_to(tmp_path / "out", VECTORS, SENTENCES, layers=layers)
+    assert_same(read_extracted(tmp_path / "out"), expected(layers=layers))
+
+
+def test_sentences_are_any_sequences_of_words(tmp_path):
+    extract_to(tmp_path / "out", VECTORS, [np.array(["the", "cat"]), ("sat",)])
+    assert_same(read_extracted(tmp_path / "out"), expected(["the cat", "sat"]))
+    with pytest.raises(UsageError, match="word 1 of a sentence is 7; words are strings"):
+        extract_to(tmp_path / "other", VECTORS, [["the", 7]])
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_long_sentence_of_static_vectors_comes_in_parts(tmp_path, monkeypatch):
+    with pytest.warns(UserWarning, match="'dog'"):
+        due = expected(["the cat - sat 今天 dog the dog dog"])
+    monkeypatch.setattr("firth.readers.MOST_WORDS", 2)
+    extract_to(tmp_path / "out", VECTORS, ["the cat - sat 今天 dog the dog dog"])
+    assert len(list((tmp_path / "out").glob("0*.safetensors"))) > 3
+    assert_same(read_extracted(tmp_path / "out"), due)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_very_many_words_without_a_vector_come_in_parts(tmp_path, monkeypatch, most):
+    text = "a b c d e the cat f g h i sat j - k l m n o p"
+    with pytest.warns(UserWarning, match="'a'"):
+        due = expected([text, "q r s t", "the"])
+    monkeypatch.setattr("firth.readers.MOST_WORDS", 4)
+    monkeypatch.setattr(parts, "_MOST_WITHOUT_ROWS", most)
+    found = list(parts.parts(contexts.prepare(VECTORS), [text, "q r s t", "the"]))
+    assert max(len(part.words) for part in found) <= 4 + 2 * most
+    assert [part.sentence for part in found if part.is_last] == [0, 1, 2]
+    extract_to(tmp_path / "out", VECTORS, [text, "q r s t", "the"])
+    assert_same(read_extracted(tmp_path / "out"), due)
 
 
 def test_there_must_be_something_to_resume(tmp_path):

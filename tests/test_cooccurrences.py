@@ -1,7 +1,9 @@
 """Co-occurrence counts: GloVe's by hand and by brute force, bounded memory, files that are kept, added and refused."""
 
+import os
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,13 +127,15 @@ def test_wide_windows_round_weights_to_the_nearest_of_4294967296ths():
     assert Nearness(window=7, distance_weights="equal").weights().tolist() == [0] + [1] * 7
 
 
-@pytest.mark.parametrize("fewest", [1, 7, 64])
-def test_runs_on_disk_add_up_to_the_same_bytes(tmp_path, monkeypatch, fewest):
+@pytest.mark.parametrize(("fewest", "most_runs", "left"), [(1, 2, 69), (1, 64, 12), (7, 5, 4), (64, 64, 3)])
+def test_runs_on_disk_add_up_to_the_same_bytes(tmp_path, monkeypatch, fewest, most_runs, left):
+    """Of 138 words; so many runs as are there at a time become one."""
     monkeypatch.setattr(cooccurrences, "_FEWEST_TOKENS", fewest)
+    monkeypatch.setattr(cooccurrences, "_MOST_RUNS", most_runs)
     whole = counts_of(TEXT, tmp_path, window=4)
     monkeypatch.setattr(cooccurrences, "_BLOCK_ENTRIES", 5)
     in_runs = counts_of(TEXT, tmp_path, window=4, memory=1e-9, name="in-runs")
-    assert (tmp_path / "run-1").is_file()
+    assert len([*tmp_path.glob("run-*"), *tmp_path.glob("sums-*")]) == left
     assert as_dict(in_runs) == as_dict(whole)
     assert (tmp_path / "in-runs").read_bytes() == (tmp_path / "counts").read_bytes()
 
@@ -176,6 +180,20 @@ def test_shards_add_up_to_the_bytes_of_the_whole(tmp_path):
     with opened([tmp_path / f"part-{number}" for number in range(3)], cache_dir=tmp_path / "cache") as sums:
         assert sums.fingerprint == whole.fingerprint
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_counts_that_are_opened_together_share_their_words(tmp_path):
+    whole = counts_of(TEXT, tmp_path, window=4)
+    other = counts_of(TEXT[:9], tmp_path, window=4, vocabulary=whole.vocabulary, name="other")
+    with cooccurrences.all_opened([tmp_path / "counts", tmp_path / "other"]) as (first, second):
+        assert second.vocabulary is first.vocabulary
+        assert as_dict(second) == as_dict(other)
+    counts_of(TEXT, tmp_path, window=5, name="wider")
+    with (
+        pytest.raises(firth.UsageError, match="window=5"),
+        cooccurrences.all_opened([tmp_path / "counts", tmp_path / "wider"]),
+    ):
+        pass
 
 
 def test_sums_go_beyond_32_bits(tmp_path):
@@ -228,7 +246,7 @@ def test_nothing_to_count_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"window": 0}, {"context": "right"}, {"distance_weights": "linear"}],
+    [{"window": 0}, {"window": 10**9}, {"context": "right"}, {"distance_weights": "linear"}],
     ids=lambda change: next(iter(change)),
 )
 def test_what_lies_out_of_range_is_refused(change):
@@ -277,6 +295,14 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
     (tmp_path / "counts").write_bytes(data.replace(b'"format": 1', b'"format": 2'))
     with pytest.raises(firth.FirthError, match="newer firth"):
         Cooccurrences(tmp_path / "counts")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_nothing_is_read_of_what_is_no_plain_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not cooccurrences.is_counts(tmp_path / "pipe")  # to open it would wait for who writes
+    assert not cooccurrences.is_counts(tmp_path)
+    assert not cooccurrences.is_counts(Path("no\0file"))
 
 
 def test_an_interrupted_counting_leaves_no_file(tmp_path, monkeypatch):

@@ -17,13 +17,17 @@ import pytest
 
 import firth
 from firth import cli, corpus, tokens, training
+from firth.explanations import GENSIM_ARGUMENTS, GENSIM_ATTRIBUTES
 from firth.families.family import GENSIM_NAMES
-from firth.vectors import GENSIM_ARGUMENTS, GENSIM_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-TRANSLATIONS = {"README.zh.md": "README.md", "docs/guide.zh.md": "docs/guide.md"}
-WITH_BLOCKS = ["README.md", "docs/guide.md", "docs/from-gensim.md"]
+TRANSLATIONS = {
+    "README.zh.md": "README.md",
+    "docs/guide.zh.md": "docs/guide.md",
+    "docs/what-is-a-word-vector.zh.md": "docs/what-is-a-word-vector.md",
+}
+WITH_BLOCKS = ["README.md", "docs/guide.md", "docs/what-is-a-word-vector.md", "docs/from-gensim.md"]
 
 HAS_GENSIM = importlib.util.find_spec("gensim") is not None
 SET_UP = ("make ", "python3 -m venv ", "source ", "pip ", "uv ", "py ", ".venv\\Scripts\\Activate.ps1 ", "firth demo ")

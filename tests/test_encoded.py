@@ -214,7 +214,8 @@ def test_unknown_pieces_are_counted_and_told(tmp_path):
     assert store.n_unknown == 2
     assert store.unknown_share == 2 / 6
     assert store.remarks == [
-        "33.3% of the pieces are [UNK]: text that the vocabulary does not have; one learnt from this corpus would"
+        "33.3% of the pieces are [UNK]: text that the vocabulary does not have, of another script or in words "
+        "of more than 100 characters"
     ]
     assert encode(["the cats"], pieces_of("wordpiece"), tmp_path / "known").remarks == []
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import firth
-from firth import FirthError, UsageError, Vectors, extraction
+from firth import FirthError, UsageError, Vectors, parts
 from firth.alignment import cut_words, windows
 from firth.extraction import extract
 from firth.segmentation import Segmentation
@@ -130,8 +130,8 @@ def test_order_and_batches_change_nothing_beyond_rounding(model, pool, monkeypat
     expected = extracted(model, SENTENCES, pool=pool)
     assert len(expected[3].words) == 0
     backwards = extracted(model, SENTENCES[::-1], pool=pool)[::-1]
-    monkeypatch.setattr(extraction, "BATCH_PIECES", 7)
-    monkeypatch.setattr(extraction, "BLOCK_BYTES", 4 * 4 * 32 * 3)  # three words
+    monkeypatch.setattr(parts, "BATCH_PIECES", 7)
+    monkeypatch.setattr(parts, "BLOCK_BYTES", 4 * 4 * 32 * 3)  # three words
     small = extracted(model, SENTENCES, pool=pool)
     alone = [extracted(model, [sentence], pool=pool)[0] for sentence in SENTENCES]
     for others in (backwards, small, alone):
@@ -141,8 +141,8 @@ def test_order_and_batches_change_nothing_beyond_rounding(model, pool, monkeypat
 
 
 def test_sentences_are_read_one_by_one_and_given_as_they_are_made(model, monkeypatch):
-    monkeypatch.setattr(extraction, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(extraction, "_SENTENCES_TOGETHER", 1)
+    monkeypatch.setattr(parts, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(parts, "_SENTENCES_TOGETHER", 1)
     taken = []
 
     def endless():
@@ -586,3 +586,88 @@ def test_a_real_bert_gives_what_transformers_makes_of_each_sentence_alone():
             rows = [t for t, (first, end) in enumerate(offsets) if first < stop and end > start]
             np.testing.assert_allclose(sentence.array[:, place], layers[:, rows].mean(1), rtol=0, atol=1e-4)
             start = stop
+
+
+# --- whole sentences
+
+
+def whole(model, text):
+    """(layer, piece, dim) of a text with the pieces around it, through the network alone."""
+    pieces = model.pieces
+    ids = pieces.backend.encode(text, add_special_tokens=False).ids
+    ends = ([pieces.cls], [pieces.sep]) if pieces.cls is not None else ([], [])
+    with torch.inference_mode():
+        return torch.stack(model.network(torch.tensor([[*ends[0], *ids, *ends[1]]]))).numpy()[:, 0]
+
+
+def test_a_sentence_has_one_vector(model):
+    text = "The cats, and the dogs!"
+    states = whole(model, text)
+    n_behind = int(model.pieces.sep is not None)
+    due = {"mean": states.mean(1), "last": states[:, len(states[0]) - 1 - n_behind]}
+    if model.pieces.cls is not None:
+        due["cls"] = states[:, 0]
+    for pool, vectors in due.items():
+        (sentence,) = extracted(model, [text], unit="sentence", pool=pool)
+        assert (sentence.words, sentence.unknown) == ([text], [])
+        np.testing.assert_allclose(sentence.array[:, 0], vectors, rtol=0, atol=1e-5)
+        for layer, number in ((0, 0), ("last", -1)):
+            found = model.sentence_vector(text, pool=pool, layer=layer)
+            np.testing.assert_allclose(found, vectors[number], rtol=0, atol=1e-5)
+    (of_words,) = extracted(model, [["The", "cats"]], unit="sentence")
+    np.testing.assert_allclose(of_words.array[:, 0], whole(model, "The cats").mean(1), rtol=0, atol=1e-5)
+
+
+def test_every_sentence_has_its_own_whatever_stands_in_it(model):
+    texts = ["one", "", ", .", "the cats and the dogs " * 30, "我今天很开心"]
+    sentences = extracted(model, texts, unit="sentence")
+    assert [sentence.words for sentence in sentences] == [[text] for text in texts]
+    assert [sentence.array.shape for sentence in sentences] == [(4, 1, 32)] * 5
+    assert sentences[1].unknown == [0]
+    assert np.isnan(sentences[1].array).all()
+    assert all(np.isfinite(sentences[number].array).all() for number in (0, 2, 3, 4))
+    with pytest.raises(FirthError, match="has no piece"):
+        model.sentence_vector("")
+
+
+def test_a_long_sentence_is_the_mean_of_the_pieces_of_all_windows(models):
+    text = "the cats and the dogs " * 30
+    (sentence,) = extracted(models["bert"], [text], unit="sentence")
+    words = extracted(models["bert"], [text])[0]
+    ids = models["bert"].pieces.encode([text])[0]
+    n_pieces = [len(models["bert"].pieces.encode([word])[0]) for word in words.words]
+    assert sum(n_pieces) == len(ids)
+    mean = np.average(words.array, axis=1, weights=n_pieces)
+    apart = np.abs(sentence.array[:, 0] - mean).max() / np.abs(mean).max()
+    assert apart < 0.25  # windows are other ones, so contexts near their ends are
+
+
+def test_sentences_of_static_vectors():
+    vectors = Vectors(["a", "b"], [[2, 0], [0, 4]], segmentation=Segmentation(method="space"))
+    sentences = extracted(vectors, ["a b b c", "c"], unit="sentence")
+    np.testing.assert_allclose(sentences[0].array, [[[2 / 3, 8 / 3]]], rtol=1e-6)
+    assert (sentences[0].unknown, sentences[1].unknown) == ([], [0])
+    (last,) = extracted(vectors, ["a b"], unit="sentence", pool="last")
+    assert last.array.tolist() == [[[0, 4]]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        ("gpt", {"unit": "sentence", "pool": "cls"}, "sets no piece before a text"),
+        ("bert", {"unit": "sentence", "pool": "first"}, "there are mean, cls, last for a sentence"),
+        ("bert", {"pool": "cls"}, "there are mean, first, last, max for a word"),
+        ("bert", {"unit": "line"}, "unit is 'line'"),
+    ],
+)
+def test_pools_of_sentences_that_are_none(models, kind, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        extract(models[kind], ["one"], **arguments)
+
+
+def test_a_sentences_vector_is_of_one_layer(models):
+    with pytest.raises(UsageError, match="is of one"):
+        models["bert"].sentence_vector("one", layer="all")
+    mixed = models["bert"].sentence_vector("one", layer="mean:0,1")
+    both = [models["bert"].sentence_vector("one", layer=layer) for layer in (0, 1)]
+    np.testing.assert_allclose(mixed, np.mean(both, axis=0), rtol=0, atol=1e-6)

@@ -119,7 +119,7 @@ def test_a_compiled_step_is_found_again_by_another_process(tmp_path):
         "from firth import kernels\n"
         "step = kernels.skipgram_negative_sampling(8)\n"
         "rows, table = np.zeros(0, np.int32), np.zeros((0, 8), np.float32)\n"
-        "step(table, table, rows, rows, rows, 0, 0, np.zeros((0, 4), np.int32), 5, 0.1, 4, 2)\n"
+        "step(table, table, rows, rows, rows, rows, 0, 0, np.zeros((0, 4), np.int32), 5, 0.1, 4, 2)\n"
         "print(sum(step.stats.cache_hits.values()))\n"
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

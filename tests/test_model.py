@@ -1,12 +1,12 @@
 """The model's directory: what is refused, and that nothing is lost."""
 
+import errno
 import json
 import os
 import signal
 
 import numpy as np
 import pytest
-from safetensors import SafetensorError
 
 import firth
 from firth.files import appearing, interrupt, printable, replacing, uninterrupted
@@ -68,10 +68,10 @@ def test_what_is_no_model_is_told_apart(saved, tmp_path):
 
 
 def test_a_full_disk_is_an_error_of_ours(saved, monkeypatch):
-    def full(tensors, path):
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("firth.formats.safetensors.save_file", full)
+    monkeypatch.setattr("firth.formats.safetensors.replacing", full)
     with pytest.raises(firth.FirthError, match="No space left"):
         firth.load(saved).save(saved, overwrite=True)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firth.errors import FirthError, UsageError
-from firth.phrases import CONNECTOR_WORDS, MOST_BETWEEN, Phrase, Phrases
+from firth.phrases import CONNECTOR_WORDS, MOST_BETWEEN, Phrase, Phrases, check_output
 
 OF_THE = ("of", "the")
 
@@ -126,6 +126,32 @@ class TestFiles:
         assert [path.read_text() for path in tmp_path.iterdir()] == ["new york\n"]
         with pytest.raises(FirthError, match="cannot be written to"):
             Phrases(entries=(Phrase(("a", "b")),)).write(before / "phrases.tsv")
+
+
+class TestOutput:
+    @pytest.mark.parametrize(
+        "text", ["", "new york\n", "#firth-phrases\t1\n# a remark\nnew york\t5\n", "new york\n" * 9000]
+    )
+    def test_phrases_are_replaced_where_told(self, tmp_path: Path, text: str) -> None:
+        path = written(tmp_path, text)
+        check_output(path, overwrite=True)
+        with pytest.raises(UsageError, match=r"exists; choose another place, or overwrite it"):
+            check_output(path, overwrite=False)
+
+    @pytest.mark.parametrize(
+        "text", ["all my words\n", b"\x80\x03", "word\n" * 20000, "new york " * 9000, "#\n", "new york\n\nnew\n"]
+    )
+    def test_other_files_are_not(self, tmp_path: Path, text: str | bytes) -> None:
+        with pytest.raises(UsageError, match="is no file of phrases; it is not overwritten"):
+            check_output(written(tmp_path, text), overwrite=True)
+
+    def test_a_place_that_cannot_be_written_is_told_before(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(FirthError, match="cannot be written"):
+            check_output(tmp_path / "file" / "phrases.tsv", overwrite=False)
+        check_output(tmp_path / "folder" / "phrases.tsv", overwrite=False)
+        with pytest.raises(UsageError, match="is no file of phrases"):
+            check_output(tmp_path / "folder", overwrite=True)
 
 
 class TestSettings:

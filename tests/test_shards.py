@@ -34,6 +34,50 @@ def test_a_vocabulary_comes_from_a_model_a_table_or_counts(tmp_path):
         counted(TEXT, tmp_path / "other", vocabulary=tmp_path / "missing")
 
 
+def test_text_is_cut_into_words_as_that_of_the_vocabulary_was(tmp_path):
+    cased = [line.replace("dog", "Dog") for line in TEXT]
+    preparation = firth.Preparation(cased=True, phrases=phrases_of(tmp_path, "the Dog"))
+    model = firth.train(
+        firth.GloVe(dim=8, min_count=1, window=3),
+        cased,
+        epochs=1,
+        threads=1,
+        preparation=preparation,
+        output=tmp_path / "model",
+    )
+    whole = counted(cased, tmp_path / "whole", preparation=preparation)
+    for name in ("whole", "model"):
+        assert counted(cased, tmp_path / f"as-{name}", vocabulary=tmp_path / name) == whole
+    with Cooccurrences(tmp_path / "as-model") as counts:
+        assert counts.segmentation == model.segmentation
+        assert counts.value("the_Dog", "sat") > 0
+    with pytest.raises(firth.UsageError, match="so must new text's: leave out digits"):
+        counted(cased, tmp_path / "o", vocabulary=tmp_path / "whole", preparation=firth.Preparation(digits="zero"))
+
+
+def phrases_of(folder, *phrases):
+    (folder / "phrases.tsv").write_text("\n".join(phrases), encoding="utf-8")
+    return folder / "phrases.tsv"
+
+
+def test_a_table_in_any_order_gives_rows_as_training_orders_them(tmp_path):
+    (tmp_path / "table.tsv").write_text("cat\t18\nthe\t36\nsat\t18\n", encoding="utf-8")
+    counted(TEXT, tmp_path / "counts", vocabulary=tmp_path / "table.tsv")
+    family = firth.GloVe(dim=8, min_count=1, window=3)
+    model = firth.train(family, None, counts=tmp_path / "counts", epochs=1, threads=1)
+    assert model.vocabulary.words == ["the", "cat", "sat"]
+
+
+def test_strings_among_several_are_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counted(TEXT, tmp_path / "counts")
+    with pytest.raises(firth.FirthError, match="NUL"):
+        counted(["a\0b"], tmp_path / "nul")
+    with firth.count(["counts"] * 2 + ["counts and counts"], tmp_path / "three", min_count=1) as counts:
+        assert counts.n_tokens == 5
+    assert counted("counts", tmp_path / "sums") == counted([tmp_path / "counts"], tmp_path / "same")
+
+
 def test_what_stands_there_is_replaced_only_where_told(tmp_path):
     first = counted(TEXT, tmp_path / "counts")
     with pytest.raises(firth.UsageError, match="exists; choose another place"):
@@ -52,5 +96,9 @@ def test_text_and_counts_do_not_mix(tmp_path):
         counted([tmp_path / "counts", tmp_path / "text"], tmp_path / "sums")
     with pytest.raises(firth.UsageError, match="have theirs already"):
         counted([tmp_path / "counts"], tmp_path / "sums", vocabulary=tmp_path / "counts")
+    with pytest.raises(firth.UsageError, match="a cat is text"):
+        counted([tmp_path / "counts", "a cat"], tmp_path / "sums")
     with pytest.raises(firth.UsageError, match="threads is 0"):
         counted(TEXT, tmp_path / "sums", threads=0)
+    with pytest.raises(firth.UsageError, match="memory is 0"):
+        counted([tmp_path / "missing"], tmp_path / "sums", memory=0)

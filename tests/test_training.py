@@ -290,4 +290,4 @@ def test_a_resumed_run_keeps_its_phrases(tmp_path, monkeypatch, with_phrases):
         small(epochs=5000, output=tmp_path / "model", resume=True)
     model = small(epochs=5000, output=tmp_path / "model", resume=True, preparation=with_phrases)
     assert "sat_on" in model.vocabulary
-    assert model.record["preparation"]["phrases"] == str(with_phrases.phrases)
+    assert model.record["preparation"]["phrases"] == with_phrases.phrases.name

@@ -16,6 +16,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
+from comparing import assert_equal, files, state  # noqa: E402
+
 import firth  # noqa: E402
 from firth import cli, descent, devices, streams, training  # noqa: E402
 from firth import corpus as corpora  # noqa: E402
@@ -32,7 +34,6 @@ SMALL |= {"n_highway": 1, "max_characters": 12, "min_count": 1, "context_length"
 ELMO = firth.ELMo(**SMALL, dropout=0.1, learning_rate=0.01)
 WORDS = "the cat dog bird sat ran slept on under over mat log roof and saw a small old green".split()  # noqa: SIM905
 SHARED = Path(os.environ.get("FIRTH_SHARED", Path(__file__).parent.parent / ".." / "shared"))
-BY_READING = ("firth.json", "log.jsonl")
 
 
 @pytest.fixture(autouse=True)
@@ -58,24 +59,6 @@ TEXT = sentences(1)
 
 def trained(family: Any = ELMO, corpus: Any = TEXT, **changes: Any) -> Any:
     return firth.train(family, corpus, **({"tokens": 2000, "threads": 1, "seed": 3} | changes))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """The files of a model's directory, but for those that say when and how fast it came about."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in BY_READING}
-
-
-def state(model: Any) -> dict[str, Any]:
-    n = model.network.n_entries
-    named = model.network.named_parameters()
-    return {name: weight.detach()[: n if name in ("table", "output_bias") else None] for name, weight in named}
-
-
-def assert_equal(first: Any, second: Any) -> None:
-    mine, due = state(first), state(second)
-    assert mine.keys() == due.keys()
-    for name, weight in mine.items():
-        assert torch.equal(weight, due[name]), name
 
 
 # --- what comes out
@@ -128,7 +111,7 @@ def test_the_directory_is_a_published_one_and_more(tmp_path):
     model = trained(output=tmp_path / "model")
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "firth.json", "log.jsonl", "options.json", "weights.hdf5", "model.safetensors", "vocabulary.tsv", "vocab.txt",
-        "vectors.safetensors",
+        "matrices",
     }  # fmt: skip
     assert (tmp_path / "model" / "vocab.txt").read_text(encoding="utf-8").split("\n")[:3] == list(SPECIAL)
     loaded = firth.load(tmp_path / "model")
@@ -139,7 +122,10 @@ def test_the_directory_is_a_published_one_and_more(tmp_path):
     assert model.output_table().shape == (len(model.vocabulary), 16)
     vectors = firth.Vectors.load(tmp_path / "model")
     np.testing.assert_array_equal(vectors.array, model.vectors.array)
-    assert vectors.words == model.vocabulary.words
+    assert set(vectors.words) == set(model.vocabulary.words) - set(SPECIAL)
+    assert vectors.array.shape == (3, len(vectors), 32)
+    rows = model.vocabulary.rows(vectors.words)
+    np.testing.assert_allclose(vectors.array[0], model.table()[rows], rtol=0, atol=1e-6)
 
 
 def test_the_table_is_the_encoder_word_by_word():
@@ -410,17 +396,15 @@ def test_a_checkpoint_holds_no_vectors_of_words(tmp_path, monkeypatch):
     broken_off(tmp_path / "model", monkeypatch)
     (folder,) = (path for path in (tmp_path / "model" / "checkpoint").iterdir() if path.is_dir())
     assert not (folder / "vectors.safetensors").exists()
-    with pytest.raises(firth.FirthError, match=r"firth\.load\(\.\.\.\)\.vectors"):
+    with pytest.raises(firth.FirthError, match=r"firth matrices .* --corpus CORPUS"):
         firth.Vectors.load(tmp_path / "model")
     unfinished = firth.load(tmp_path / "model")
-    assert "vectors" not in vars(unfinished)
-    unfinished.vectors.save(tmp_path / "vectors")
-    assert firth.Vectors.load(tmp_path / "vectors").words == unfinished.vocabulary.words
+    with pytest.raises(firth.FirthError, match=r"firth matrices MODEL --corpus CORPUS"):
+        _ = unfinished.vectors
     unfinished.save(tmp_path / "saved")
-    np.testing.assert_array_equal(firth.Vectors.load(tmp_path / "saved").matrix, unfinished.vectors.matrix)
-    finished = trained(output=tmp_path / "model", resume=True)
-    assert "vectors" not in vars(finished)
-    assert (tmp_path / "model" / "vectors.safetensors").is_file()
+    assert not (tmp_path / "saved" / "matrices").exists()
+    trained(output=tmp_path / "model", resume=True)
+    assert (tmp_path / "model" / "matrices" / "vectors.safetensors").is_file()
 
 
 def test_words_that_are_no_lines_leave_the_published_vocabulary_out(tmp_path):
@@ -460,7 +444,9 @@ def test_a_published_model_that_reads_words_by_their_rows(tmp_path):
     for one in (model, firth.load(tmp_path / "saved"), tmp_path / "saved"):
         (found,) = firth.extract(one, [sentence])
         np.testing.assert_allclose(found.array, due.array, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(firth.Vectors.load(tmp_path / "saved").matrix, model.table())
+    matrices = firth.matrices(model, TEXT, layers=0)
+    rows = model.vocabulary.rows(matrices.words)
+    np.testing.assert_allclose(matrices.matrix, model.table()[rows], rtol=0, atol=1e-6)
     with pytest.warns(UserWarning, match="'unheard-of' has no piece"):
         (strange,) = firth.extract(model, [["the", "unheard-of"]], unknown="context")
     (unknown,) = firth.extract(model, [["the", "<UNK>"]])
@@ -584,7 +570,9 @@ def test_a_vocabulary_beside_published_files_names_the_rows_of_the_table(tmp_pat
     assert published.vocabulary.words == ["the", "cat", "<S>"]
     rows = base.vocabulary.rows(published.vocabulary.words)
     np.testing.assert_allclose(published.table(), base.table()[rows], rtol=0, atol=1e-6)
-    assert published.vectors.most_similar("the", topn=1)
+    matrices = firth.matrices(tmp_path / "published", TEXT, words=["the", "cat"])
+    assert matrices.n_layers == 3
+    assert matrices.most_similar("the", topn=1)[0][0] == "cat"
 
 
 def test_damaged_directories_are_refused(tmp_path):
@@ -593,7 +581,7 @@ def test_damaged_directories_are_refused(tmp_path):
     def damaged(name: str, change: Any) -> Path:
         place = tmp_path / name
         place.mkdir()
-        for path in (tmp_path / "model").iterdir():
+        for path in (tmp_path / "model").glob("*.*"):
             (place / path.name).write_bytes(path.read_bytes())
         change(place)
         return place

@@ -237,6 +237,15 @@ class TestFiles:
         assert again.words == vocabulary.words
         assert again.counts.tolist() == vocabulary.counts.tolist()
 
+    @given(words=st.lists(st.text(st.characters(codec="utf-8")), unique=True, min_size=1))
+    def test_words_that_all_occur_once_come_back(
+        self, tmp_path_factory: pytest.TempPathFactory, words: list[str]
+    ) -> None:
+        path = tmp_path_factory.mktemp("words") / "vocabulary.tsv"
+        Vocabulary(words, [1] * len(words)).write(path)
+        again = Vocabulary.read(path)
+        assert (again.words, again.counts.tolist()) == (words, [1] * len(words))
+
     def test_windows_line_ends_are_read(self, tmp_path: Path) -> None:
         path = tmp_path / "vocabulary.tsv"
         path.write_bytes(b"a\t2\r\nb\t1\r\n")
@@ -246,6 +255,9 @@ class TestFiles:
         ("contents", "message"),
         [
             (b"a\t2\nb 1\n", r"vocabulary\.tsv, line 2: 'b 1' is not word<TAB>count"),
+            (b"a\t5\t6\n7\n", r"vocabulary\.tsv, line 2: '7' is not word<TAB>count"),
+            (b"a\t2\nb\t1x\n", r"vocabulary\.tsv, line 2: .* is not word<TAB>count"),
+            (b"a\t2\nb\t\n", r"vocabulary\.tsv, line 2: .* is not word<TAB>count"),
             (b"a\t2\nb\t-1\n", "line 2"),
             (b"a\t2\n\nb\t1\n", "line 2"),
             (b"", "line 1"),

@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
+from firth.cli.changing import change
 from firth.cli.evaluating import accuracy, evaluate, shares
 from firth.cli.extracting import extract
-from firth.cli.learning import phrases
+from firth.cli.learning import count, phrases
 from firth.cli.printing import Row, print_json, print_rows, say, show
+from firth.cli.publishing import push
+from firth.cli.reducing import layers, matrices
 from firth.cli.settings import (
     FAMILIES,
     PREPARATION,
     AsJson,
+    Corpus,
     Flag,
     Prepared,
+    check_given,
     family_called,
     fill,
     progress_of,
@@ -33,7 +38,7 @@ from firth.cli.settings import (
     refuse_unknown_options,
     with_lists,
 )
-from firth.cli.training import count, fill_prepared
+from firth.cli.training import fill_prepared
 from firth.cli.use import analogy, convert, nearest, similarity
 from firth.errors import FirthError, UsageError
 from firth.files import printable
@@ -99,7 +104,7 @@ def _name_here(error: UnknownOptionError) -> str | None:
 
 
 def check(
-    *corpus: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    *corpus: Corpus,
     threads: int | None = None,
     config: Path | None = None,
     cache_dir: Path | None = None,
@@ -122,8 +127,7 @@ def check(
     from firth.inspection import check as inspected
     from firth.reports import report
 
-    if not corpus:
-        raise UsageError("no corpus was given: name files, or - for standard input")
+    check_given(corpus)
     found = inspected(
         corpus,
         with_lists(preparation),
@@ -255,7 +259,7 @@ app.command(train_app)
 for _name, _help in FAMILIES.items():
     train_app.command(f"firth.cli.training:{_name}", name=_name, help=_help)
 cache_app = App(
-    name="cache", help="List or clear the encoded corpora that are kept for later runs.", sort_key=8, **FRAMED
+    name="cache", help="List or clear the encoded corpora that are kept for later runs.", sort_key=50, **FRAMED
 )
 cache_app.default(list_cache)
 cache_app.command(clear_cache, name="clear")
@@ -278,6 +282,9 @@ app.command(
     config=(refuse_unknown_options, refuse_fractions),
     **FRAMED,
 )
-_USES: Sequence[Callable[..., None]] = (nearest, analogy, similarity, evaluate, extract, convert, demo)
+_USES: Sequence[Callable[..., None]] = (
+    *(nearest, analogy, similarity, evaluate, extract, matrices, layers),
+    *(change, convert, push, demo),
+)
 for _order, _command in enumerate(_USES, start=1):
     app.command(_command, sort_key=_order, **FRAMED)

@@ -1,4 +1,4 @@
-"""`firth extract`: a vector for every word of a text and every layer, in context."""
+"""`firth extract`: a vector for every word of a text and every layer, in context, or one for every line."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from firth.files import printable
 from firth.preparation import Preparation
 
 if TYPE_CHECKING:
-    from firth.extraction import Sentence
+    from firth.parts import Sentence
 
 Natural = Annotated[int | None, Parameter(validator=Number(gte=1))]
 
@@ -31,7 +31,9 @@ class How:
     Attributes:
         layers: `all`, `last`, numbers as 0,5,12, a slice as -4:; `mean:`, `sum:` or `concat:` before one of these makes
             one layer of them.
-        pool: How a word's vector comes from those of its pieces.
+        unit: What gets a vector: each word, or each line of the text as one sentence.
+        pool: How a word's vector comes from those of its pieces: mean, first, last or max. A sentence's: the mean of
+            all its pieces; that of BERT's first, special piece (cls); or that of the last piece.
         unknown: What becomes of a word that has no piece, or none that the model knows: no number (`nan`), the vector
             that an unknown piece has by its `context`, or an `error`. Such words are reported in any case.
         segment: How the text becomes words; by default as the model's own, and `space` takes words that are parted by
@@ -47,7 +49,8 @@ class How:
     """
 
     layers: str = "all"
-    pool: Literal["mean", "first", "last", "max"] = "mean"
+    unit: Literal["word", "sentence"] = "word"
+    pool: Literal["mean", "first", "last", "max", "cls"] = "mean"
     unknown: Literal["nan", "context", "error"] = "nan"
     segment: Literal["words", "space", "chinese", "characters"] | None = None
     context_length: Natural = None
@@ -143,6 +146,8 @@ def extract(
             **arguments,
         )
     except KeyboardInterrupt:
+        if not output.with_name(f"{output.name}.part").exists():
+            raise
         raise FirthError("interrupted; the same command with --resume goes on from here") from None
     source.report()
     _report_cut(written.n_cut, written.n_words)
@@ -163,16 +168,9 @@ class _Source:
 
     def sentences(self) -> Iterator[str]:
         """A sentence a line; an empty one ends a document."""
-        begun: list[str] = []  # of a line that is longer than a block
-        for block in self._corpus.blocks():
-            *lines, rest = str(block).split("\n")
-            for line in lines:
-                yield "".join([*begun, line])
-                begun = []
-            if rest:
-                begun.append(rest)
-        if begun:
-            yield "".join(begun)
+        from firth.occurrences import lines_of
+
+        return (str(line) for line in lines_of(self._corpus))
 
     def fraction(self) -> float | None:
         """The part of it that has been read, if its size is known."""
@@ -186,7 +184,8 @@ class _Source:
 
 
 def _print(model: Path, source: _Source, arguments: dict[str, Any], *, as_json: bool) -> None:
-    from firth.extraction import extracted, prepare
+    from firth.extraction import prepare
+    from firth.parts import extracted
 
     asked = prepare(model, **arguments)
     labels = [str(number) for number in asked.layers.numbers]

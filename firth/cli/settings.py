@@ -50,6 +50,7 @@ Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False)]
 Layer = int | Literal["all"] | None
 Count = Annotated[int, Parameter(name="-n", validator=Number(gte=1))]
+Corpus = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 Files = Annotated[Sequence[Path], Parameter(negative=(), converter=_comma_separated, n_tokens=1)]
 
 PREPARATION = Preparation()
@@ -154,6 +155,12 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as a flag has them: pairs one behind the other."""
     pairs = {name: value for name, value in settings.items() if isinstance(value, list | tuple)}
     return {**settings, **{name: [x for pair in value for x in pair] for name, value in pairs.items()}}
+
+
+def check_given(corpus: Sequence[Path]) -> None:
+    """Raises UsageError where no corpus was named."""
+    if not corpus:
+        raise UsageError("no corpus was given: name files, or - for standard input")
 
 
 def progress_of(quiet: bool) -> "Progress":

@@ -18,11 +18,13 @@ from firth.cli.settings import (
     FAMILIES,
     PREPARATION,
     AsJson,
+    Corpus,
     Files,
     Flag,
     Prepared,
     Preset,
     Recipe,
+    check_given,
     family_called,
     preset_names,
     progress_of,
@@ -36,8 +38,6 @@ from firth.files import interrupt, latest_checkpoint, printable
 
 if TYPE_CHECKING:
     from firth.model import Model
-
-Corpus = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,8 @@ class ForPieces:
         add_words: With --from: so many frequent words of the corpus become pieces of their own.
         device: cuda, cuda:1, mps or cpu; by default the fastest there is.
         compile: Whether torch.compile is used; auto where it pays.
+        matrices: Whether the training ends by making static vectors of the corpus' frequent words, a matrix for each
+            layer, in a tenth of the budget beside it; firth matrices makes others.
     """
 
     tokenizer: Path | None = None
@@ -103,6 +105,7 @@ class ForPieces:
     add_words: Annotated[int, Parameter(validator=Number(gte=0))] = 0
     device: str | None = None
     compile: Literal["auto", "always", "never"] = "auto"
+    matrices: bool = True
 
 
 FOR_PIECES = ForPieces()
@@ -114,9 +117,12 @@ class ForWords:
 
     Attributes:
         device: cuda, cuda:1, mps or cpu; by default the fastest there is.
+        matrices: Whether the training ends by making static vectors of the corpus' frequent words, a matrix for each
+            layer, in a tenth of the budget beside it; firth matrices makes others.
     """
 
     device: str | None = None
+    matrices: bool = True
 
 
 FOR_WORDS = ForWords()
@@ -222,12 +228,7 @@ def _train_pieces_command(family: Any) -> Callable[..., None]:
         """
         sizes = hyperparameters if common.preset is not None else _sizes(hyperparameters)
         model = _trained(sizes, corpus, common, preparation, **_fields(for_pieces))
-        if "RANK" in os.environ and os.environ["RANK"] != "0":
-            return  # the first process of torchrun says it for all
-        row: Row = {"model": str(common.output), "pieces": model.pieces.n_entries, **_spent(model)}
-        if "held_out_nats" in model.record:
-            row = {**row, "held_out_nats": model.record["held_out_nats"]["last"]}
-        show([row], as_json=common.as_json)
+        _show_network(model, common, {"pieces": model.pieces.n_entries}, {})
 
     return command
 
@@ -251,77 +252,21 @@ def _train_words_in_context_command(family: Any) -> Callable[..., None]:
 
         sizes = hyperparameters if common.preset is not None else _sizes(hyperparameters)
         model = _trained(sizes, corpus, common, preparation, **_fields(for_words))
-        if "RANK" in os.environ and os.environ["RANK"] != "0":
-            return  # the first process of torchrun says it for all
-        row: Row = {"model": str(common.output), "words": len(model.vocabulary), **_spent(model)}
-        if "held_out_nats" in model.record:
-            found = {f"{name}_perplexity": perplexity for name, perplexity in perplexities(model.record).items()}
-            row = {**row, "held_out_nats": model.record["held_out_nats"]["last"], **found}
-        show([row], as_json=common.as_json)
+        found = perplexities(model.record) if "held_out_nats" in model.record else {}
+        measures = {f"{name}_perplexity": perplexity for name, perplexity in found.items()}
+        _show_network(model, common, {"words": len(model.vocabulary)}, measures)
 
     return command
 
 
-def count(
-    *corpus: Corpus,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    window: int = 10,
-    context: Literal["symmetric", "left"] = "symmetric",
-    distance_weights: Literal["harmonic", "equal"] = "harmonic",
-    min_count: int = 5,
-    max_size: int | None = None,
-    vocabulary: Path | None = None,
-    memory: float = 2.0,
-    threads: int | None = None,
-    overwrite: Flag = False,
-    cache_dir: Path | None = None,
-    quiet: Flag = False,
-    as_json: AsJson = False,
-    preparation: Prepared = PREPARATION,
-) -> None:
-    """Count how often words stand near each other, for `firth train glove --counts`.
-
-    Parts of a corpus that are counted apart, with one --vocabulary, add up: name their files of counts as the corpus.
-
-    Args:
-        corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input; or
-            files of counts, which are added up.
-        output: The file to write the counts to.
-        window: How far apart two words are at most.
-        context: symmetric, or left: a pair counts once, for the word on the left.
-        distance_weights: Two words that stand d apart count 1/d (harmonic) or 1 (equal).
-        min_count: Rarer words are left out.
-        max_size: At most so many words, the most frequent ones, are counted.
-        vocabulary: A model, a vocabulary.tsv or a file of counts, whose words are counted, however often they occur.
-        memory: GiB that counting may take.
-        threads: How many threads count; all cores by default.
-        overwrite: Replace the file of counts in the output.
-        cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
-        quiet: Show no progress.
-        as_json: Print JSON, for machines.
-    """
-    from firth.shards import count as counted
-
-    if not corpus:
-        raise UsageError("no corpus was given: name files, or - for standard input")
-    with counted(
-        corpus,
-        output,
-        window=window,
-        context=context,
-        distance_weights=distance_weights,
-        min_count=min_count,
-        max_size=max_size,
-        vocabulary=vocabulary,
-        preparation=with_lists(preparation),
-        memory=memory,
-        threads=threads,
-        overwrite=overwrite,
-        cache_dir=cache_dir,
-        progress=progress_of(quiet),
-    ) as found:
-        row: Row = {"counts": str(output), "words": len(found.vocabulary), "pairs": len(found.entries)}
-        show([{**row, "tokens": found.n_tokens}], as_json=as_json)
+def _show_network(model: "Model", common: Common, size: Row, measures: Row) -> None:
+    """Prints what the training of a network came to."""
+    if "RANK" in os.environ and os.environ["RANK"] != "0":
+        return  # the first process of torchrun says it for all
+    row: Row = {"model": str(common.output), **size, **_spent(model)}
+    if "held_out_nats" in model.record:
+        row = {**row, "held_out_nats": model.record["held_out_nats"]["last"], **measures}
+    show([row], as_json=common.as_json)
 
 
 def _sizes(hyperparameters: Any) -> list[Any]:
@@ -335,8 +280,8 @@ def _trained(family: Any, corpus: Sequence[Path], common: Common, preparation: P
     """The trained model; after Ctrl-C or SIGTERM, how to go on."""
     from firth.training import train
 
-    if not corpus and not arguments.get("counts"):
-        raise UsageError("no corpus was given: name files, or - for standard input")
+    if not arguments.get("counts"):
+        check_given(corpus)
     asked = _fields(common)
     for name in ("preset", "recipe", "config", "as_json"):
         del asked[name]

@@ -10,9 +10,16 @@ from cyclopts.validators import Number
 from firth.cli.printing import Row, say, show
 from firth.cli.settings import AsJson, Count, Flag, Layer
 from firth.errors import UsageError
+from firth.files import printable
 
 if TYPE_CHECKING:
     from firth.vectors import Vectors
+
+
+TargetFormat = Literal[
+    "directory", "int8", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet", "sentence-transformers"
+]
+SourceFormat = Literal["auto", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet"]
 
 
 def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
@@ -27,6 +34,7 @@ def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
     """
     vectors = load_vectors(model)
     queries = vectors.words_of(*words)
+    _say_of_ngrams(vectors, queries)
     show(
         [
             {"layer": number, "word": word, "neighbour": neighbour, "similarity": cosine}
@@ -50,6 +58,7 @@ def analogy(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
     """
     vectors = load_vectors(model)
     a, b, c = _exactly(3, vectors.words_of(*words), "A B C")
+    _say_of_ngrams(vectors, [a, b, c])
     show(
         [
             {"layer": number, "answer": answer, "similarity": cosine}
@@ -71,6 +80,7 @@ def similarity(model: Path, /, *words: str, layer: Layer = None, as_json: AsJson
     """
     vectors = load_vectors(model)
     first, second = _exactly(2, vectors.words_of(*words), "WORD WORD")
+    _say_of_ngrams(vectors, [first, second])
     show(
         [
             {"layer": number, "first": first, "second": second, "similarity": matrix.similarity(first, second)}
@@ -88,6 +98,16 @@ def load_vectors(model: Path) -> "Vectors":
     if vectors.segmentation is not None and (warning := vectors.segmentation.warning()) is not None:
         say(f"warning: {warning}")
     return vectors
+
+
+def _say_of_ngrams(vectors: "Vectors", words: Sequence[str]) -> None:
+    """Says on standard error which words have their vectors from n-grams alone, and how many of these are known."""
+    if vectors.subwords is None:
+        return
+    for word in words:
+        if word not in vectors:
+            share = vectors.from_ngrams(word).known_share
+            say(f"'{printable(word)}' is not among the words: its vector is its n-grams', {share:.0%} of them known")
 
 
 def _exactly(number: int, words: Sequence[str], names: str) -> Sequence[str]:
@@ -108,10 +128,14 @@ def convert(
     target: Path,
     /,
     *,
-    format: Literal["directory", "text", "binary", "glove"] | None = None,
-    source_format: Literal["auto", "text", "binary", "glove"] = "auto",
+    format: TargetFormat | None = None,
+    source_format: SourceFormat = "auto",
+    layer: Layer = None,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    steps: str | None = None,
     space: str | None = None,
+    neighbours: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    encoding_errors: Literal["strict", "replace", "ignore"] = "strict",
     overwrite: Flag = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,27 +143,67 @@ def convert(
 
     Args:
         source: A model, or a file of vectors.
-        target: What to write; `.txt` and `.vec` are word2vec's text, `.bin` its binary, no suffix a directory.
-        format: The target's format, where its name does not say it; `glove` is text without a header.
+        target: What to write; `.txt` and `.vec` are word2vec's text, `.bin` its binary, `.npy` an array with its words
+            in `.vocab.txt`, `.tsv` the Embedding Projector's pair, `.parquet` a table for Embedding Atlas, no suffix
+            a directory.
+        format: The target's format, where its name does not say it; `glove` is text without a header,
+            `int8` a directory whose tables take a byte a number, a quarter of the size,
+            `fasttext` a model that fastText opens, with the n-grams that words are composed of,
+            `sentence-transformers` a directory that this library opens, of BERT and GPT with the network.
         source_format: The source's format, where looking at it is not enough.
+        layer: The layer that is written, or `all`, each into a file of its own (`vectors.layer0.txt`, ...); by default
+            the last one into a file, all into a directory.
         limit: How many words to take, from the top.
+        steps: What is done to the vectors first, in this order, with commas: centre, remove-components=N, whiten,
+            reduce-dim=DIM, normalise. The firth.json of a directory tells it.
         space: What to write for white space inside a word, which text and binary cannot hold.
+        neighbours: How many neighbours of each word a `.parquet` names; of many words this takes long.
+        encoding_errors: What to do about words of a text or binary file that are not UTF-8.
         overwrite: Replace the target.
         as_json: Print JSON, for machines.
     """
-    from firth.vectors import convert as convert_vectors
+    if format == "sentence-transformers":
+        from firth.exports import to_sentence_transformers
 
-    vectors = convert_vectors(
+        processed: Path | Vectors = source if steps is None else _processed(source, source_format, limit, steps)
+        to_sentence_transformers(processed, target, layer=_one_layer(layer), overwrite=overwrite)
+        show([{"target": str(target)}], as_json=as_json)
+        return
+    from firth.conversion import convert as convert_vectors
+
+    converted = convert_vectors(
         source,
         target,
         format=format,
         source_format=source_format,
+        layer=layer,
         limit=limit,
+        steps=() if steps is None else steps.split(","),
         space=space,
+        neighbours=neighbours,
+        encoding_errors=encoding_errors,
         overwrite=overwrite,
     )
-    if vectors.n_layers > 1 and not target.is_dir():
-        last = vectors.n_layers - 1
-        say(f"{source} has layers 0 to {last}; {target} holds layer {last} alone, as any file (a directory holds all)")
-    row: Row = {"target": str(target), "words": len(vectors), "dim": vectors.dim}
-    show([row], as_json=as_json)
+    if layer is None and converted.n_layers > 1 and isinstance(converted.layers[0], int):
+        last = converted.n_layers - 1
+        say(
+            f"{source} has layers 0 to {last}; {target} holds layer {last} alone, as any file (a directory holds all, "
+            "--layer all writes a file for each)"
+        )
+    rows: list[Row] = [
+        {"target": str(path), "words": converted.n_words, "dim": converted.dim} for path in converted.paths
+    ]
+    show(rows, as_json=as_json)
+
+
+def _processed(source: Path, format: SourceFormat, limit: int | None, steps: str) -> "Vectors":
+    from firth.postprocessing import postprocess
+    from firth.vectors import Vectors
+
+    return postprocess(Vectors.load(source, format=format, limit=limit), steps.split(","))
+
+
+def _one_layer(layer: Layer) -> int | None:
+    if layer == "all":
+        raise UsageError("--layer all: this format holds one layer; name its number")
+    return layer

@@ -10,7 +10,7 @@ predictions of `block` consecutive centre words make one step and share a pool o
 the expected objective is the paper's.
 """
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,18 @@ from firth import objectives
 from firth.errors import UsageError
 from firth.families.family import Step, family
 from firth.families.word2vec import (
+    SubwordTables,
     TableLoss,
     Tables,
     check_word2vec,
     falling_rate,
     give_rows,
     initial_tables,
+    kept_tables,
+    parts_of,
+    step_of,
     table_shapes,
+    tables_of,
 )
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
@@ -51,6 +56,9 @@ class CBOW:
         sample: Words above this share of the corpus are sub-sampled; 0 keeps all.
         min_count: Rarer words get no vector.
         max_size: At most so many words, the most frequent ones, get a vector.
+        subwords: Words are composed of their character n-grams too, of so many characters, as `3-6`; None: whole words.
+        buckets: Rows of the table that n-grams are hashed to.
+        hashes: Rows for each n-gram: with 2 or more, a table of fewer buckets does.
         learning_rate: At the beginning; it falls linearly with the budget.
         final_learning_rate: At the end.
     """
@@ -59,7 +67,6 @@ class CBOW:
     needs_sentences: ClassVar[bool] = False
     loss_unit: ClassVar[str] = "nats"
     default_epochs: ClassVar[int | None] = None
-    tables: ClassVar[type] = Tables
 
     dim: int = 100
     window: int = 5
@@ -74,6 +81,9 @@ class CBOW:
     sample: float = 1e-3
     min_count: int = 5
     max_size: int | None = None
+    subwords: str | None = None
+    buckets: int = 200_000
+    hashes: int = 1
     learning_rate: float = 0.05
     final_learning_rate: float = 1e-4
 
@@ -119,29 +129,44 @@ class CBOW:
         return cls(dim=300, sample=1e-5, learning_rate=0.025)
 
     def shapes(self, vocabulary: Vocabulary) -> dict[str, tuple[int, int]]:
-        """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""
-        return table_shapes(vocabulary, self.dim, self.objective)
+        """Two tables, (V, D) each, the second (V - 1, D) under hierarchical softmax; two more with n-grams."""
+        return table_shapes(vocabulary, self)
 
     def rate(self, fraction: float) -> float:
         """The learning rate when `fraction` of the budget is spent."""
         return falling_rate(self.learning_rate, self.final_learning_rate, fraction)
 
-    def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
-        """The two tables at their beginning."""
-        return initial_tables(self.shapes(vocabulary), seed)
+    @property
+    def tables(self) -> type:
+        """What the tables are called."""
+        return tables_of(self)
 
-    def kept(self, network: Tables) -> Tables:
-        """Both tables."""
+    def network(self, vocabulary: Vocabulary, seed: int) -> Tables | SubwordTables:
+        """The tables at their beginning."""
+        network: Tables | SubwordTables = initial_tables(self.shapes(vocabulary), seed)
         return network
 
-    def go_on(self, network: Tables, rows: NDArray[np.int32], base: Tables, base_family: object) -> None:
+    def kept(self, network: Any, vocabulary: Vocabulary) -> Any:
+        """All tables."""
+        return kept_tables(network, self, vocabulary)
+
+    def go_on(
+        self, network: Any, vocabulary: Vocabulary, rows: NDArray[np.int32], base: Any, base_family: object
+    ) -> None:
         """Gives these rows the vectors of another network."""
-        give_rows(network, rows, base)
+        give_rows(network, self, vocabulary, rows, base, base_family)
 
     def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
         """The corpus as this family's batches are cut from it."""
         tree = vocabulary.huffman_tree() if self.objective == "hierarchical_softmax" else None
-        return stream(corpus, vocabulary, sample=self.sample, noise_exponent=self.noise_exponent, tree=tree)
+        return stream(
+            corpus,
+            vocabulary,
+            sample=self.sample,
+            noise_exponent=self.noise_exponent,
+            tree=tree,
+            parts=parts_of(self, vocabulary),
+        )
 
     def batch(self, text: Stream, number: int, seed: int) -> Batch:
         """Windows, and the noise words of each block; under hierarchical softmax a centre is a block."""
@@ -156,7 +181,7 @@ class CBOW:
             noise_pool=self.noise_pool,
         )
 
-    def loss(self, network: Tables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:
+    def loss(self, network: Tables | SubwordTables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:
         """Each window's mean predicts its centre word, in float64: the reference of `step`.
 
         The gradient of `input` is the one that `step` descends: under `context_gradient="whole"` it is not the
@@ -197,28 +222,22 @@ class CBOW:
             np.add.at(d_input, batch.rows[neighbours], share * loss.hidden[h])
         return TableLoss(loss.nats, len(windows), d_input, d_output)
 
-    def step(self, network: Tables, batch: Batch, learning_rate: float, tree: HuffmanTree | None = None) -> Step:
+    def step(
+        self, network: Tables | SubwordTables, batch: Batch, learning_rate: float, tree: HuffmanTree | None = None
+    ) -> Step:
         """One step for every block of the batch, compiled; changes the tables in place."""
         from firth import kernels
 
-        windows = (batch.rows, batch.left, batch.right, batch.first, batch.last)
         shares = np.array(self._shares())
-        if tree is not None:
-            step = kernels.cbow_hierarchical_softmax(self.dim)
-            return Step(*step(*network, *windows, *tree, learning_rate, shares))
-        step = kernels.cbow_negative_sampling(self.dim)
-        return Step(
-            *step(
-                *network,
-                *windows,
-                batch.noise,
-                self.negatives,
-                learning_rate,
-                batch.block,
-                self.window,
-                shares,
-            )
-        )
+
+        def plain(table: Any, output: Any, inputs: NDArray[np.int32], some: Batch) -> Any:
+            windows = (table, output, inputs, some.rows, some.left, some.right, some.first, some.last)
+            if tree is not None:
+                return kernels.cbow_hierarchical_softmax(self.dim)(*windows, *tree, learning_rate, shares)
+            noise = (some.noise, self.negatives, learning_rate, some.block, self.window, shares)
+            return kernels.cbow_negative_sampling(self.dim)(*windows, *noise)
+
+        return step_of(network, batch, plain, reaches=True)
 
     def _shares(self) -> tuple[float, float]:
         """What a window's number of words is raised to: for a word's share of the mean, and of the gradient."""

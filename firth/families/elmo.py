@@ -14,6 +14,10 @@ its own order of the sentences, sampled softmax with 8,192 words, Adagrad. It de
 accumulators that begin at 1 and gradients of at most 10: here it is their mean, with 1 / 20^2 and 10 / 20, which makes
 the same steps. It differs in that one sample serves all 384 rows, not one each 128, and in `streams`.
 
+The words are those of the corpus as it is prepared, by default in lower case and without punctuation. The published
+models read text that was split before, with capitals and with punctuation marks as words, as AllenNLP gives it to them:
+of such text, `--segment space --cased`.
+
 The recipe `fast`, the default, trains the same network otherwise: both directions read the same sentences, so that they
 share what is encoded; the softmax is sampled; a batch has 32 rows; AdamW takes the steps, at 8e-3 * 256 / dim after a
 fifth of the budget. One run each on 3.5 MB of English, held-out perplexity after 40,000 positions:

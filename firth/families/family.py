@@ -93,7 +93,10 @@ class Family(Protocol):
     needs_sentences: ClassVar[bool]  # whether a line of its corpus must be one sentence
     loss_unit: ClassVar[str]  # of what reports call its loss
     default_epochs: ClassVar[int | None]  # where no budget is given; None: as many as suit the corpus
-    tables: ClassVar[type]  # a NamedTuple: what a model keeps, by the names of `shapes`
+
+    @property
+    def tables(self) -> type:
+        """A NamedTuple: what a model keeps, by the names of `shapes`."""
 
     @property
     def dim(self) -> int:
@@ -116,10 +119,10 @@ class Family(Protocol):
     def network(self, vocabulary: Vocabulary, seed: int) -> Any:
         """What is trained, at its beginning: a NamedTuple of tensors whose first axis are rows."""
 
-    def kept(self, network: Any) -> Any:
+    def kept(self, network: Any, vocabulary: Vocabulary) -> Any:
         """What a model keeps of what is trained: `tables`."""
 
-    def go_on(self, network: Any, rows: Any, base: Any, base_family: Any) -> None:
+    def go_on(self, network: Any, vocabulary: Vocabulary, rows: Any, base: Any, base_family: Any) -> None:
         """Gives these rows of a network at its beginning what a model of `base_family` has kept of its own."""
 
     def stream(self, corpus: Any, vocabulary: Vocabulary) -> Any:

@@ -248,7 +248,7 @@ class GloVe:
         contexts = self._rows(uniform[1, :, : self.dim], uniform[1, :, self.dim], self.dim + 1)
         return Network(words, contexts, np.ones_like(words), np.ones_like(contexts))
 
-    def kept(self, network: Network) -> Tables:
+    def kept(self, network: Network, vocabulary: Vocabulary) -> Tables:
         """What a model keeps of what is trained."""
         words, contexts = (np.ascontiguousarray(table[:, : self.dim]) for table in network[:2])
         return Tables(
@@ -260,7 +260,9 @@ class GloVe:
             network.context_squares[:, : self.dim].mean(axis=1),
         )
 
-    def go_on(self, network: Network, rows: NDArray[np.int32], base: Tables, base_family: "GloVe") -> None:
+    def go_on(
+        self, network: Network, vocabulary: Vocabulary, rows: NDArray[np.int32], base: Tables, base_family: "GloVe"
+    ) -> None:
         """Gives these rows of a beginning network what a model keeps of its own."""
         of_words = base.input - base.output if base_family.result == "sum" else base.input
         network.words[rows] = self._rows(of_words, base.input_bias, self.dim)

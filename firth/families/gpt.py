@@ -7,7 +7,7 @@ sum. Task: each token predicts the next (their equation 1), the output's table b
 the matrices that write into the sum drawn sqrt(2 L) times smaller.
 
 The recipe `paper` is section 4.1's. It differs from it in that warm-up is a share of the budget, whose length is the
-user's.
+user's. Rows are stretches of the running text, as theirs: what stands before a document in its row is seen from it.
 
 The recipe `fast`, the default, trains the same network otherwise. By the runs in results/recipes.md:
     Muon takes the steps of the blocks' matrices: mini comes to 5.13 nats within 4 M tokens, small to 4.28 within 30 M,

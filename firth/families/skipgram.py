@@ -9,7 +9,7 @@ step and share a pool of noise words, each weighted so that the expected objecti
 """
 
 import math
-from typing import ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 from firth import objectives
 from firth.families.family import Step, family
 from firth.families.word2vec import (
+    SubwordTables,
     TableLoss,
     Tables,
     check_word2vec,
     falling_rate,
     give_rows,
     initial_tables,
+    kept_tables,
+    parts_of,
+    step_of,
     table_shapes,
+    tables_of,
 )
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import HuffmanTree, Vocabulary
@@ -31,6 +36,9 @@ from firth.windows import Batch, Stream, cut, stream
 
 SMALL_CORPUS: Final = 3_000_000
 """Words below which twice as many noise words are drawn."""
+
+LAST_OF_NGRAMS: Final = 1e-4
+"""The last learning rate with n-grams, where rows that many words share should come to rest (docs/decisions/0013)."""
 
 
 def pool_for(negatives: int, n_tokens: int) -> int:
@@ -60,15 +68,17 @@ class Skipgram:
         sample: Words above this share of the corpus are sub-sampled; 0 keeps all.
         min_count: Rarer words get no vector.
         max_size: At most so many words, the most frequent ones, get a vector.
+        subwords: Words are composed of their character n-grams too, of so many characters, as `3-6`; None: whole words.
+        buckets: Rows of the table that n-grams are hashed to.
+        hashes: Rows for each n-gram: with 2 or more, a table of fewer buckets does.
         learning_rate: At the beginning; it falls linearly with the budget.
-        final_learning_rate: At the end; None is a tenth of the first.
+        final_learning_rate: At the end; None is a tenth of the first, with n-grams 1e-4 or less.
     """
 
     name: ClassVar[str] = "skipgram"
     needs_sentences: ClassVar[bool] = False
     loss_unit: ClassVar[str] = "nats"
     default_epochs: ClassVar[int | None] = None
-    tables: ClassVar[type] = Tables
 
     dim: int = 100
     window: int = 5
@@ -81,6 +91,9 @@ class Skipgram:
     sample: float = 1e-3
     min_count: int = 5
     max_size: int | None = None
+    subwords: str | None = None
+    buckets: int = 200_000
+    hashes: int = 1
     learning_rate: float = 0.04
     final_learning_rate: float | None = None
 
@@ -122,30 +135,47 @@ class Skipgram:
         return cls(dim=300, sample=1e-5, learning_rate=0.025, final_learning_rate=1e-4)
 
     def shapes(self, vocabulary: Vocabulary) -> dict[str, tuple[int, int]]:
-        """Two tables, (V, D) each; under hierarchical softmax the second has a row for each of V - 1 nodes."""
-        return table_shapes(vocabulary, self.dim, self.objective)
+        """Two tables, (V, D) each, the second (V - 1, D) under hierarchical softmax; two more with n-grams."""
+        return table_shapes(vocabulary, self)
 
     def rate(self, fraction: float) -> float:
         """The learning rate when `fraction` of the budget is spent."""
-        last = self.learning_rate / 10 if self.final_learning_rate is None else self.final_learning_rate
+        last = self.final_learning_rate
+        if last is None:
+            last = self.learning_rate / 10 if self.subwords is None else min(LAST_OF_NGRAMS, self.learning_rate / 10)
         return falling_rate(self.learning_rate, last, fraction)
 
-    def network(self, vocabulary: Vocabulary, seed: int) -> Tables:
-        """The two tables at their beginning."""
-        return initial_tables(self.shapes(vocabulary), seed)
+    @property
+    def tables(self) -> type:
+        """What the tables are called."""
+        return tables_of(self)
 
-    def kept(self, network: Tables) -> Tables:
-        """Both tables."""
+    def network(self, vocabulary: Vocabulary, seed: int) -> Tables | SubwordTables:
+        """The tables at their beginning."""
+        network: Tables | SubwordTables = initial_tables(self.shapes(vocabulary), seed)
         return network
 
-    def go_on(self, network: Tables, rows: NDArray[np.int32], base: Tables, base_family: object) -> None:
+    def kept(self, network: Any, vocabulary: Vocabulary) -> Any:
+        """All tables."""
+        return kept_tables(network, self, vocabulary)
+
+    def go_on(
+        self, network: Any, vocabulary: Vocabulary, rows: NDArray[np.int32], base: Any, base_family: object
+    ) -> None:
         """Gives these rows the vectors of another network."""
-        give_rows(network, rows, base)
+        give_rows(network, self, vocabulary, rows, base, base_family)
 
     def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
         """The corpus as this family's batches are cut from it."""
         tree = vocabulary.huffman_tree() if self.objective == "hierarchical_softmax" else None
-        return stream(corpus, vocabulary, sample=self.sample, noise_exponent=self.noise_exponent, tree=tree)
+        return stream(
+            corpus,
+            vocabulary,
+            sample=self.sample,
+            noise_exponent=self.noise_exponent,
+            tree=tree,
+            parts=parts_of(self, vocabulary),
+        )
 
     def batch(self, text: Stream, number: int, seed: int) -> Batch:
         """Windows, and the noise words of each block; under hierarchical softmax a centre is a block."""
@@ -160,7 +190,7 @@ class Skipgram:
             noise_pool=self.noise_pool or pool_for(self.negatives, text.n_tokens),
         )
 
-    def loss(self, network: Tables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:
+    def loss(self, network: Tables | SubwordTables, batch: Batch, tree: HuffmanTree | None = None) -> TableLoss:
         """Each centre's row predicts the words of its window, in float64: the reference of `step`."""
         pairs = [
             (centre, neighbour)
@@ -191,13 +221,17 @@ class Skipgram:
         np.add.at(d_input, batch.rows, loss.hidden)
         return TableLoss(loss.nats, len(pairs), d_input, d_output)
 
-    def step(self, network: Tables, batch: Batch, learning_rate: float, tree: HuffmanTree | None = None) -> Step:
+    def step(
+        self, network: Tables | SubwordTables, batch: Batch, learning_rate: float, tree: HuffmanTree | None = None
+    ) -> Step:
         """One step for every block of the batch, compiled; changes the tables in place."""
         from firth import kernels
 
-        windows = (batch.rows, batch.left, batch.right, batch.first, batch.last)
-        if tree is not None:
-            step = kernels.skipgram_hierarchical_softmax(self.dim)
-            return Step(*step(*network, *windows, *tree, learning_rate, self.window))
-        step = kernels.skipgram_negative_sampling(self.dim)
-        return Step(*step(*network, *windows, batch.noise, self.negatives, learning_rate, batch.block, self.window))
+        def plain(table: Any, output: Any, inputs: NDArray[np.int32], some: Batch) -> Any:
+            windows = (table, output, inputs, some.rows, some.left, some.right, some.first, some.last)
+            if tree is not None:
+                return kernels.skipgram_hierarchical_softmax(self.dim)(*windows, *tree, learning_rate, self.window)
+            noise = (some.noise, self.negatives, learning_rate, some.block, self.window)
+            return kernels.skipgram_negative_sampling(self.dim)(*windows, *noise)
+
+        return step_of(network, batch, plain, reaches=False)

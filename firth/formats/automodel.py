@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from firth.alignment import Cut, Pieced
 from firth.errors import FirthError, UsageError
 from firth.files import printable
-from firth.readers import WORDS, Batch, Precision, Reader, fingerprint_of_network, pieced_by
+from firth.readers import WORDS, Batch, Precision, Reader, alone, fingerprint_of_network, of_table, pieced_by
 
 if TYPE_CHECKING:
     from firth.packing import Pool
@@ -85,6 +86,10 @@ def read(
     place = chosen_device(device)
     network = network.to(place, torch.bfloat16 if precision == "bf16" else torch.float32).eval()
     pad = tokenizer.pad_token_id or 0
+    try:
+        n_rows = len(network.get_input_embeddings().weight)
+    except (NotImplementedError, AttributeError):
+        n_rows = None  # no plain table
 
     def hidden_states(windows: Sequence[Any]) -> tuple[Any, Any]:
         """The layers of padded windows, (B, T, D) each, and (B, T) where they are no padding."""
@@ -102,16 +107,38 @@ def read(
             found = [packing.pooled(states[layer][mask], firsts, stops, pool).cpu().numpy() for layer in layers]
         return np.stack(found)
 
+    def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
+        found = pieced_by(backend, tokenizer.unk_token_id, cuts)
+        highest = max((int(one.ids.max(initial=-1)) for one in found), default=-1)
+        if n_rows is not None and highest >= n_rows:
+            raise FirthError(
+                f"{shown}: its tokenizer makes the piece '{printable(str(backend.id_to_token(highest)))}', number "
+                f"{highest:,}, and the network's table has {n_rows:,} rows: it was not resized when pieces were added"
+            )
+        return found
+
+    def table(words: Sequence[str], pool: "Pool") -> NDArray[np.float32]:
+        rows = network.get_input_embeddings().weight
+        if rows.shape[1] != dim:
+            raise FirthError(
+                f"{shown}: its token table has vectors of {rows.shape[1]} numbers, and its layers of {dim}, so that no "
+                "array holds both: ask for the layers from 1 on (1:)"
+            )
+        return of_table(rows, pieced(alone(words)), pool)
+
     with torch.inference_mode():
         n_entries = backend.get_vocab_size()
         states, _ = hidden_states([torch.tensor([piece % n_entries for piece in probe]) for probe in _PROBE])
     widths = {state.shape[-1] for state in states}
     if len(widths) > 1:
         raise FirthError(f"{shown}: its layers are of widths {sorted(widths)}, and one array cannot hold them")
+    dim = widths.pop()
+    normalizer = backend.normalizer
     return Reader(
         name=f"a {printable(str(network.config.model_type))} model",
+        family=printable(str(network.config.model_type)),
         n_layers=len(states),
-        dim=widths.pop(),
+        dim=dim,
         segmentation=WORDS,
         capacity=capacity,
         before=before,
@@ -119,9 +146,12 @@ def read(
         is_causal=bool(torch.allclose(states[-1][0, 1], states[-1][1, 1], rtol=1e-5, atol=1e-6)),
         has_context=True,
         n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
-        pieced=lambda cuts: pieced_by(backend, tokenizer.unk_token_id, cuts),
+        pieced=pieced,
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(network),
+        table=table,
+        reads_words=False,
+        folds_case=normalizer is not None and bool(normalizer.normalize_str("A") == "a"),
     )
 
 

@@ -333,7 +333,10 @@ def _family(folder: Path, config: Mapping[str, Any]) -> BERT | GPT:
         known = "known are 'bert', 'openai-gpt' and 'gpt2'"
         if model_type is None:
             raise FirthError(f"{printable(str(folder))} is no model: its config.json names no model_type; {known}")
-        raise FirthError(f"{printable(str(folder))} is a model of type {printable(str(model_type))!r}; {known}")
+        raise FirthError(
+            f"{printable(str(folder))} is a model of type {printable(str(model_type))!r}; {known}. `firth extract` and "
+            "firth.extract read others by transformers (pip install 'firth[hf]')"
+        )
     _check_same(folder, config, {"tie_word_embeddings": True})
     given: dict[str, Any] = {ours: _number(folder, config, theirs) for ours, theirs in sizes.items()}
     try:

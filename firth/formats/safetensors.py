@@ -1,24 +1,22 @@
 """Tensors in the safetensors layout, memory-mapped: a length of 8 bytes, a JSON header, the tensors' bytes.
 
 The layout is https://github.com/huggingface/safetensors#format. The package's own NumPy reader copies every
-tensor into memory; a matrix of 200,000 words is wanted at once and mostly unread, so `read` maps the file. `write`
-is the package's.
+tensor into memory; a matrix of 200,000 words is wanted at once and mostly unread, so `read` maps the file. Its writer
+holds all bytes in memory, which `write` does without.
 """
 
 import json
 import math
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from firth.errors import FirthError
-from firth.files import printable
+from firth.files import printable, replacing
 
 DTYPES = {
     "F64": "<f8",
@@ -66,7 +64,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Writes named arrays to `path`, replacing what was there once all is written.
+    """Writes named arrays to `path`, replacing what was there once all is written; one matrix at most is copied.
 
     Raises:
         FirthError: an array has a type that the layout does not know, or the file cannot be written (disk full).
@@ -74,16 +72,59 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     for name, array in tensors.items():
         if array.dtype.newbyteorder("<") not in DTYPES.values():
             raise FirthError(f"tensor '{printable(name)}' has the type {array.dtype}; known are {', '.join(DTYPES)}")
-    part = path.with_name(f".{path.name}.part")
+    ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])))  # so all are aligned
+    with _written(path) as file:
+        file.write(_header({name: (array.dtype, array.shape) for name, array in ordered.items()}))
+        for array in ordered.values():
+            for matrix in array if array.ndim > 2 else [array]:
+                numbers = np.ascontiguousarray(matrix, matrix.dtype.newbyteorder("<")).reshape(-1)
+                file.write(numbers.view(np.uint8).data)
+
+
+def write_rows(path: Path, name: str, n_at_most: int, dim: int, blocks: Iterable[NDArray[np.float32]]) -> int:
+    """Writes one tensor (1, row, dim) to `path` from blocks of its rows, one in memory at a time; returns their number.
+
+    Raises:
+        FirthError: more rows come than `n_at_most`, or the file cannot be written (disk full).
+    """
+    float32 = np.dtype(np.float32)
+    header = _header({name: (float32, (1, n_at_most, dim))})
+    n_written = 0
+    with _written(path) as file:
+        file.write(header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, "<f4").reshape(-1).view(np.uint8).data)
+            n_written += len(block)
+        if n_written > n_at_most:
+            raise FirthError(f"tensor '{printable(name)}': {n_written:,} rows came, {n_at_most:,} at most were due")
+        if n_written < n_at_most:
+            file.seek(0)
+            file.write(_header({name: (float32, (1, n_written, dim))}, len(header)))
+    return n_written
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[Any]]:
+    """The file, open for writing; what the system has against that becomes a FirthError."""
     try:
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except SafetensorError as error:  # its name for a full disk, among others
-        raise FirthError(f"{printable(str(path))} cannot be written: {printable(str(error))}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        with replacing(path, "wb") as file:
+            yield file
+    except OSError as error:
+        raise FirthError(f"{printable(str(path))} cannot be written: {error.strerror or error}") from error
+
+
+def _header(tensors: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]], n_bytes: int = 0) -> bytes:
+    """The bytes in front of the numbers; spaces fill them up to a multiple of 8, and to `n_bytes`."""
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    entries, start = {}, 0
+    for name, (dtype, shape) in tensors.items():
+        stop = start + dtype.itemsize * math.prod(shape)
+        written = names[dtype.newbyteorder("<").str]
+        entries[name] = {"dtype": written, "shape": list(shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    size = max(-(-len(text) // 8) * 8, n_bytes - 8)
+    return size.to_bytes(8, "little") + text.ljust(size)
 
 
 def _entries(path: Path, header: bytes) -> list[_Entry]:

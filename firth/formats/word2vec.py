@@ -10,9 +10,8 @@ Nothing here opens a pickle: gensim's own files are refused with the command tha
 import mmap
 import re
 import shlex
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,12 +22,12 @@ from numpy.typing import NDArray
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable, replacing
+from firth.formats.lines import READ_BYTES, Parsed, parsed, parsed_numbers, written
+from firth.formats.rows import BLOCK_ROWS, Array, Block, Rows, WordVectors, first_of_each, not_finite
 
 Format = Literal["text", "binary", "glove"]
 FORMATS: tuple[Format, ...] = ("text", "binary", "glove")
 
-READ_BYTES = 8 * 2**20  # of text held and parsed at a time
-WRITE_ROWS = 4_096
 SAMPLE_BYTES = 2**20  # looked at to tell the format, and a headerless file's dim
 MAGIC_BYTES = 1_000  # looked at to tell another program's file; a pickle names its class there
 FLOAT_BYTES = 4
@@ -44,14 +43,6 @@ FOREIGN = {
     b"BZh": "compressed by bzip2; unpack it first (bzip2 -dk FILE)",
     b"PK\x03\x04": "a zip archive; unpack it first (unzip FILE)",
 }
-
-
-class WordVectors(NamedTuple):
-    """Words, their vectors (row, dim), and the words met again, of which the first row was kept."""
-
-    words: list[str]
-    array: NDArray[np.float32]
-    repeated: list[str]
 
 
 class _Layout(NamedTuple):
@@ -70,7 +61,21 @@ def read(
     encoding: str = "utf-8",
     encoding_errors: str = "strict",
 ) -> WordVectors:
-    """The words and vectors of a file of word2vec.c, gensim, fastText (.vec) or GloVe.
+    """The words and vectors of a file of word2vec.c, gensim, fastText (.vec) or GloVe, in memory; see `rows`."""
+    return rows(path, format=format, limit=limit, encoding=encoding, encoding_errors=encoding_errors).collected()
+
+
+def rows(
+    path: str | Path,
+    *,
+    format: Format | Literal["auto"] = "auto",
+    limit: int | None = None,
+    encoding: str = "utf-8",
+    encoding_errors: str = "strict",
+) -> Rows:
+    """The rows of a file of word2vec.c, gensim, fastText (.vec) or GloVe, read as they are taken.
+
+    In text, the last `dim` fields of a line are its numbers and all before is the word, spaces included.
 
     Args:
         path: The file.
@@ -80,12 +85,9 @@ def read(
         encoding_errors: "strict" refuses words that are not of the encoding; "replace" or "ignore" reads on.
             word2vec.c may cut a long word inside a character.
 
-    Returns:
-        Words, float32 (row, dim), and words that came again. In text, the last `dim` fields of a line are its
-        numbers and all before is the word, spaces included.
-
     Raises:
-        FirthError: the file is missing, a pickle, or malformed; lines and rows are named by numbers from 1.
+        FirthError: the file is missing, a pickle, or malformed; lines and rows are named by numbers from 1. What is
+            wrong in a row is found when its block is taken.
         UsageError: an unknown format, or a limit below 1.
     """
     path = Path(path)
@@ -94,23 +96,22 @@ def read(
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit} asked; it counts the rows read, so at least 1")
 
-    def decode(word: bytes, place: str) -> str:
+    def decode(keys: Sequence[bytes], place: Callable[[int], str]) -> list[str]:
         try:
-            return word.decode(encoding, encoding_errors)
+            return [key.decode(encoding, encoding_errors) for key in keys]
         except UnicodeDecodeError as error:
+            i = keys.index(error.object)
             raise _malformed(
-                path, f"{place}: the word {word!r} is not {encoding}; encoding_errors='replace' reads on"
+                path, f"{place(i)}: the word {error.object!r} is not {encoding}; encoding_errors='replace' reads on"
             ) from error
 
     refuse_foreign(path)
     with _opened(path) as file:
         layout = _layout(path, file, format)
-        table = _Table(_rows_due(path, file, layout, limit), layout.dim)
-        fill = _fill_from_binary if layout.format == "binary" else _fill_from_text
-        fill(path, file, layout, table, decode)
-    if layout.n_rows is not None and limit is None and table.n_read < layout.n_rows:
-        raise _cut_off(path, table.n_read, layout.n_rows)
-    return WordVectors(table.words, table.array[: len(table.words)], table.repeated)
+        n_due = _rows_due(path, file, layout, limit)
+    blocks = _binary_blocks if layout.format == "binary" else _text_blocks
+    repeated: list[str] = []
+    return Rows(layout.dim, n_due, first_of_each(blocks(path, layout, n_due, decode), repeated), repeated)
 
 
 def write(
@@ -121,67 +122,60 @@ def write(
     format: Format = "text",
     space: str | None = None,
 ) -> None:
-    """Writes words and vectors (row, dim) so that word2vec's tools, gensim and `read` read them back.
+    """Writes words and vectors (row, dim), as `write_rows` does.
 
-    Text has 9 significant digits, which give every float32 back to the bit. Binary rows end in a newline, as
-    word2vec.c's do; gensim skips it.
+    Raises:
+        UsageError: words and vectors of different number.
+    """
+    if array.ndim != 2 or len(words) != len(array):
+        raise UsageError(f"{len(words):,} words and an array of shape {array.shape}; one row a word is due")
+    write_rows(path, Rows.of(words, array), format=format, space=space)
+
+
+def write_rows(path: str | Path, rows: Rows, *, format: Format = "text", space: str | None = None) -> int:
+    """Writes words and vectors so that word2vec's tools, gensim, spaCy and `rows` read them back; returns how many.
+
+    Text has the fewest digits that give every float32 back to the bit. Binary rows end in a newline, as word2vec.c's
+    do; gensim skips it.
 
     Args:
         path: The file, replaced once all is written.
-        words: One a row.
-        array: Float32 (row, dim).
+        rows: Words and float32 vectors.
         format: "text", "binary", or "glove" (text without a header).
         space: What stands for white space inside a word, such as "_". White space ends words in these
             formats, so None refuses words that contain it.
 
     Raises:
         FirthError: a word that the format cannot hold, or that stands twice; a number that is not finite.
-        UsageError: an unknown format, or words and vectors of different number.
+        UsageError: an unknown format.
     """
     if format not in FORMATS:
         raise UsageError(f"format {printable(repr(format))} asked; there are {', '.join(FORMATS)}")
-    if array.ndim != 2 or len(words) != len(array):
-        raise UsageError(f"{len(words):,} words and an array of shape {array.shape}; one row a word is due")
-    keys = _keys(words, space)
-    row_bytes = _binary_row if format == "binary" else _text_row_writer(array.shape[1])
+    n_written = 0
+
+    def checked() -> Iterator[tuple[list[bytes], Array]]:
+        nonlocal n_written
+        known: set[bytes] = set()
+        for words, block in rows.blocks:
+            keys = _keys(words, space)
+            if not known.isdisjoint(keys):
+                raise _named_twice(next(key for key in keys if key in known).decode())
+            known.update(keys)
+            if (i := not_finite(block)) is not None:
+                raise FirthError(f"the vector of '{printable(words[i])}' holds a number that is not finite")
+            n_written += len(keys)
+            yield keys, block
+
     with replacing(Path(path), "wb") as file:
+        header = b"%d %d\n" % (rows.n_at_most, rows.dim)
         if format != "glove":
-            file.write(b"%d %d\n" % array.shape)
-        for start in range(0, len(keys), WRITE_ROWS):
-            block = array[start : start + WRITE_ROWS].astype("<f4", copy=False)
-            if (i := _not_finite(block)) is not None:
-                raise FirthError(f"the vector of '{printable(words[start + i])}' holds a number that is not finite")
-            file.write(b"".join(map(row_bytes, keys[start : start + WRITE_ROWS], block)))
-
-
-class _Table:
-    """Rows as they are read: the first vector of each word."""
-
-    def __init__(self, capacity: int, dim: int) -> None:
-        self.words: list[str] = []
-        self.array = np.empty((capacity, dim), np.float32)
-        self.repeated: list[str] = []
-        self.n_read = 0
-        self._known: set[str] = set()
-
-    @property
-    def n_left(self) -> int:
-        return len(self.array) - self.n_read
-
-    def add(self, words: Sequence[str], block: NDArray[np.float32]) -> None:
-        """Takes the rows whose words are new."""
-        new_rows = [row for row, word in enumerate(words) if self._is_new(word)]
-        start = len(self.words)
-        self.array[start : start + len(new_rows)] = block if len(new_rows) == len(words) else block[new_rows]
-        self.words += [words[row] for row in new_rows]
-        self.n_read += len(words)
-
-    def _is_new(self, word: str) -> bool:
-        if word in self._known:
-            self.repeated.append(word)
-            return False
-        self._known.add(word)
-        return True
+            file.write(header)
+        for part in _binary_parts(checked()) if format == "binary" else written(checked(), b" "):
+            file.write(part)
+        if format != "glove" and n_written < rows.n_at_most:
+            file.seek(0)  # zeros in front: word2vec.c takes a space behind for a word
+            file.write((b"%d %d\n" % (n_written, rows.dim)).rjust(len(header), b"0"))
+    return n_written
 
 
 # --- what kind of file
@@ -284,26 +278,49 @@ def _rows_due(path: Path, file: BinaryIO, layout: _Layout, limit: int | None) ->
 # --- text
 
 
-def _fill_from_text(
-    path: Path, file: BinaryIO, layout: _Layout, table: _Table, decode: Callable[[bytes, str], str]
-) -> None:
-    file.seek(layout.start)
+Decode = Callable[[Sequence[bytes], Callable[[int], str]], list[str]]
+
+
+def _text_blocks(path: Path, layout: _Layout, n_due: int, decode: Decode) -> Iterator[Block]:
     line_number = layout.first_line
-    all_are_due = len(table.array) == layout.n_rows
-    while (table.n_left or all_are_due) and (lines := file.readlines(READ_BYTES)):
-        n_lines = len(lines)
-        while lines and not lines[-1].strip():  # blank lines at the end of a file, or of a block
-            lines.pop()
-        if all_are_due and len(lines) > table.n_left:
-            place = f"line {line_number + table.n_left}"
-            raise _malformed(path, f"{place}: a row more than the {layout.n_rows:,} that the header promises")
-        lines = lines[: table.n_left]
-        keys, block = _text_rows(path, lines, line_number, layout.dim)
-        words = [decode(key, f"line {line_number + i}") for i, key in enumerate(keys)]
-        if (i := _not_finite(block)) is not None:
-            raise _malformed(path, f"line {line_number + i}: a number that is not finite")
-        table.add(words, block)
-        line_number += n_lines
+    n_left = n_due
+    all_are_due = n_due == layout.n_rows
+    with _opened(path) as file:
+        file.seek(layout.start)
+        for some in parsed(file, layout.dim):
+            n_lines = len(some.are_read)
+            n_rows = n_lines
+            while n_rows and not some.line(n_rows - 1).strip():
+                n_rows -= 1  # blank lines at the end of a file, or of a block
+            if all_are_due and n_rows > n_left:
+                extra = line_number + n_left
+                raise _malformed(path, f"line {extra}: a row more than the {n_due:,} that the header promises")
+            keys, block = _judged(path, some, min(n_rows, n_left), line_number, layout.dim)
+
+            def place(i: int, line_number: int = line_number) -> str:
+                return f"line {line_number + i}"
+
+            words = decode(keys, place)
+            if (i := not_finite(block)) is not None:
+                raise _malformed(path, f"{place(i)}: a number that is not finite")
+            yield words, block
+            line_number += n_lines
+            n_left -= len(words)
+            if not (n_left or all_are_due):
+                break
+    if all_are_due and n_left:
+        raise _cut_off(path, n_due - n_left, n_due)
+
+
+def _judged(path: Path, some: Parsed, n_rows: int, first_line: int, dim: int) -> tuple[list[bytes], Array]:
+    """Words and numbers of the first `n_rows` lines; those that are not read yet are, or say what is wrong."""
+    keys = [some.text[start:end] for start, end in zip(some.starts[:n_rows], some.word_ends[:n_rows], strict=True)]
+    array = np.empty((n_rows, dim), np.float32) if some.array is None else some.array[:n_rows]
+    edges = np.flatnonzero(np.diff(some.are_read[:n_rows], prepend=True, append=True))
+    for start, stop in edges.reshape(-1, 2).tolist():
+        lines = [some.line(i) for i in range(start, stop)]
+        keys[start:stop], array[start:stop] = _text_rows(path, lines, first_line + start, dim)
+    return keys, array
 
 
 def _text_rows(path: Path, lines: list[bytes], first_line: int, dim: int) -> tuple[list[bytes], NDArray[np.float32]]:
@@ -317,7 +334,7 @@ def _text_rows(path: Path, lines: list[bytes], first_line: int, dim: int) -> tup
             key, text = _irregular_row(path, row, first_line + i, dim)
         keys.append(key)
         numbers.append(text)
-    flat = _parsed(b" ".join(numbers))
+    flat = parsed_numbers(b" ".join(numbers))
     if len(flat) != len(lines) * dim or not all(keys):
         _name_malformed_row(path, keys, numbers, first_line, dim)
     return keys, flat.reshape(-1, dim)
@@ -352,18 +369,6 @@ def _name_malformed_row(path: Path, keys: list[bytes], numbers: list[bytes], fir
     raise _malformed(path, f"lines {first_line} to {first_line + len(keys) - 1} hold what is not a number")
 
 
-def _parsed(text: bytes) -> NDArray[np.float32]:
-    """The numbers of `text`; fewer than it has where one cannot be read."""
-    if not text.strip():
-        return np.empty(0, np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # what cannot be read: a ValueError in time to come
-        try:
-            return np.fromstring(text, dtype=np.float32, sep=" ")
-        except ValueError:
-            return np.empty(0, np.float32)
-
-
 def _is_number(field: bytes) -> bool:
     try:
         float(field)
@@ -376,33 +381,28 @@ def _count(n_numbers: int) -> str:
     return "1 number" if n_numbers == 1 else f"{n_numbers} numbers"
 
 
-def _text_row_writer(dim: int) -> Callable[[bytes, NDArray[np.float32]], bytes]:
-    template = b"%b" + b" %.9g" * dim + b"\n"
-
-    def text_row(key: bytes, vector: NDArray[np.float32]) -> bytes:
-        return template % (key, *vector.tolist())
-
-    return text_row
-
-
 # --- binary
 
 
-def _fill_from_binary(
-    path: Path, file: BinaryIO, layout: _Layout, table: _Table, decode: Callable[[bytes, str], str]
-) -> None:
-    if not table.n_left:
+def _binary_blocks(path: Path, layout: _Layout, n_due: int, decode: Decode) -> Iterator[Block]:
+    if not n_due:
         return
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    n_read = 0
+    with _opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         rows = _binary_rows(path, data, layout)
-        while keys_and_vectors := list(islice(rows, min(WRITE_ROWS, table.n_left))):
-            first_row = table.n_read + 1
-            words = [decode(key, f"row {first_row + i}") for i, (key, _) in enumerate(keys_and_vectors)]
+        while keys_and_vectors := list(islice(rows, min(BLOCK_ROWS, n_due - n_read))):
+            first_row = n_read + 1
+
+            def place(i: int, first_row: int = first_row) -> str:
+                return f"row {first_row + i}"
+
+            words = decode([key for key, _ in keys_and_vectors], place)
             block = np.frombuffer(b"".join(vector for _, vector in keys_and_vectors), "<f4")
             block = block.reshape(-1, layout.dim)
-            if (i := _not_finite(block)) is not None:
-                raise _malformed(path, f"row {first_row + i}: a number that is not finite")
-            table.add(words, block)
+            if (i := not_finite(block)) is not None:
+                raise _malformed(path, f"{place(i)}: a number that is not finite")
+            yield words, block
+            n_read += len(words)
 
 
 def _binary_rows(path: Path, data: mmap.mmap, layout: _Layout) -> Iterator[tuple[bytes, bytes]]:
@@ -421,8 +421,10 @@ def _binary_rows(path: Path, data: mmap.mmap, layout: _Layout) -> Iterator[tuple
         position = vector_end
 
 
-def _binary_row(key: bytes, vector: NDArray[np.float32]) -> bytes:
-    return b"%b %b\n" % (key, vector.tobytes())
+def _binary_parts(rows: Iterable[tuple[Sequence[bytes], Array]]) -> Iterator[bytes]:
+    for keys, block in rows:
+        numbers = block.astype("<f4", copy=False)
+        yield b"".join(b"%b %b\n" % (key, vector.tobytes()) for key, vector in zip(keys, numbers, strict=True))
 
 
 # --- both
@@ -451,17 +453,15 @@ def _keys(words: Sequence[str], space: str | None) -> list[bytes]:
             )
     if len(set(keys)) < len(keys):
         repeated = next(key for key, count in Counter(keys).items() if count > 1)
-        raise FirthError(f"two rows would be named '{printable(repeated)}'; a reader keeps the first only")
+        raise _named_twice(repeated)
     try:
         return [key.encode() for key in keys]
     except UnicodeEncodeError as error:
         raise FirthError(f"the word '{printable(error.object)}' is not text that UTF-8 can write") from error
 
 
-def _not_finite(block: NDArray[np.float32]) -> int | None:
-    """The first row that holds nan or an infinity."""
-    finite = np.isfinite(block).all(axis=1)
-    return None if finite.all() else int(np.argmin(finite))
+def _named_twice(word: str) -> FirthError:
+    return FirthError(f"two rows would be named '{printable(word)}'; a reader keeps the first only")
 
 
 def _malformed(path: Path, what: str) -> FirthError:

@@ -13,6 +13,7 @@ import pytest
 
 import firth
 from firth.families.family import from_settings, settings
+from firth.model import CONTEXTUAL as CONTEXTUAL_FAMILIES
 from firth.model import FAMILIES as FAMILY_CLASSES
 from firth.segmentation import Segmentation
 
@@ -27,6 +28,7 @@ class Case(NamedTuple):
 
 WORD2VEC = {"dim": 8, "window": 3, "block": 8, "noise_pool": 4, "min_count": 1, "sample": 0.0}
 TREE = {"objective": "hierarchical_softmax"}
+SUBWORDS = {"subwords": "2-4", "buckets": 500}
 GLOVE = {"dim": 8, "window": 3, "min_count": 1, "x_max": 5.0}
 
 
@@ -98,6 +100,10 @@ STATIC = {
     "cbow-sum": Case(firth.CBOW(**WORD2VEC, combine="sum"), 1, of_negative_sampling),
     "cbow-tree": Case(firth.CBOW(**WORD2VEC, **TREE), 1, of_a_tree),
     "cbow-tree-divided": Case(firth.CBOW(**WORD2VEC, **TREE, context_gradient="divided"), 1, of_a_tree),
+    "skipgram-subwords": Case(firth.Skipgram(**WORD2VEC, **SUBWORDS), 1, of_negative_sampling),
+    "skipgram-subwords-hashes": Case(firth.Skipgram(**WORD2VEC, **SUBWORDS, hashes=2), 1, of_negative_sampling),
+    "cbow-subwords": Case(firth.CBOW(**WORD2VEC, **SUBWORDS), 1, of_negative_sampling),
+    "cbow-subwords-tree": Case(firth.CBOW(**WORD2VEC, **SUBWORDS, **TREE), 1, of_a_tree),
     "glove": Case(firth.GloVe(**GLOVE), 1, of_pairs_counted),
     "glove-left": Case(firth.GloVe(**GLOVE, context="left"), 1, of_pairs_counted),
     "glove-words": Case(firth.GloVe(**GLOVE, result="words"), 1, of_pairs_counted),
@@ -113,24 +119,27 @@ if importlib.util.find_spec("torch") is not None:
     PAPER = ELMO | {"directions": "independent", "block_optimizer": "adagrad", "learning_rate": 0.2, "clip": 0.5}
     UNCLIPPED = {"cell_clip": None, "projection_clip": None}
     CONTEXTUAL = {
-        "elmo": Case(firth.ELMo(**ELMO), 1, of_a_word),
-        "elmo-paper": Case(firth.ELMo(**PAPER, dropout=0.1), 1, of_a_word),
+        "elmo": Case(firth.ELMo(**ELMO), 3, of_a_word),
+        "elmo-paper": Case(firth.ELMo(**PAPER, dropout=0.1), 3, of_a_word),
         "elmo-sampled": Case(
-            firth.ELMo(**ELMO, objective="sampled", negatives=4, block_optimizer="muon"), 1, of_a_sampled_word
+            firth.ELMo(**ELMO, objective="sampled", negatives=4, block_optimizer="muon"), 3, of_a_sampled_word
         ),
-        "elmo-library": Case(firth.ELMo(**ELMO, **UNCLIPPED, lstm="library"), 1, of_a_word),
-        "gpt": Case(firth.GPT(**TRANSFORMER), 1, of_a_piece),
-        "gpt2": Case(firth.GPT(**TRANSFORMER, norm="pre"), 1, of_a_piece),
-        "gpt-dropout": Case(firth.GPT(**TRANSFORMER, dropout=0.1, attention_dropout=0.1), 1, of_a_piece),
-        "gpt-adam": Case(firth.GPT(**TRANSFORMER, block_optimizer="adam"), 1, of_a_piece),
-        "bert": Case(firth.BERT(**TRANSFORMER), 1, of_a_piece),
-        "bert-both": Case(firth.BERT(**TRANSFORMER, **BOTH), 1, of_a_piece_and_a_pair),
+        "elmo-library": Case(firth.ELMo(**ELMO, **UNCLIPPED, lstm="library"), 3, of_a_word),
+        "gpt": Case(firth.GPT(**TRANSFORMER), 3, of_a_piece),
+        "gpt2": Case(firth.GPT(**TRANSFORMER, norm="pre"), 3, of_a_piece),
+        "gpt-dropout": Case(firth.GPT(**TRANSFORMER, dropout=0.1, attention_dropout=0.1), 3, of_a_piece),
+        "gpt-adam": Case(firth.GPT(**TRANSFORMER, block_optimizer="adam"), 3, of_a_piece),
+        "bert": Case(firth.BERT(**TRANSFORMER), 3, of_a_piece),
+        "bert-both": Case(firth.BERT(**TRANSFORMER, **BOTH), 3, of_a_piece_and_a_pair),
         "bert-uncorrected": Case(
-            firth.BERT(**TRANSFORMER, adam="uncorrected", block_optimizer="adam", beta2=0.98), 1, of_a_piece
+            firth.BERT(**TRANSFORMER, adam="uncorrected", block_optimizer="adam", beta2=0.98), 3, of_a_piece
         ),
     }
 FAMILIES = STATIC | CONTEXTUAL
-VARIANTS = ("elmo-paper", "elmo-library", "gpt-dropout", "gpt-adam", "bert-uncorrected")  # of which a sibling is there
+VARIANTS = (  # of which a sibling is there
+    *("skipgram-subwords-hashes", "cbow-subwords-tree"),
+    *("elmo-paper", "elmo-library", "gpt-dropout", "gpt-adam", "bert-uncorrected"),
+)
 
 
 def parameters(cases):
@@ -171,7 +180,8 @@ def trained(family, text=TEXT, **changes):
 
 def learnt(folder):
     """The files of a model's directory, byte for byte, but for those that say when and how fast it came about."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("firth.json", "log.jsonl")}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("firth.json", "log.jsonl")]
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def test_the_first_loss_is_known(case):
@@ -241,7 +251,14 @@ def check_going_on(family, unbroken, tmp_path):
     unfinished = firth.load(tmp_path / "model")
     assert unfinished.record["finished"] is False
     assert 0 < unfinished.record["spent"]["tokens"] < unbroken.record["spent"]["tokens"]
-    assert unfinished.vectors[unfinished.vectors.words[5]].shape == (family.dim,)
+    assert unfinished.table()[5].shape == (family.dim,)
+    if family.name in CONTEXTUAL_FAMILIES:
+        with pytest.raises(firth.FirthError, match="firth matrices MODEL --corpus CORPUS"):
+            _ = unfinished.vectors
+        with pytest.raises(firth.FirthError, match=r"firth matrices .* --corpus CORPUS"):
+            firth.Vectors.load(tmp_path / "model")
+    else:
+        assert unfinished.vectors[unfinished.vectors.words[5]].shape == (family.dim,)
     resumed = trained(family, output=tmp_path / "model", resume=True)
     np.testing.assert_array_equal(resumed.vectors.array, unbroken.vectors.array)
     assert not (tmp_path / "model" / "checkpoint").exists()
@@ -253,11 +270,21 @@ def check_going_on(family, unbroken, tmp_path):
     assert resumed.record["finished"] is True
 
 
+def rows_of(model, word):
+    """Of its table: that of the word, or those of its pieces behind a space."""
+    if model.family.name in ("gpt", "bert"):
+        return model.pieces.encode([f" {word}"])[0]
+    return [model.vocabulary.row(word)]
+
+
 def test_its_first_matrix_is_behind_the_one_hot_input(case):
     model = trained(case.family)
     one_hot = np.zeros(len(model.table()), np.float32)
     one_hot[5] = 1
-    np.testing.assert_array_equal(one_hot @ model.table(), model.vectors.layer(0)[model.vectors.words[5]])
+    word = model.vectors.words[5]
+    of_word = model.table()[rows_of(model, word)].mean(0)
+    np.testing.assert_allclose(model.vectors.layer(0)[word], of_word, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(one_hot @ model.table(), model.table()[5])
     assert model.vectors.array.shape == (case.n_matrices, len(model.vectors.words), case.family.dim)
 
 

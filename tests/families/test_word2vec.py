@@ -9,13 +9,23 @@ import pytest
 import firth
 from firth import corpus as corpora
 from firth.families.skipgram import pool_for
-from firth.families.word2vec import Tables, initial_tables, reference_step
+from firth.families.word2vec import (
+    STRETCH,
+    SubwordTables,
+    Tables,
+    initial_tables,
+    kept_tables,
+    mean_of_parts,
+    parts_of,
+    reference_step,
+)
 from firth.tokens import encode
 from firth.vocabulary import HuffmanTree, Vocabulary
 from firth.windows import Batch
 
 SMALL = {"dim": 8, "window": 3, "block": 8, "noise_pool": 4, "min_count": 1, "sample": 0.0}
 TREE = {"objective": "hierarchical_softmax"}
+SUBWORDS = {"subwords": "1-3", "buckets": 300}
 FAMILIES = {
     "skipgram": firth.Skipgram(**SMALL),
     "skipgram-fixed": firth.Skipgram(**SMALL, window_widths="fixed"),
@@ -25,6 +35,12 @@ FAMILIES = {
     "cbow-sum": firth.CBOW(**SMALL, combine="sum"),
     "cbow-tree": firth.CBOW(**SMALL, **TREE),
     "cbow-tree-divided": firth.CBOW(**SMALL, **TREE, context_gradient="divided"),
+    "skipgram-subwords": firth.Skipgram(**SMALL, **SUBWORDS),
+    "skipgram-subwords-hashes": firth.Skipgram(**SMALL, **SUBWORDS, hashes=3),
+    "skipgram-subwords-tree": firth.Skipgram(**SMALL, **SUBWORDS, **TREE),
+    "cbow-subwords": firth.CBOW(**SMALL, **SUBWORDS),
+    "cbow-subwords-divided": firth.CBOW(**SMALL, **SUBWORDS, context_gradient="divided"),
+    "cbow-subwords-tree": firth.CBOW(**SMALL, **SUBWORDS, **TREE),
 }
 V = 12
 VOCABULARY = Vocabulary([chr(ord("a") + row) for row in range(V)], [80, 40, 30, 20, 15, 12, 10, 8, 6, 4, 2, 1])
@@ -60,15 +76,20 @@ def difficult_batch(family, n_blocks=3):
     noise = rng.integers(0, V, (n, 0 if is_by_tree(family) else family.noise_pool)).astype(np.int32)
     if noise.size:
         noise[0, :2] = 2  # equals a target of the first block, twice
-    return Batch(rows, left.astype(np.int32), right.astype(np.int32), first, last, block, noise, 26)
+    parts = parts_of(family, VOCABULARY)
+    return Batch(rows, left.astype(np.int32), right.astype(np.int32), first, last, block, noise, 26, parts)
 
 
 def random_tables(family, dtype=np.float32):
     rng = np.random.default_rng(5)
-    return Tables(
-        rng.normal(size=(V, family.dim)).astype(np.float32).astype(dtype),
-        rng.normal(size=(V - is_by_tree(family), family.dim)).astype(np.float32).astype(dtype),
-    )
+    shapes = family.shapes(VOCABULARY)
+    tables = [rng.normal(size=shapes[name]).astype(np.float32).astype(dtype) for name in family.tables._fields]
+    return family.tables(*tables)
+
+
+def moved(network):
+    """The tables that a step changes."""
+    return network[1:] if isinstance(network, SubwordTables) else network
 
 
 def test_the_tables_begin_as_word2vec_cs():
@@ -88,8 +109,10 @@ def test_the_compiled_step_equals_the_reference(family):
     expected = reference_step(family, reference, batch, 0.1, tree)
     assert step.n_pairs == expected.n_pairs > 0
     assert step.loss_nats == pytest.approx(expected.loss_nats, rel=1e-6)
-    np.testing.assert_allclose(network.input, reference.input, atol=2e-6)
-    np.testing.assert_allclose(network.output, reference.output, atol=2e-6)
+    names = family.tables._fields[-len(moved(network)) :]
+    for table, due, name in zip(moved(network), moved(reference), names, strict=True):
+        np.testing.assert_allclose(table, due, atol=2e-6, err_msg=name)
+        assert np.abs(table - getattr(random_tables(family), name)).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["skipgram", "cbow"])
@@ -162,8 +185,9 @@ def test_one_batch_can_be_learnt_by_heart(family):
     block = 1 if is_by_tree(family) else 8
     noise = np.tile(np.arange(8, 12, dtype=np.int32), (8 // block, 1))[:, : 0 if is_by_tree(family) else 4]
     batch = Batch(
-        rows, (position // 2 * 2).astype(np.int32), (position // 2 * 2 + 2).astype(np.int32), 0, 8, block, noise, 8
-    )
+        rows, (position // 2 * 2).astype(np.int32), (position // 2 * 2 + 2).astype(np.int32), 0, 8, block, noise, 8,
+        parts_of(family, VOCABULARY),
+    )  # fmt: skip
     network = family.network(VOCABULARY, seed=1)
     for _ in range(2000):
         step = family.step(network, batch, 0.1, tree)
@@ -296,3 +320,156 @@ def test_a_batch_has_the_pool_of_its_corpus_unless_told(tmp_path):
         for told, drawn in ((None, 64), (8, 8)):
             family = firth.Skipgram(dim=8, noise_pool=told)
             assert family.batch(family.stream(corpus, vocabulary), 0, seed=1).noise.shape[1] == drawn
+
+
+# Words composed of n-grams
+
+
+def test_moved_tables_of_whole_words_are_both():
+    assert moved(Tables(1, 2)) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["skipgram-subwords", "cbow-subwords"])
+def test_words_are_composed_anew_for_every_stretch(name, monkeypatch):
+    """In stretches of one block the second one sees what the first has moved through n-grams that the words share."""
+    family = FAMILIES[name]
+    batch = difficult_batch(family)
+    steps = []
+    for centres in (STRETCH, 8):
+        monkeypatch.setattr("firth.families.word2vec.STRETCH", centres)
+        network, reference = random_tables(family), random_tables(family, np.float64)
+        family.step(network, batch, 0.1)
+        reference_step(family, reference, batch, 0.1)
+        for table, due in zip(moved(network), moved(reference), strict=True):
+            np.testing.assert_allclose(table, due, atol=2e-6)
+        steps.append(network.ngrams)
+    assert np.abs(steps[0] - steps[1]).max() > 1e-4
+
+
+def test_a_stretch_ends_with_a_block_and_a_batch_without_centres_has_one():
+    family = FAMILIES["skipgram-subwords"]
+    batch = difficult_batch(family)  # centres 2 to 22, in blocks of 8
+    assert [(some.first, some.last, len(some.noise)) for some in batch.stretches(17)] == [(2, 18, 2), (18, 23, 1)]
+    assert [(some.first, some.last, len(some.noise)) for some in batch.stretches(1)] == [
+        (2, 10, 1), (10, 18, 1), (18, 23, 1),
+    ]  # fmt: skip
+    assert [(some.first, some.last) for some in batch.empty().stretches(17)] == [(0, 0)]
+    assert batch.reach() == (batch.left[2:23].min(), batch.right[2:23].max())
+    assert batch.empty().reach() == (0, 0)
+
+
+def test_the_derivative_by_a_part_is_the_means_divided_by_the_parts():
+    """And what a step takes is the whole of it: so a mean moves as a row does that is not composed."""
+    family = FAMILIES["skipgram-subwords"]
+    batch = difficult_batch(family, n_blocks=1)
+    network = random_tables(family, np.float64)
+    parts = batch.parts
+    n_parts = 1 + np.diff(parts.starts)
+    network.input[:] = mean_of_parts(network, parts)
+    by_mean = family.loss(network, batch).input
+    by_ngram = np.zeros_like(network.ngrams)
+    np.add.at(by_ngram, parts.rows, np.repeat(by_mean / n_parts[:, None], np.diff(parts.starts), axis=0))
+
+    def nats():
+        network.input[:] = mean_of_parts(network, parts)
+        return family.loss(network, batch).nats
+
+    for table, analytic in ((network.words, by_mean / n_parts[:, None]), (network.ngrams, by_ngram)):
+        some = np.argwhere(analytic)[::7]
+        assert len(some) > 5
+        for index in map(tuple, some):
+            there = table[index]
+            table[index] = there + 1e-6
+            above = nats()
+            table[index] = there - 1e-6
+            below = nats()
+            table[index] = there
+            assert analytic[index] == pytest.approx((above - below) / 2e-6, abs=1e-6)
+
+
+def test_one_step_of_a_composed_word_by_hand():
+    """Two words of one n-gram each, `<a>` and `<b>`; a predicts b, no noise that counts but c, once."""
+    vocabulary = Vocabulary(["a", "b", "c"], [3, 2, 1])
+    family = firth.Skipgram(
+        dim=1, window=1, block=4, noise_pool=4, negatives=4, subwords="3", buckets=1000, min_count=1
+    )
+    parts = parts_of(family, vocabulary)
+    assert parts.starts.tolist() == [0, 1, 2, 3]
+    network = family.network(vocabulary, seed=1)
+    network.words[:, 0] = 1.0, 0.0, 0.0
+    network.ngrams[parts.rows[0]] = 3.0
+    network.output[:, 0] = 0.0, 0.5, -0.25
+    batch = Batch(
+        np.array([0, 1], np.int32), np.array([0, 1], np.int32), np.array([2, 2], np.int32), 0, 1, 4,
+        np.full((1, 4), 2, np.int32), 2, parts,
+    )  # fmt: skip
+    step = family.step(network, batch, 0.1)
+    mean = (1 + 3) / 2
+    loss = math.log1p(math.exp(-mean * 0.5)) + 4 * math.log1p(math.exp(mean * -0.25))
+    slope = 1 / (1 + math.exp(mean * 0.5)) * 0.5 + 4 / (1 + math.exp(mean * 0.25)) * 0.25
+    assert step.loss_nats == pytest.approx(loss, rel=1e-6)
+    assert network.words[0, 0] == pytest.approx(1 + 0.1 * slope, rel=1e-6)
+    assert network.ngrams[parts.rows[0], 0] == pytest.approx(3 + 0.1 * slope, rel=1e-6)
+    assert network.ngrams[parts.rows[1], 0] == network.words[1, 0] == 0
+    assert network.output[1, 0] == pytest.approx(0.5 + 0.1 * mean / (1 + math.exp(mean * 0.5)), rel=1e-6)
+    kept_tables(network, family, vocabulary)
+    assert network.input[0, 0] == pytest.approx(mean + 0.1 * slope, rel=1e-6)
+
+
+def test_a_pass_with_n_grams_equals_gensims():
+    """As for whole words, above; all words here have three n-grams of three characters.
+
+    gensim divides the sum of a word's row and its n n-grams by n, where its vectors, and fastText, have n + 1: its
+    tables are given 3/4 of ours, so that its means are ours.
+    """
+    fasttext = pytest.importorskip("gensim.models.fasttext", reason="gensim has no wheel for this Python")
+    sentences = [["cat", "sat", "mat"], ["dog", "log", "cog", "dot"], ["mat", "dog", "sat"], ["log", "cat", "cot"]] * 6
+    rate = 1e-4
+    theirs = fasttext.FastText(
+        vector_size=8, window=3, min_count=1, sample=0, hs=1, negative=0, workers=1, sg=1, shrink_windows=False,
+        alpha=rate, min_alpha=rate, seed=1, min_n=3, max_n=3, bucket=5000,
+    )  # fmt: skip
+    theirs.build_vocab(sentences)
+    family = firth.Skipgram(
+        dim=8, window=3, window_widths="fixed", objective="hierarchical_softmax", min_count=1, sample=0.0,
+        subwords="3", buckets=5000,
+    )  # fmt: skip
+    words = theirs.wv.index_to_key
+    vocabulary = Vocabulary(words, [theirs.wv.get_vecattr(word, "count") for word in words])
+    parts = parts_of(family, vocabulary)
+    rng = np.random.default_rng(6)
+    own, ngrams = rng.normal(scale=0.5, size=(len(words), 8)), rng.normal(scale=0.5, size=(5000, 8))
+    theirs.syn1[:] = rng.normal(scale=0.5, size=theirs.syn1.shape)
+    theirs.wv.vectors_vocab[:], theirs.wv.vectors_ngrams[:] = 0.75 * own, 0.75 * ngrams
+    network = SubwordTables(
+        np.zeros((len(words), 8), np.float32), theirs.syn1[: len(words) - 1].copy(),
+        own.astype(np.float32), ngrams.astype(np.float32),
+    )  # fmt: skip
+    rows = np.array([theirs.wv.key_to_index[word] for sentence in sentences for word in sentence], np.int32)
+    ends = np.cumsum([len(sentence) for sentence in sentences])
+    position = np.arange(len(rows))
+    line = np.searchsorted(ends, position, side="right")
+    left = np.maximum(position - 3, np.concatenate([[0], ends])[line]).astype(np.int32)
+    right = np.minimum(position + 4, ends[line]).astype(np.int32)
+    batch = Batch(rows, left, right, 0, len(rows), 1, np.empty((len(rows), 0), np.int32), len(rows), parts)
+    before = theirs.syn1[: len(words) - 1].copy()
+    theirs.train(sentences, total_examples=len(sentences), epochs=1)
+    family.step(network, batch, rate, gensim_tree(theirs.wv))
+    for ours, new in (
+        (network.words - own, theirs.wv.vectors_vocab - 0.75 * own),
+        (network.ngrams - ngrams, theirs.wv.vectors_ngrams - 0.75 * ngrams),
+        (network.output - before, theirs.syn1[: len(words) - 1] - before),
+    ):
+        assert np.linalg.norm(new) > 5 * rate
+        assert np.linalg.norm(ours - new) < 0.1 * np.linalg.norm(new)
+    assert set(np.flatnonzero(np.abs(network.ngrams - ngrams).max(axis=1) > 1e-6)) == set(parts.rows)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"subwords": "6-3"}, {"subwords": "0-3"}, {"subwords": "three"}, {"subwords": ""}, {"buckets": 0}, {"hashes": 0}],
+    ids=str,
+)
+def test_it_refuses_n_grams_that_cannot_be(change):
+    with pytest.raises(firth.UsageError, match=next(iter(change))):
+        replace(FAMILIES["cbow-subwords"], **change)

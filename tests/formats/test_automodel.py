@@ -108,6 +108,16 @@ def test_what_is_known_of_a_network(tmp_path):
         automodel.read(tmp_path / "roberta", context_length=2)
 
 
+def test_a_piece_beyond_the_networks_table_is_named(folder):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    while len(tokenizer) <= transformers.AutoConfig.from_pretrained(folder).vocab_size:
+        tokenizer.add_tokens([f"zz{len(tokenizer)}"])
+    tokenizer.save_pretrained(folder)
+    extracted(folder, [["the", "cats"]])
+    with pytest.raises(FirthError, match=r"the piece 'zz\d+', number \d+, and the network's table has \d+ rows"):
+        extracted(folder, [["the", f"zz{len(tokenizer) - 1}"]])
+
+
 def test_pickles_are_not_opened(tmp_path):
     folder = saved(tmp_path / "roberta", "roberta")
     (folder / "model.safetensors").unlink()

@@ -352,7 +352,7 @@ def test_a_foreign_file_says_which_tensor_and_shape(folder):
     ("changes", "told"),
     [
         ({"model_type": None}, "names no model_type; known are 'bert'"),
-        ({"model_type": "llama"}, "model of type 'llama'; known are 'bert', 'openai-gpt' and 'gpt2'"),
+        ({"model_type": "roberta"}, r"'roberta'; known are 'bert'.*gpt2'. `firth extract` .*firth\[hf\]"),
         ({"hidden_act": "swish"}, "hidden_act is 'swish'; known are gelu"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type is relative_key"),
         ({"is_decoder": True}, "is_decoder is True"),

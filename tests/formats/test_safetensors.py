@@ -123,3 +123,29 @@ def test_an_unknown_type_is_named(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FirthError, match=r"none\.safetensors cannot be read"):
         ours.read(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("n_at_most", [4, 5, 1000, 10**9])
+def test_rows_are_written_as_they_come(tmp_path, n_at_most):
+    array = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert ours.write_rows(tmp_path / "x", "vectors", n_at_most, 3, iter([array[:3], array[3:]])) == 4
+    for read in (safetensors.numpy.load_file(tmp_path / "x"), ours.read(tmp_path / "x")):
+        np.testing.assert_array_equal(read["vectors"], array[np.newaxis])
+
+
+def test_more_rows_than_there_is_room_for(tmp_path):
+    with pytest.raises(FirthError, match="4 rows came, 3 at most were due"):
+        ours.write_rows(tmp_path / "x", "vectors", 3, 1, iter([np.ones((4, 1), np.float32)]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_in_any_order_of_memory_and_bytes(tmp_path):
+    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    tensors = {"c": array, "f": np.asfortranarray(array), "part": array[:, 1:, ::2], "big": array.astype(">f4")}
+    ours.write(tmp_path / "x", tensors | {"bytes": np.arange(3, dtype=np.int8), "one": np.float64(2).reshape(())})
+    read = ours.read(tmp_path / "x")
+    theirs = safetensors.numpy.load_file(tmp_path / "x")
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(read[name], tensor)
+        np.testing.assert_array_equal(theirs[name], tensor)
+    assert read["one"].shape == () == theirs["one"].shape

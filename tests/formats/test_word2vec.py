@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from firth.errors import FirthError, UsageError
-from firth.formats import word2vec
+from firth.formats import lines, rows, word2vec
 
 WORDS = ["the", "开心", "naïve", "\u3000", "New\u00a0York", "1", "[/b]"]
 ARRAY = (np.random.default_rng(1).standard_normal((7, 5)) * [[1], [1e-30], [1e30], [1], [0], [1], [1]]).astype(
@@ -59,11 +59,14 @@ def test_a_limit_takes_rows_from_the_top(tmp_path, format, limit):
     np.testing.assert_array_equal(array, ARRAY[:limit])
 
 
+@pytest.mark.parametrize("compiled_bytes", [0, 1_000_000])
 @pytest.mark.parametrize("format", word2vec.FORMATS)
-def test_reading_goes_by_blocks(tmp_path, monkeypatch, format):
+def test_reading_goes_by_blocks(tmp_path, monkeypatch, format, compiled_bytes):
+    monkeypatch.setattr(lines, "COMPILED_BYTES", compiled_bytes)
     word2vec.write(tmp_path / "x", WORDS, ARRAY, format=format)
-    monkeypatch.setattr(word2vec, "READ_BYTES", 16)
-    monkeypatch.setattr(word2vec, "WRITE_ROWS", 2)
+    monkeypatch.setattr(lines, "READ_BYTES", 16)
+    monkeypatch.setattr(rows, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(word2vec, "BLOCK_ROWS", 2)
     words, array, _ = word2vec.read(tmp_path / "x")
     assert words == WORDS
     np.testing.assert_array_equal(array, ARRAY)
@@ -150,7 +153,7 @@ def test_malformed_text_is_named_by_its_line(tmp_path, content, message):
 
 
 def test_line_numbers_go_on_over_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(word2vec, "READ_BYTES", 16)
+    monkeypatch.setattr(lines, "READ_BYTES", 16)
     (tmp_path / "x").write_bytes(b"the 1 2\n" * 20 + b"a 3 x\n")
     with pytest.raises(FirthError, match="line 21: 'x' is not a number"):
         word2vec.read(tmp_path / "x")

@@ -1,0 +1,1 @@
+"""Programs that open what firth writes."""

@@ -1,0 +1,125 @@
+"""Directories for sentence-transformers, read by the tokenizers library; tests/consumers has the program itself."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import firth
+from firth.formats import safetensors, sentence_transformers
+from firth.scripts import LETTERS
+from firth.segmentation import Segmentation
+
+tokenizers = pytest.importorskip("tokenizers")
+
+WORDS = [
+    "the",
+    "cat",
+    "don't",
+    "t",
+    "don",
+    "2",
+    "00",
+    "开心",
+    "今天",
+    "我",
+    "ไทย",
+    "ด",
+    "über",
+    "a",
+    "new_york",
+    "状态",
+]
+MATRIX = np.random.default_rng(1).normal(size=(len(WORDS), 4)).astype(np.float32)
+TEXTS = st.text(
+    st.sampled_from("the cat dont'T2 0開开心今天我ไทยด\u0308u\u00fcA\u00ad\u2019_new york.,!\n\t状态-é\u0301"),
+    max_size=30,
+)
+SEGMENTATIONS = [
+    Segmentation(method="words"),
+    Segmentation(method="words", lower=False),
+    Segmentation(method="words", inner="'-"),
+    Segmentation(method="words", digits="zero", unicode_form="NFKC"),
+    Segmentation(method="space"),
+    Segmentation(method="space", lower=False),
+    Segmentation(method="characters"),
+    Segmentation(method="characters", inner="'"),
+]
+
+
+def written(folder, words, segmentation):
+    folder.mkdir()
+    sentence_transformers.write_static(folder, words, MATRIX[: len(words)], segmentation)
+    return tokenizers.Tokenizer.from_file(str(folder / "0_StaticEmbedding" / "tokenizer.json"))
+
+
+def found(tokenizer, text):
+    return tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@pytest.fixture(scope="module", params=SEGMENTATIONS, ids=lambda value: f"{value.method}-{value.lower}-{value.inner}")
+def both(request, tmp_path_factory):
+    """A segmentation and the tokenizer written for it."""
+    return request.param, written(tmp_path_factory.mktemp("static") / "model", WORDS, request.param)
+
+
+@given(text=TEXTS)
+def test_words_are_found_as_we_find_them(both, text):
+    segmentation, tokenizer = both
+    expected = [WORDS.index(word) for word in segmentation.words(text) if word in WORDS]
+    assert found(tokenizer, text) == expected
+
+
+def test_scripts_without_spaces_are_cut_into_characters(tmp_path):
+    words = [chr(ranges[0][0]) for script, ranges in LETTERS.items() if script in ("Han", "Thai", "Lao", "Khmer")]
+    segmentation = Segmentation(method="characters")
+    tokenizer = written(tmp_path / "model", words, segmentation)
+    text = "".join(words) + " abc" + words[0]
+    assert found(tokenizer, text) == [words.index(word) for word in segmentation.words(text) if word in words]
+
+
+def test_text_of_unknown_origin_is_cut_at_white_space(tmp_path):
+    tokenizer = written(tmp_path / "model", WORDS, None)
+    assert found(tokenizer, "the cat, don't The\n2") == [0, 2, 5]
+
+
+def test_unknown_words_are_left_out_whatever_their_letters_are(tmp_path):
+    tokenizer = written(tmp_path / "model", ["a", "b", "\ue000c", "▁"], Segmentation(method="space"))
+    assert found(tokenizer, "ab ba a abc ▁a \ue000c c b") == [0, 2, 1]
+
+
+def test_what_is_written(tmp_path):
+    written(tmp_path / "model", WORDS, None)
+    modules = json.loads((tmp_path / "model" / "modules.json").read_bytes())
+    assert [module["path"] for module in modules] == ["0_StaticEmbedding"]
+    tensors = safetensors.read(tmp_path / "model" / "0_StaticEmbedding" / "model.safetensors")
+    np.testing.assert_array_equal(tensors["embedding.weight"], MATRIX)
+
+
+def test_a_network_is_copied_with_its_window(tmp_path):
+    pytest.importorskip("torch")
+    family = firth.GPT(dim=16, n_layers=1, n_heads=2, context_length=8, n_positions=32)
+    firth.train(family, ["the cat sat on the mat"] * 9, tokens=100, threads=1, output=tmp_path / "gpt")
+    (tmp_path / "out").mkdir()
+    assert sentence_transformers.is_network(tmp_path / "gpt")
+    sentence_transformers.write_network(tmp_path / "out", tmp_path / "gpt")
+    config = json.loads((tmp_path / "out" / "1_Pooling" / "config.json").read_bytes())
+    assert config["word_embedding_dimension"] == 16
+    assert json.loads((tmp_path / "out" / "sentence_bert_config.json").read_bytes()) == {"max_seq_length": 8}
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_bytes())["pad_token"]
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == (
+        tmp_path / "gpt" / "model.safetensors"
+    ).read_bytes()
+    assert not (tmp_path / "out" / "firth.json").exists()
+
+
+def test_no_network(tmp_path):
+    (tmp_path / "out").mkdir()
+    assert not sentence_transformers.is_network(tmp_path)
+    with pytest.raises(firth.FirthError, match=r"config\.json cannot be read"):
+        sentence_transformers.write_network(tmp_path / "out", tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(firth.FirthError, match=r"has no tokenizer\.json and no model\.safetensors"):
+        sentence_transformers.write_network(tmp_path / "out", tmp_path)

@@ -1,0 +1,59 @@
+"""Directories for sentence-transformers, of every kind of model; tests/consumers opens them with the library."""
+
+import json
+
+import numpy as np
+import pytest
+
+import firth
+from firth.cli import main
+from firth.formats import safetensors
+
+TEXT = ["the cat sat on the mat", "the dog ran"] * 10
+
+
+def steps(folder):
+    return [module["type"].rpartition(".")[2] for module in json.loads((folder / "modules.json").read_bytes())]
+
+
+def test_static_vectors(tmp_path):
+    model = firth.train(firth.Skipgram(dim=8, min_count=1), TEXT, epochs=1, threads=1, output=tmp_path / "model")
+    for name, source in (("model", model), ("path", tmp_path / "model"), ("vectors", model.vectors)):
+        firth.to_sentence_transformers(source, tmp_path / name / "out")
+        assert steps(tmp_path / name / "out") == ["StaticEmbedding"]
+        tensors = safetensors.read(tmp_path / name / "out" / "0_StaticEmbedding" / "model.safetensors")
+        np.testing.assert_array_equal(tensors["embedding.weight"], model.table())
+
+
+def test_one_layer_of_several(tmp_path):
+    vectors = firth.Vectors(["a", "b"], np.arange(12, dtype=np.float32).reshape(3, 2, 2))
+    for layer, expected in ((None, 2), (0, 0), (1, 1)):
+        firth.to_sentence_transformers(vectors, tmp_path / str(layer), layer=layer)
+        tensors = safetensors.read(tmp_path / str(layer) / "0_StaticEmbedding" / "model.safetensors")
+        np.testing.assert_array_equal(tensors["embedding.weight"], vectors.array[expected])
+    with pytest.raises(firth.UsageError, match="layer 3 asked of"):
+        firth.to_sentence_transformers(vectors, tmp_path / "3", layer=3)
+    assert not (tmp_path / "3").exists()
+
+
+def test_a_network(tmp_path):
+    pytest.importorskip("torch")
+    family = firth.BERT(dim=16, n_layers=1, n_heads=2, context_length=16, n_positions=16)
+    model = firth.train(family, TEXT, tokens=100, threads=1, output=tmp_path / "bert")
+    firth.to_sentence_transformers(tmp_path / "bert", tmp_path / "of-path")
+    firth.to_sentence_transformers(model, tmp_path / "of-model")
+    for name in ("of-path", "of-model"):
+        assert steps(tmp_path / name) == ["Transformer", "Pooling"]
+        assert (tmp_path / name / "model.safetensors").read_bytes() == (
+            tmp_path / "bert" / "model.safetensors"
+        ).read_bytes()
+
+
+def test_the_command(tmp_path, capsys):
+    firth.train(firth.Skipgram(dim=8, min_count=1), TEXT, epochs=1, threads=1, output=tmp_path / "model")
+    command = ["convert", str(tmp_path / "model"), str(tmp_path / "out"), "--format", "sentence-transformers"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines() == ["target", str(tmp_path / "out")]
+    assert steps(tmp_path / "out") == ["StaticEmbedding"]
+    assert main(command) == 2
+    assert "exists" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+"""Tables of one byte a number."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import firth
+from firth import quantisation
+from firth.formats import safetensors
+
+FLOATS = st.floats(-1e6, 1e6, width=32)
+
+
+@given(arrays.arrays(np.float32, arrays.array_shapes(min_dims=2, max_dims=3, min_side=1), elements=FLOATS))
+def test_no_number_is_off_by_more_than_half_a_step(array):
+    codes, scales = found = quantisation.quantised(array)
+    assert (codes.dtype, codes.shape, scales.dtype, scales.shape) == (
+        np.int8,
+        array.shape,
+        np.float32,
+        array.shape[:-1],
+    )
+    error = np.abs(quantisation.restored(found) - array).max(axis=-1)
+    assert (error <= 0.5001 * scales + 1e-6 * np.abs(array).max(axis=-1) + 1e-37).all()
+
+
+def test_by_hand():
+    codes, scales = quantisation.quantised(np.array([[1.27, -0.634, 0.0], [0.0, 0.0, 0.0]], np.float32))
+    assert codes.tolist() == [[127, -63, 0], [0, 0, 0]]
+    assert scales.tolist() == pytest.approx([0.01, 0.0])
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    with pytest.raises(firth.FirthError, match="not finite"):
+        quantisation.quantised(np.array([[1.0, np.nan]], np.float32))
+
+
+def test_scales_that_do_not_fit_are_refused():
+    codes = np.zeros((3, 2), np.int8)
+    with pytest.raises(firth.FirthError, match="'a' is int8"):
+        quantisation.unpacked({"a": codes, "a.scales": np.zeros(2, np.float32)})
+
+
+def test_what_has_no_rows_stays_as_it_is():
+    tensors = {"a": np.ones(3, np.float32), "b": np.ones((2, 2), np.int64)}
+    assert quantisation.packed(tensors).keys() == tensors.keys()
+    assert quantisation.unpacked(tensors).keys() == tensors.keys()
+
+
+@pytest.mark.parametrize("subwords", [None, "3-4"])
+def test_vectors_are_saved_in_a_quarter_and_asked_as_before(tmp_path, subwords):
+    family = firth.Skipgram(dim=8, min_count=1, sample=0.0, subwords=subwords, buckets=3000)
+    text = ["the walker walked home", "the talker talked here"] * 20
+    vectors = firth.train(family, text, epochs=20, threads=1).vectors
+    vectors.save(tmp_path / "whole")
+    firth.convert(tmp_path / "whole", tmp_path / "small", format="int8")
+    n_bytes = [(tmp_path / name / "vectors.safetensors").stat().st_size for name in ("whole", "small")]
+    assert n_bytes[1] < (0.4 if subwords else 1.0) * n_bytes[0]  # a header, and 4 bytes a row of 8
+    small = firth.Vectors.load(tmp_path / "small")
+    assert safetensors.read(tmp_path / "small" / "vectors.safetensors")["vectors"].dtype == np.int8
+    np.testing.assert_allclose(small.matrix, vectors.matrix, atol=np.abs(vectors.matrix).max() / 250)
+    asked = ["walker", "walkers"] if subwords else ["walker"]
+    for word in asked:
+        assert [found for found, _ in small.most_similar(word, topn=2)] == [
+            found for found, _ in vectors.most_similar(word, topn=2)
+        ]
+
+
+def test_a_large_table_takes_a_quarter_and_its_cosines_stay(tmp_path):
+    array = np.random.default_rng(0).normal(size=(500, 100)).astype(np.float32)
+    vectors = firth.Vectors([f"word{row}" for row in range(500)], array)
+    for precision in ("float32", "int8"):
+        vectors.save(tmp_path / precision, precision=precision)
+    sizes = {path.name: (path / "vectors.safetensors").stat().st_size for path in tmp_path.iterdir()}
+    assert 0.25 < sizes["int8"] / sizes["float32"] < 0.27
+    small = firth.Vectors.load(tmp_path / "int8")
+    assert (small.words, small.subwords) == (vectors.words, None)
+    np.testing.assert_allclose(small.distances("word3"), vectors.distances("word3"), atol=0.01)

@@ -42,6 +42,8 @@ Cleaning = Literal["none", "plain"]
 LEAST_EPOCHS: Final = 5
 MOST_EPOCHS: Final = 20  # of a corpus of a million words or fewer
 SECONDS_MEASURED: Final = 2.0  # of each size's speed
+MOST_HOURS: Final = 12  # that a size may take which nobody asked for, where the budget is not one of time
+OPERATIONS_UNMEASURED: Final = 1e14  # of a run: no need to know the speed, half an hour on two cores
 MOST_NATS: Final = 700.0  # whose perplexity is a number
 MATRICES_SHARE: Final = 0.1  # of the budget, that reading contexts for static vectors may take
 CONTEXTS: Final = 20  # of a word, for these
@@ -834,10 +836,11 @@ def _suited(
     speeds: dict[int, float] = {}
 
     def tokens_of(size: int) -> float:
-        if budget.minutes is None:
-            return budget.tokens_in(text.n_tokens)
+        asked = math.inf if budget.minutes is not None else budget.tokens_in(text.n_tokens)
+        if 6 * asked * block_weights(sizes[size]) < OPERATIONS_UNMEASURED:
+            return asked
         speeds[size] = descent.measured_speed(sizes[size], text, pieces, device, SECONDS_MEASURED) * processes.size
-        return speeds[size] * 60 * budget.minutes
+        return min(asked, speeds[size] * 60 * (60 * MOST_HOURS if budget.minutes is None else budget.minutes))
 
     chosen, tokens = chosen_size([block_weights(size) for size in sizes], text.n_tokens, tokens_of)
     if processes.size > 1:
@@ -845,12 +848,22 @@ def _suited(
     family = sizes[chosen]
     if processes.rank:
         return family  # which may have measured otherwise
-    seen = [f"{size_name(sizes[size])} would see {_rounded(n)}" for size, n in enumerate(tokens) if size > chosen]
+    within = "" if budget.minutes is not None else f" in {MOST_HOURS} hours"
+    seen = [
+        f"{size_name(sizes[size])} would see {_rounded(n)}{within if size in speeds else ''}"
+        for size, n in enumerate(tokens)
+        if size > chosen
+    ]
+    hours = "" if budget.minutes is not None or chosen not in speeds else _hours(tokens[chosen] / speeds[chosen])
     progress.say(
-        f"size {size_name(family)}: {_rounded(tokens[chosen])} tokens fit in {budget} here, of a corpus of "
+        f"size {size_name(family)}: {_rounded(tokens[chosen])} tokens fit in {budget} here{hours}, of a corpus of "
         f"{_rounded(text.n_tokens)}{'; ' if seen else ''}{', '.join(seen)} (--preset chooses another)"
     )
     return family
+
+
+def _hours(seconds: float) -> str:
+    return f", about {seconds / 3600:.1f} hours"
 
 
 def block_weights(family: Any) -> int:

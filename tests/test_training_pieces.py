@@ -502,6 +502,18 @@ def test_the_size_follows_from_the_budget(monkeypatch, capsys):
     assert "4 layers of 32 would see" in said
 
 
+def test_a_size_that_would_take_days_is_not_chosen_unasked(monkeypatch, capsys):
+    monkeypatch.setattr(descent, "measured_speed", lambda family, *_: 1e5 / family.n_layers**2)
+    sizes = [replace(BERT, n_layers=n, dim=512, n_heads=8) for n in (1, 10, 20)]
+    asked = {"text": SimpleNamespace(n_tokens=10**9), "pieces": None, "device": None, "progress": Lines(sys.stderr)}
+    assert training._suited(sizes, **asked, budget=Budget(epochs=1)) == sizes[1]
+    said = capsys.readouterr().err
+    assert "size 10 layers of 512: 43.2 M tokens fit in 1 epoch here, about 12.0 hours" in said
+    assert "20 layers of 512 would see 10.8 M in 12 hours" in said
+    assert training._suited(sizes, **asked, budget=Budget(tokens=1000)) == sizes[0]
+    assert "hours" not in capsys.readouterr().err
+
+
 def test_the_first_process_chooses_the_size(monkeypatch, capsys):
     """One that has measured otherwise follows it, and says nothing."""
     monkeypatch.setattr(devices, "world", lambda: devices.World(1, 2, 1))

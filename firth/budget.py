@@ -1,7 +1,7 @@
 """How long a run is, how it stands, and what is reported of it: the same for every loop."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +13,6 @@ from firth.files import appearing, replacing
 SECONDS_BETWEEN_REPORTS: Final = 1.0
 SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
 DEFAULT_MINUTES: Final = 10.0  # of a contextual family
-TOKENS_PER_WEIGHT: Final = 1.0
-MOST_USEFUL_EPOCHS: Final = 16
 LATE: Final = 0.9  # of the budget: from here on counts for the final loss
 
 
@@ -135,25 +133,3 @@ def checkpoint(place: Path, state: State) -> Iterator[Path]:
     for other in checkpoints.iterdir():
         if other.is_dir() and other.name != name:
             shutil.rmtree(other, ignore_errors=True)
-
-
-def chosen_size(n_weights: Sequence[int], n_corpus: int, tokens_of: Callable[[int], float]) -> tuple[int, list[float]]:
-    """Which of several sizes a budget suffices for, and the tokens that those it looked at would see.
-
-    The largest that sees TOKENS_PER_WEIGHT tokens for each weight of its blocks; the smallest, if none does. Tokens are
-    those of the budget, but at most MOST_USEFUL_EPOCHS times those of the corpus: Muennighoff et al. 2023
-    (arXiv 2305.16264) find that beyond, another pass over the same text adds next to nothing.
-
-    Args:
-        n_weights: Of each size, from small to large.
-        n_corpus: Tokens of the corpus.
-        tokens_of: The tokens that a size, by its place, would see in the budget. Asked of one size after the other, up
-            to the first that is too large.
-    """
-    chosen, tokens = 0, []
-    for size, weights in enumerate(n_weights):
-        tokens.append(tokens_of(size))
-        if min(tokens[-1], MOST_USEFUL_EPOCHS * n_corpus) < TOKENS_PER_WEIGHT * weights:
-            break
-        chosen = size
-    return chosen, tokens

@@ -34,7 +34,7 @@ class PiecesPace(NamedTuple):
     """How fast a contextual family trains here, in the size that the default budget suffices for.
 
     Attributes:
-        size: The preset; see `budget.chosen_size`.
+        size: The preset; see `sizes.chosen_size`.
         tokens_per_second: On a sample of the corpus.
         n_tokens: Of the corpus; pieces are told from the sample.
         seconds: What one pass over the corpus takes.

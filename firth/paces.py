@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from firth import corpus as corpora
-from firth.budget import DEFAULT_MINUTES, MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT, chosen_size
+from firth.budget import DEFAULT_MINUTES
 from firth.errors import FirthError, needing_torch
 from firth.families.family import Family
 from firth.findings import Finding, Pace, PiecesPace
 from firth.model import CONTEXTUAL, COUNTING, FAMILIES, OF_PIECES, Words
 from firth.preparation import Preparation
+from firth.sizes import MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT, block_weights, chosen_size, size_name
 from firth.tokens import EncodedCorpus
 from firth.training import (
-    block_weights,
     check_prepared_for_pieces,
     default_epochs,
     pass_seconds,
-    size_name,
     suited_pieces,
     words_per_second,
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from firth import cache
 from firth import corpus as corpora
-from firth.budget import DEFAULT_MINUTES, Budget, Report, chosen_size
+from firth.budget import DEFAULT_MINUTES, Budget, Report
 from firth.characters import MARKS
 from firth.cutting import available_processors
 from firth.errors import FirthError, UsageError, needing_torch
@@ -24,6 +24,7 @@ from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.segmentation import Segmentation, choose
+from firth.sizes import suited
 from firth.subwords import Ngrams, account
 from firth.tokens import EncodedCorpus
 from firth.userwords import read_user_words
@@ -41,9 +42,6 @@ Cleaning = Literal["none", "plain"]
 
 LEAST_EPOCHS: Final = 5
 MOST_EPOCHS: Final = 20  # of a corpus of a million words or fewer
-SECONDS_MEASURED: Final = 2.0  # of each size's speed
-MOST_HOURS: Final = 12  # that a size may take which nobody asked for, where the budget is not one of time
-OPERATIONS_UNMEASURED: Final = 1e14  # of a run: no need to know the speed, half an hour on two cores
 MOST_NATS: Final = 700.0  # whose perplexity is a number
 MATRICES_SHARE: Final = 0.1  # of the budget, that reading contexts for static vectors may take
 CONTEXTS: Final = 20  # of a word, for these
@@ -94,7 +92,7 @@ def train(
 
     Args:
         family: The hyperparameters, as `firth.Skipgram(dim=100)` or `firth.BERT.mini()`. Several sizes of GPT or BERT,
-            from small to large: the largest that the budget suffices for is trained; see `budget.chosen_size`.
+            from small to large: the largest that the budget suffices for is trained; see `sizes.chosen_size`.
         corpus: A path, a folder, a pattern as "books/*.txt", several of them as `pathlib.Path`, or an iterable of
             strings or of lists of words; see `firth.corpus.read`.
         epochs: Budget: passes over the corpus; fractions are allowed.
@@ -403,7 +401,7 @@ def _train_pieces(
         progress.say(f"device: {devices.said(chosen)}; {devices.chosen_precision(chosen)}")
         if run is None:
             budget = asked.budget or Budget(minutes=DEFAULT_MINUTES)
-            family = _suited(sizes, text, pieces, budget, chosen, progress)
+            family = suited(sizes, text, pieces, budget, chosen, progress)
             model = _beginner(family, pieces, base, asked.seed)
             model.record = {
                 "finished": False,
@@ -591,7 +589,7 @@ def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
         if run is None:
             budget = asked.budget or Budget(minutes=DEFAULT_MINUTES)
             words = _words_to_predict(sizes[0], encoded, base)
-            family = _suited(sizes, sizes[0].stream(encoded, words.vocabulary), words, budget, chosen, progress)
+            family = suited(sizes, sizes[0].stream(encoded, words.vocabulary), words, budget, chosen, progress)
             model = _beginner(family, words, base, asked.seed)
             model.record = {
                 "finished": False,
@@ -822,70 +820,6 @@ def _described(encoded: "EncodedPieces") -> dict[str, Any]:
         "unknown_share": encoded.unknown_share,
         "remarks": without_folders(encoded.remarks),
     }
-
-
-def _suited(
-    sizes: Sequence[Any], text: Any, pieces: "Pieces | Words", budget: Budget, device: Any, progress: Progress
-) -> Any:
-    """The largest of the sizes that the budget suffices for."""
-    if len(sizes) == 1:
-        return sizes[0]
-    from firth import descent, devices
-
-    processes = devices.world()
-    speeds: dict[int, float] = {}
-
-    def tokens_of(size: int) -> float:
-        asked = math.inf if budget.minutes is not None else budget.tokens_in(text.n_tokens)
-        if 6 * asked * block_weights(sizes[size]) < OPERATIONS_UNMEASURED:
-            return asked
-        speeds[size] = descent.measured_speed(sizes[size], text, pieces, device, SECONDS_MEASURED) * processes.size
-        return min(asked, speeds[size] * 60 * (60 * MOST_HOURS if budget.minutes is None else budget.minutes))
-
-    chosen, tokens = chosen_size([block_weights(size) for size in sizes], text.n_tokens, tokens_of)
-    if processes.size > 1:
-        chosen = devices.told_by_first(chosen, device)
-    family = sizes[chosen]
-    if processes.rank:
-        return family  # which may have measured otherwise
-    within = "" if budget.minutes is not None else f" in {MOST_HOURS} hours"
-    seen = [
-        f"{size_name(sizes[size])} would see {_rounded(n)}{within if size in speeds else ''}"
-        for size, n in enumerate(tokens)
-        if size > chosen
-    ]
-    hours = "" if budget.minutes is not None or chosen not in speeds else _hours(tokens[chosen] / speeds[chosen])
-    progress.say(
-        f"size {size_name(family)}: {_rounded(tokens[chosen])} tokens fit in {budget} here{hours}, of a corpus of "
-        f"{_rounded(text.n_tokens)}{'; ' if seen else ''}{', '.join(seen)} (--preset chooses another)"
-    )
-    return family
-
-
-def _hours(seconds: float) -> str:
-    return f", about {seconds / 3600:.1f} hours"
-
-
-def block_weights(family: Any) -> int:
-    """The weights by which a size is chosen: of blocks, 4 matrices of attention, 2 four times as wide; ELMo's own."""
-    return int(getattr(family, "n_weights", 12 * family.n_layers * family.dim**2))
-
-
-def size_name(family: Any) -> str:
-    """The preset that a family is of, or its layers."""
-    for name in ("tiny", "mini", "small", "medium", "original", "base"):
-        preset = getattr(type(family), name, None)
-        if preset is not None and _size(preset()) == _size(family):
-            return name
-    return f"{family.n_layers} layers of {family.dim}"
-
-
-def _size(family: Any) -> tuple[int, ...]:
-    return family.n_layers, family.dim, getattr(family, "cell_dim", 0)
-
-
-def _rounded(n_tokens: float) -> str:
-    return f"{n_tokens / 1e6:,.1f} M" if n_tokens >= 1e5 else f"{n_tokens:,.0f}"
 
 
 def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:

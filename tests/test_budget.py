@@ -3,7 +3,7 @@
 import pytest
 
 import firth
-from firth.budget import MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT, Budget, State, checkpoint, chosen_size
+from firth.budget import Budget, State, checkpoint
 from firth.files import latest_checkpoint
 
 
@@ -44,32 +44,3 @@ def test_a_checkpoint_that_is_broken_off_leaves_the_one_before(tmp_path):
     with pytest.raises(OSError, match="disk trouble"):
         broken_off()
     assert (latest_checkpoint(tmp_path) / "state").read_text() == "first"
-
-
-WEIGHTS = [400_000, 3_000_000, 12_000_000, 25_000_000, 85_000_000]
-
-
-@pytest.mark.parametrize(
-    ("seen", "n_corpus", "size"),
-    [
-        ([9e6, 3.1e6, 0.9e6, 0.5e6, 0.3e6], 10**9, 1),  # minutes on two cores
-        ([1e5, 3e4, 1e4, 5e3, 3e3], 10**9, 0),  # seconds: the smallest all the same
-        ([3e9, 2e9, 1e9, 8e8, 4e8], 10**9, 4),  # ten minutes of a large GPU
-        ([3e9, 2e9, 1e9, 8e8, 4e8], 10**6, 2),  # but a corpus of a million tokens, read 16 times
-        ([3e9, 2e9, 1e9, 8e8, 4e8], 10_000, 0),
-    ],
-)
-def test_the_size_is_the_largest_that_sees_enough(seen, n_corpus, size):
-    assert (TOKENS_PER_WEIGHT, MOST_USEFUL_EPOCHS) == (1, 16)
-    assert chosen_size(WEIGHTS, n_corpus, lambda number: seen[number])[0] == size
-
-
-def test_sizes_beyond_the_first_that_is_too_large_are_not_measured():
-    asked = []
-
-    def tokens_of(size):
-        asked.append(size)
-        return [9e6, 3.1e6, 0.9e6][size]
-
-    assert chosen_size(WEIGHTS, 10**9, tokens_of) == (1, [9e6, 3.1e6, 0.9e6])
-    assert asked == [0, 1, 2]

@@ -100,6 +100,7 @@ FLOW = [
     "budget",
     "hogwild",
     "descent",
+    "sizes",
     "training",
     "shards",
     "diagnosis",

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,7 @@ pytest.importorskip("tokenizers")
 from comparing import assert_equal, files, state  # noqa: E402
 
 import firth  # noqa: E402
-from firth import descent, devices, training  # noqa: E402
-from firth.budget import Budget  # noqa: E402
+from firth import descent, devices  # noqa: E402
 from firth.files import latest_checkpoint as latest  # noqa: E402
 from firth.pieces import Pieces  # noqa: E402
 from firth.progress import Lines  # noqa: E402
@@ -492,7 +490,7 @@ def test_the_size_follows_from_the_budget(monkeypatch, capsys):
         return 100_000 / family.dim
 
     monkeypatch.setattr(descent, "measured_speed", speed)
-    monkeypatch.setattr(training, "chosen_size", lambda weights, n, tokens_of: (1, [tokens_of(i) for i in range(3)]))
+    monkeypatch.setattr("firth.sizes.chosen_size", lambda weights, n, tokens_of: (1, [tokens_of(i) for i in range(3)]))
     sizes = [replace(BERT, n_layers=n, dim=8 * n) for n in (1, 2, 4, 6)]
     model = trained(sizes, tokens=None, minutes=0.01, progress=Lines(sys.stderr))
     assert model.family == sizes[1]
@@ -500,29 +498,6 @@ def test_the_size_follows_from_the_budget(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "size 2 layers of 16: 3,750 tokens fit in 0.01 minutes here" in said
     assert "4 layers of 32 would see" in said
-
-
-def test_a_size_that_would_take_days_is_not_chosen_unasked(monkeypatch, capsys):
-    monkeypatch.setattr(descent, "measured_speed", lambda family, *_: 1e5 / family.n_layers**2)
-    sizes = [replace(BERT, n_layers=n, dim=512, n_heads=8) for n in (1, 10, 20)]
-    asked = {"text": SimpleNamespace(n_tokens=10**9), "pieces": None, "device": None, "progress": Lines(sys.stderr)}
-    assert training._suited(sizes, **asked, budget=Budget(epochs=1)) == sizes[1]
-    said = capsys.readouterr().err
-    assert "size 10 layers of 512: 43.2 M tokens fit in 1 epoch here, about 12.0 hours" in said
-    assert "20 layers of 512 would see 10.8 M in 12 hours" in said
-    assert training._suited(sizes, **asked, budget=Budget(tokens=1000)) == sizes[0]
-    assert "hours" not in capsys.readouterr().err
-
-
-def test_the_first_process_chooses_the_size(monkeypatch, capsys):
-    """One that has measured otherwise follows it, and says nothing."""
-    monkeypatch.setattr(devices, "world", lambda: devices.World(1, 2, 1))
-    monkeypatch.setattr(devices, "told_by_first", lambda number, device: 2)
-    monkeypatch.setattr(training, "chosen_size", lambda weights, n, tokens_of: (0, [1.0]))
-    sizes = [replace(BERT, n_layers=n) for n in (1, 2, 4)]
-    chosen = training._suited(sizes, SimpleNamespace(n_tokens=9), None, Budget(minutes=1), None, Lines(sys.stderr))
-    assert chosen == sizes[2]
-    assert capsys.readouterr().err == ""
 
 
 def test_speed_is_measured_on_steps_that_are_thrown_away(tmp_path):

@@ -153,7 +153,7 @@ def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Find
     if found.once >= _ONCE and found.n_types >= _TYPES_FOR_ONCE:
         yield Finding(
             f"{found.once:.0%} of the types occur once, as in text with many misspellings, names or codes; a word "
-            "that occurs fewer than 5 times gets no vector in any case",
+            "that occurs fewer than 5 times gets no vector in any case (--min-count sets how many)",
             "",
         )
     if found.n_types > _MOST_TYPES:

@@ -305,6 +305,11 @@ def _counted(asked: _Asked, model: Model, matter: Any) -> Iterator[Any]:
                     f"the counts that are given are of {counts.n_tokens:,} words, and the corpus has "
                     f"{matter.n_tokens:,}; give one of the two, or another place for counts"
                 )
+            if counts.segmentation != matter.segmentation:
+                raise UsageError(
+                    "the words of the counts that are given were found otherwise than those of the corpus: prepare it "
+                    "as it was when they were made, or give the counts alone"
+                )
         elif len(asked.counts) > 1:
             missing = next(path for path in asked.counts if not path.exists())
             raise UsageError(

@@ -282,6 +282,11 @@ def test_counts_made_otherwise_are_refused(tmp_path):
             firth.train(family, None, counts=tmp_path / "counts", epochs=1)
     with pytest.raises(firth.UsageError, match="the corpus has"):
         firth.train(SMALL, TEXT[:-1], counts=tmp_path / "counts", epochs=1)
+    cased = firth.Preparation(cased=True)
+    with pytest.raises(firth.UsageError, match="found otherwise than those of the corpus"):
+        firth.train(SMALL, TEXT, counts=tmp_path / "counts", preparation=cased, epochs=1)
+    with pytest.raises(firth.UsageError, match="memory is 0"):
+        firth.train(SMALL, TEXT, memory=0, epochs=1)
     with pytest.raises(firth.UsageError, match="counts and memory are of GloVe"):
         firth.train(firth.CBOW(), TEXT, counts=tmp_path / "counts")
 

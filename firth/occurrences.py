@@ -190,7 +190,7 @@ def _words_of(asked: Extraction, lines: Sequence[Given]) -> Iterator[list[str]]:
             first, last = last, next(ends)
             yield words[first:last]
         else:
-            yield cut_words(line).words
+            yield [asked.segmentation.normalize(word) or word for word in cut_words(line).words]
 
 
 class _Numbers(dict[str, int]):

@@ -107,7 +107,7 @@ def parcel(
     name = hub.checked_name(name)
     folder = Path(model)
     shown = printable(str(folder))
-    settings = _settings(folder)
+    settings = without_folders(_settings(folder))
     for language in languages:
         if not _LANGUAGE.fullmatch(language):
             raise UsageError(f"'{printable(language)}' is no code of a language; en and zh are some")

@@ -55,11 +55,15 @@ def restored(given: Quantised) -> NDArray[np.float32]:
     return given.codes.astype(np.float32) * given.scales[..., np.newaxis]
 
 
+TABLES: Final = ("vectors", "words", "ngrams")
+"""The tensors whose rows are vectors."""
+
+
 def packed(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Tensors for a file: those of float32 with two axes or more as codes and scales, others as they are."""
+    """Tensors for a file: tables of vectors as codes and scales, others, as variances and counts, as they are."""
     result: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
-        if tensor.dtype == np.float32 and tensor.ndim > 1:
+        if name in TABLES:
             result[name], result[name + SCALES] = quantised(tensor)
         else:
             result[name] = tensor

@@ -247,7 +247,8 @@ def reduced(
             found = _in_context(asked, store, numbers, names, max_contexts, seed, passes, deadline, progress)
         else:
             found = _without_context(asked, store, numbers, names)
-    never = [] if wanted is None else sorted(set(wanted) - set(names), key=wanted.index)
+    there = set(names)
+    never = [] if wanted is None else [word for word in dict.fromkeys(wanted) if word not in there]
     left_out = never + [word for word, has_vector in zip(names, found.is_there, strict=True) if not has_vector]
     if left_out:
         progress.say(_left_out(left_out, len(names) + len(never)))

@@ -11,6 +11,7 @@ import copy
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
@@ -345,10 +346,9 @@ class _Found(NamedTuple):
                 if word not in row_of:
                     row_of[word] = vectors.row(word) if word in vectors else None
                     if row_of[word] is None and vectors.subwords is not None:
-                        from_ngrams = vectors.from_ngrams(word)
-                        if from_ngrams.known_share:
-                            row_of[word] = len(vectors) + len(composed)
-                            composed.append(from_ngrams.vector)
+                        with suppress(UnknownWordError):  # no n-gram of it is known
+                            composed.append(vectors.from_ngrams(word).vector)
+                            row_of[word] = len(vectors) + len(composed) - 1
             rows.append(np.array([row for word in words if (row := row_of[word]) is not None], np.int64))
         return cls(rows, np.array(composed, np.float32).reshape(-1, vectors.dim))
 

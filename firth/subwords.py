@@ -180,7 +180,9 @@ class Subwords:
             UnknownWordError: it has no n-gram, or none that is known.
         """
         _, hashes = self.ngrams.hashed([word])
-        known_share = float(np.isin(hashes, self._known_hashes()).mean()) if len(hashes) else 0.0
+        known = self._known_hashes()
+        places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        known_share = float((known[places] == hashes).mean()) if len(hashes) and len(known) else 0.0
         if not known_share:
             of_them = "none of its n-grams is known" if len(hashes) else "it is too short to have n-grams"
             raise UnknownWordError(

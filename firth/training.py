@@ -526,18 +526,20 @@ def _add_matrices(asked: _Asked, model: Model, budget: Budget, device: Any, line
             progress=asked.progress,
             **limits,
         )
-    except (FirthError, KeyboardInterrupt) as error:
-        why = str(error) or "interrupted"
+        model.record["prepared"]["matrices_seconds"] = round(time.monotonic() - began, 3)
+        if asked.place is not None:
+            with uninterrupted():
+                model.matrices.save(asked.place / MATRICES, overwrite=True)
+                model.write_record(asked.place)
+    except (FirthError, OSError, MemoryError, RuntimeError, KeyboardInterrupt) as error:
+        # The training took hours, and what is to be made here can be made again: memory, of a GPU too (RuntimeError).
+        why = str(error).partition("\n")[0] or ("interrupted" if isinstance(error, KeyboardInterrupt) else "memory")
         asked.progress.say(
-            f"the model is whole, but for the static vectors of its words ({why}): `firth matrices` makes them"
+            f"the model is whole, but for the static vectors of its words ({printable(why)}): `firth matrices` makes "
+            "them"
         )
         return
-    model.record["prepared"]["matrices_seconds"] = round(time.monotonic() - began, 3)
     asked.progress.say(f"a matrix for each of {model.matrices.n_layers} layers, {len(model.matrices):,} words in each")
-    if asked.place is not None:
-        with uninterrupted():
-            model.matrices.save(asked.place / MATRICES, overwrite=True)
-            model.write_record(asked.place)
 
 
 def _lines_again(asked: _Asked, family: Any, encoded: "EncodedPieces", pieces: "Pieces") -> "Iterator[Given]":

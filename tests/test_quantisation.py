@@ -78,3 +78,14 @@ def test_a_large_table_takes_a_quarter_and_its_cosines_stay(tmp_path):
     small = firth.Vectors.load(tmp_path / "int8")
     assert (small.words, small.subwords) == (vectors.words, None)
     np.testing.assert_allclose(small.distances("word3"), vectors.distances("word3"), atol=0.01)
+
+
+def test_variances_and_counts_stay_as_they_are(tmp_path):
+    array = np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32)
+    vectors = firth.Vectors(["a", "b"], array)
+    vectors.variance, vectors.contexts = np.array([[np.nan, 0.5]], np.float32), np.array([1, 2], np.int64)
+    vectors.save(tmp_path / "small", precision="int8")
+    read = firth.Vectors.load(tmp_path / "small")
+    np.testing.assert_array_equal(read.variance, vectors.variance)
+    np.testing.assert_array_equal(read.contexts, vectors.contexts)
+    np.testing.assert_allclose(read.array, array, atol=0.02)

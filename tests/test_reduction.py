@@ -340,7 +340,9 @@ def test_they_may_be_left_out(family: Any, tmp_path: Path) -> None:
         _ = model.vectors
 
 
-@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), FirthError("the disk is full")])
+@pytest.mark.parametrize(
+    "trouble", [KeyboardInterrupt(), FirthError("the disk is full"), RuntimeError("CUDA out of memory")]
+)
 def test_the_model_is_whole_without_them(family: Any, tmp_path: Path, monkeypatch: Any, trouble: Any) -> None:
     def broken(*arguments: Any, **keywords: Any) -> None:
         raise trouble

@@ -130,6 +130,7 @@ def test_words_that_are_composed_of_ngrams_take_part(tmp_path):
         weights = [fitted.weights_[vectors.row("the")], unseen]
         expected = np.average([vectors["the"], vectors["cat"]], axis=0, weights=weights)
         np.testing.assert_allclose(fitted.transform(["the cat"])[0], expected, rtol=1e-5)
+        np.testing.assert_allclose(fitted.transform(["the cat qqq"])[0], expected, rtol=1e-5)
     assert "cat" not in vectors
 
 

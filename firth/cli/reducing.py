@@ -80,6 +80,7 @@ def matrices(
     place = output
     if place is None:
         place = _in_model(model, layers)
+        check_output(place / MATRICES, overwrite=True)
     else:
         check_output(place, overwrite=overwrite)
     try:

@@ -27,8 +27,6 @@ SETTINGS_FILE = "firth.json"
 VECTORS_FILE = "vectors.safetensors"
 VOCABULARY_FILE = "vocabulary.tsv"
 MATRICES = "matrices"
-"""The directory in a contextual model's that its words' vectors stand in."""
-MATRICES = "matrices"
 """In the directory of a contextual model, the directory of its static vectors of words."""
 NO_MATRICES = "has no static vectors of words: `firth matrices MODEL --corpus CORPUS` makes them from a corpus"
 

@@ -134,7 +134,7 @@ def test_every_family_learns_something(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     import firth
 
-    monkeypatch.setattr(demonstration, "CONTEXTUAL_MINUTES", 0.1)
+    monkeypatch.setattr(demonstration, "CONTEXTUAL_MINUTES", 0.5)
     for shown in demonstrate([firth.ELMo.tiny(), firth.GPT.tiny(), firth.BERT.tiny()]):
         held_out = shown.model.record["held_out_nats"]
         assert held_out["last"] < held_out["before"]

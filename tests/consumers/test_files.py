@@ -206,7 +206,7 @@ print(json.dumps([found.tokenizer.get_vocab(), found.emb_layer.weight.tolist()])
 def test_a_published_glove_file(tmp_path):
     """`FIRTH_GLOVE` names one, as glove.6B.50d.txt: text without a header, opened, converted, opened again."""
     path = os.environ.get("FIRTH_GLOVE")
-    if path is None:
+    if not path:
         pytest.skip("FIRTH_GLOVE names no file of GloVe vectors")
     firth.convert(path, tmp_path / "glove")
     vectors, text = Vectors.load(tmp_path / "glove"), word2vec.read(path, format="glove")

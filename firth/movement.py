@@ -84,7 +84,7 @@ def change(
         new: The same of another text. Both have the same dim.
         words: Those asked for; without any, the `topn` that moved most.
         chance: Two models of one period, trained alike on random halves of its text: what parts them is chance. Two
-            seeds on one text part far less than two texts of one period do (`results/change.md`), so that nearly every
+            seeds on one text part far less than two texts of one period do (docs/decisions/0014), so that nearly every
             word seems to have moved.
         layer: The layer compared, counted from 0; None is the last one.
         topn: How many words to give.

@@ -22,7 +22,7 @@ on the device. 1.5 and 4 million tokens are what mini sees in 5 to 10 minutes on
 
 `--confirm` runs the candidates of CONFIRMED instead: what a search leaves open, longer and with two seeds; `--confirm
 widths` the recipe that was found, for other widths; `--confirm departures` what else the default departs in from the
-paper, on a size and budget for two cores (`--jobs 1 --minutes 14 --families bert --held-out 20`: 12 minutes).
+paper, on a size and budget for two cores (`--jobs 1 --minutes 14 --held-out 20`: 9 minutes, of which 4 BERT).
 
 A score is the loss on held-out text in nats: BERT's of 15% masked, whatever training hides; GPT's of each piece.
 """
@@ -130,6 +130,7 @@ _SLOW: Final[Record] = {"warmup": 0.2, "beta2": 0.999, "final_share": 0.05}
 _ADAM: Final[Record] = {"block_optimizer": "adam"}
 _FINAL: Final[Record] = {"masking_share": 0.3, "learning_rate": 7e-4, "final_share": 0.05}
 _TINY: Final[Record] = _BERT | _FINAL | {"learning_rate": 2.8e-3}
+_SHORT_GPT: Final[Record] = _SLOW | {"learning_rate": 8e-3}
 CONFIRMED: Final[dict[str, dict[str, list[tuple[str, float, tuple[int, ...], list[Record]]]]]] = {
     "confirm": {
         "bert": [
@@ -181,10 +182,15 @@ CONFIRMED: Final[dict[str, dict[str, list[tuple[str, float, tuple[int, ...], lis
         "bert": [
             ("tiny", SHORT, (1, 2), [
                 _TINY, _TINY | {"dropout": 0.1, "attention_dropout": 0.1},
-                _TINY | {"objective": "masked_token_and_next_sentence"},
+                _TINY | {"objective": "masked_token_and_next_sentence"}, _TINY | {"layout": "pairs"},
             ]),
         ],
-        "gpt": [],
+        "gpt": [
+            ("tiny", SHORT, (1, 2), [
+                _SHORT_GPT, _SHORT_GPT | {"dropout": 0.1, "attention_dropout": 0.1},
+                _SHORT_GPT | {"context_length": 512, "batch_size": 8},
+            ]),
+        ],
     },
 }  # fmt: skip
 """For --confirm, by size, budget, seeds: what differs from the beginning with Muon. `widths`: whether the recipe found,
@@ -233,24 +239,38 @@ def family_of(asked: Record) -> Any:
     family: Any = BERT if asked["family"] == "bert" else GPT
     fields = dict(asked["fields"])
     share = fields.pop("final_share", 0.0)
+    layout = fields.pop("layout", None)
     for own in ("phases", "branches"):
         fields.pop(own, None)
     made = replace(getattr(family, asked["size"])(), vocabulary_size=N_ENTRIES, **fields)
+    if layout == "pairs":
+        made = _InPairs(**vars(made))
     return replace(made, final_learning_rate=share * made.learning_rate) if share else made
+
+
+class _InPairs(BERT):
+    """BERT of the first task alone, on the rows of the second: what packing changes by itself."""
+
+    def stream(self, encoded: EncodedPieces) -> Any:
+        return replace(self.of_both_tasks(), short_share=self.short_share).stream(encoded)
+
+    def batch(self, text: Any, number: int, seed: int) -> Any:
+        return self.of_both_tasks().batch(text, number, seed)._replace(next_sentence=None)
+
+    def of_both_tasks(self) -> BERT:
+        return BERT(**vars(self) | {"objective": "masked_token_and_next_sentence"})
 
 
 def text_of(folder: Path, family: Any) -> Any:
     """What a family trains on, and what is held out: every so-manieth document."""
     tasks = {"objective": family.objective} if family.name == "bert" else {}
-    return text_in_rows(
-        folder, family.name, context_length=family.context_length, batch_size=family.batch_size, **tasks
-    )
+    kind: Any = type(family)
+    return text_in_rows(folder, kind, context_length=family.context_length, batch_size=family.batch_size, **tasks)
 
 
 @lru_cache(maxsize=32)
-def text_in_rows(folder: Path, name: str, **fields: Any) -> Any:
-    family: Any = BERT if name == "bert" else GPT
-    text = family(**fields).stream(encoded(folder, name))
+def text_in_rows(folder: Path, family: Any, **fields: Any) -> Any:
+    text = family(**fields).stream(encoded(folder, family.name))
     ends = text.pieces.document_ends
     firsts, stops = np.concatenate([[0], ends[:-1]]), np.asarray(ends)
     is_out = np.arange(len(firsts)) % HELD_OUT_EVERY == 0

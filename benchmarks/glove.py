@@ -18,20 +18,19 @@ results/glove.jsonl.
 import argparse
 import ctypes
 import json
-import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, machine, recorded, run_measured
+from comparing import Row, Runs, account, alternately, check_files, mean, number, origin, spread, table
+from recording import RESULTS, Record, run_measured
 from static import SCORES, common, normalised
 
 SETTINGS: dict[str, Any] = {
@@ -165,30 +164,19 @@ def firth_run(text: Path, seed: int, folder: Path) -> Record:
     } | common(measured.wall_seconds, measured.peak_anonymous_mib, model, SCORES)
 
 
-def table(runs: dict[str, list[Record]]) -> str:
-    """The comparison as Markdown: means over the seeds, of scores with the lowest and the highest."""
-
-    def mean(program: str, name: str) -> float:
-        return float(statistics.mean(record.get(name, 0.0) for record in runs[program]))
-
-    def spread(name: str, program: str) -> str:
-        values = [record[name] for record in runs[program]]
-        return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-    rows: list[tuple[str, Callable[[str], str]]] = [
-        ("pairs that differ", lambda program: f"{mean(program, 'n_pairs'):,.0f}"),
-        ("vocabulary (and encoding), s", lambda program: f"{mean(program, 'vocabulary_seconds'):.1f}"),
-        ("counting, s", lambda program: f"{mean(program, 'count_seconds'):.1f}"),
-        ("shuffling, s", lambda program: f"{mean(program, 'shuffle_seconds'):.1f}"),
-        ("training, s", lambda program: f"{mean(program, 'train_seconds'):.1f}"),
-        ("file to saved vectors, s", lambda program: f"{mean(program, 'wall_seconds'):.1f}"),
-        ("peak anonymous memory, MiB", lambda program: f"{mean(program, 'peak_anonymous_mib'):.0f}"),
-    ]
-    rows += [(score, partial(spread, score)) for score in SCORES]
-    lines = ["| | original | firth |", "|---|---|---|"]
-    lines += [f"| {name} | {show('original')} | {show('firth')} |" for name, show in rows]
-    ratio = mean("original", "wall_seconds") / mean("firth", "wall_seconds")
-    return "\n".join([*lines, "", f"From the file to saved vectors, firth is {ratio:.1f} times as fast."])
+def rows(runs: Runs) -> list[Row]:
+    """What the table has, from top to bottom."""
+    numbers = {
+        "pairs that differ": ("n_pairs", ",.0f"),
+        "vocabulary (and encoding), s": ("vocabulary_seconds", ".1f"),
+        "counting, s": ("count_seconds", ".1f"),
+        "shuffling, s": ("shuffle_seconds", ".1f"),
+        "training, s": ("train_seconds", ".1f"),
+        "file to saved vectors, s": ("wall_seconds", ".1f"),
+        "peak anonymous memory, MiB": ("peak_anonymous_mib", ".0f"),
+    }
+    found: list[Row] = [(name, partial(number, runs, *how)) for name, how in numbers.items()]
+    return found + [(score, partial(spread, runs, score)) for score in SCORES]
 
 
 def main() -> None:
@@ -202,11 +190,7 @@ def main() -> None:
     if arguments.child is not None:
         original_child(*json.loads(arguments.child))
         return
-    for name in ("corpus", "original"):
-        path = getattr(arguments, name)
-        if path is None or not path.is_file():
-            raise SystemExit(f"--{name} {path}: no such file")
-    runs: dict[str, list[Record]] = {"original": [], "firth": []}
+    check_files(corpus=arguments.corpus, original=arguments.original)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text.txt"
         n_words = normalised(arguments.corpus, text, arguments.words)
@@ -220,19 +204,23 @@ def main() -> None:
                     return firth_run(text, seed, Path(of_run))
                 return original_run(libraries, text, seed, Path(of_run))
 
-        for seed in SEEDS:
-            for program, records in runs.items():
-                told = SETTINGS | {"program": program, "corpus": arguments.corpus.name, "n_words": n_words}
-                records.append(recorded("glove", told, seed, partial(run, program, seed), commit=arguments.commit))
-    commits = ", ".join(sorted({str(record["commit"]) for record in runs["firth"]}))
-    settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
-    head = (
-        f"# GloVe: firth beside the original\n\n`python benchmarks/glove.py --corpus {arguments.corpus.name} --words "
-        f"{arguments.words}`: {n_words:,} words; {settings}; means of seeds {', '.join(map(str, SEEDS))} (lowest to "
-        f"highest). Every run: `glove.jsonl`.\n\nMachine: {machine()}. Commits: {commits}.\n\n"
-    )
-    (RESULTS / "glove.md").write_text(head + table(runs) + "\n", encoding="utf-8")
-    print(table(runs))
+        told = SETTINGS | {"corpus": arguments.corpus.name, "n_words": n_words}
+        runs = alternately("glove", ("original", "firth"), SEEDS, told, run, commit=arguments.commit)
+    ratio = mean(runs, "wall_seconds", "original") / mean(runs, "wall_seconds", "firth")
+    command = f"python benchmarks/glove.py --corpus {arguments.corpus.name} --words {arguments.words}"
+    lines = [
+        "# GloVe: firth beside the original",
+        "",
+        account(command, n_words, SETTINGS, SEEDS, "glove"),
+        "",
+        origin(runs),
+        "",
+        *table(runs, rows(runs)),
+        "",
+        f"From the file to saved vectors, firth is {ratio:.1f} times as fast.",
+    ]
+    (RESULTS / "glove.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

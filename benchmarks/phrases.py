@@ -33,7 +33,7 @@ from typing import Any
 from recording import RESULTS, Record, machine, recorded, run_measured
 
 PROGRAMS = ("gensim", "firth")
-REPEATS = 3
+REPEATS = 6
 N_BYTES = 30_000_000
 SETTINGS: dict[str, Any] = {"min_count": 5, "threshold": 10.0}
 WORDS = "a an and at by for from in of on or the to with without"

@@ -109,8 +109,11 @@ def normalised(corpus: Path, into: Path, n_words: int | None = None) -> int:
     return total
 
 
-def cut_into_words(corpus: Path, into: Path) -> int:
-    """Writes a Chinese corpus as words parted by blanks, a paragraph a line; returns how many words that is."""
+def cut_into_words(corpus: Path, into: Path, n_words: int | None = None) -> int:
+    """Writes a Chinese corpus as words parted by blanks, a paragraph a line, or the lines of its first n_words words.
+
+    Returns how many words that is.
+    """
     from firth.segmentation import Segmentation
 
     segmentation = Segmentation(method="chinese", lower=True)
@@ -120,6 +123,8 @@ def cut_into_words(corpus: Path, into: Path) -> int:
             if words := segmentation.words(line):
                 file.write(" ".join(words) + "\n")
                 total += len(words)
+            if n_words is not None and total >= n_words:
+                break
     return total
 
 

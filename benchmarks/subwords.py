@@ -1,36 +1,41 @@
-"""Sub-words: firth beside fastText, alternately, at equal settings.
+"""Sub-words: firth beside fastText, alternately, at equal settings, in English and in Chinese.
 
     python -m venv /tmp/fasttext && /tmp/fasttext/bin/pip install fasttext-numpy2-wheel
-    python benchmarks/subwords.py --corpus ../shared/data/corpora/en-wiki.txt.xz --fasttext /tmp/fasttext/bin/python
+    python benchmarks/subwords.py --corpus ../shared/data/corpora/en-wiki.txt.xz \
+        --chinese ../shared/data/corpora/zh-mixed.txt.xz --fasttext /tmp/fasttext/bin/python
 
-Both read one file, whose words are in lower case and parted by blanks: its first WORDS words. Both train Skip-gram with
-n-grams of 3 to 6 characters in as many buckets, the same dimension, window, negatives, sub-sampling and passes, on 2
-threads, each at its own default learning rate (fastText's .05). Measured are words a second of training, by the clock
-of each program (fastText's reads its words in it), and the wall clock from the file to saved vectors; scored are the
-vectors that both composed, by firth's evaluation: word pairs, and analogies in two halves, of grammar and of the rest.
-firth without n-grams is a third line, which shows what they bring. fastText 0.9.2 takes no seed: its runs differ by the
-order of its threads alone.
+Both read one file, whose words are parted by blanks, English ones in lower case, Chinese ones cut beforehand: its first
+WORDS words, of Chinese CHINESE_WORDS. Both train Skip-gram with n-grams of 3 to 6 characters (Chinese: 1 to 3) in as many
+buckets, the same dimension, window, negatives, sub-sampling and passes, on 2 threads, each at its own default learning
+rate (fastText's .05). Measured are words a second of training, by the clock of each program (fastText's reads its words
+in it), and the wall clock from the file to saved vectors. firth without n-grams is a third column, which shows what they
+bring. fastText 0.9.2 takes no seed: its runs differ by the order of its threads alone.
 
-With WORDS at 5 M, fastText takes about 5 minutes a run, firth less than one: some 20 minutes in all. Every run is
-recorded in results/subwords.jsonl; the table goes to results/subwords.md.
+Scored are the vectors that both composed, by firth's evaluation: word pairs of words in the vocabulary, which is the
+same for all; analogies in two halves, of grammar and of the rest; and pairs with a rare word, one that is not in the
+vocabulary, so that its n-grams answer for it (of SCWS, without its contexts, and of SimLex-999).
+
+Some 11 minutes in all, most of them fastText's. Every run is recorded in results/subwords.jsonl; the tables go to
+results/subwords.md. `--words 20000 --chinese-words 20000 --into FOLDER` tries it in a minute, and records nothing here.
 """
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from recording import EVALUATION, RESULTS, Record, machine, recorded, run_measured
-from static import normalised
+import recording
+from comparing import Row, Runs, account, alternately, check_files, mean, number, origin, spread, table
+from recording import EVALUATION, Record, run_measured
+from static import cut_into_words, normalised
 
 from firth import Skipgram, Vectors
-from firth.evaluation import AnalogiesResult
+from firth.evaluation import AnalogiesResult, WordPair, read_word_pairs
 
 SETTINGS: dict[str, Any] = {
     "dim": 100,
@@ -43,9 +48,12 @@ SETTINGS: dict[str, Any] = {
     "subwords": "3-6",
     "buckets": 200_000,
 }
-WORDS = 5_000_000
+CHINESE: dict[str, Any] = SETTINGS | {"subwords": "1-3"}
+WORDS = 2_000_000
+CHINESE_WORDS = 1_000_000
 SEEDS = (1, 2, 3)
 FASTTEXT_RATE = 0.05
+PROGRAMS = ("fastText", "firth", "firth, whole words")
 CHILD = """
 import json, sys, time
 
@@ -63,13 +71,13 @@ print(round(time.monotonic() - began, 3))
 trained.save_model(model)
 """
 """What fastText's process does; it prints the seconds of its call, its reading of the words included."""
-SCORES = ("wordsim353", "simlex999", "semantic", "grammatical", "analogies", "vectors_for_pairs")
+Scores = Callable[[Path], Record]
 
 
-def firth_run(text: Path, seed: int, folder: Path, *, subwords: bool) -> Record:
+def firth_run(text: Path, seed: int, told: dict[str, Any], folder: Path, scored: Scores, *, subwords: bool) -> Record:
     model = folder / "model"
-    told = {name: value for name, value in SETTINGS.items() if subwords or name not in ("subwords", "buckets")}
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in told.items()]
+    given = {name: value for name, value in told.items() if subwords or name not in ("subwords", "buckets")}
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     command = [sys.executable, "-m", "firth", "train", "skipgram", str(text), "-o", str(model), "--quiet", *flags]
     measured = run_measured([*command, f"--seed={seed}", "--segment=space", "--cache-dir", str(folder / "cache")])
     record = json.loads((model / "firth.json").read_text(encoding="utf-8"))
@@ -80,41 +88,67 @@ def firth_run(text: Path, seed: int, folder: Path, *, subwords: bool) -> Record:
         "words_per_second": record["spent"]["tokens"] / record["spent"]["seconds"],
         "wall_seconds": measured.wall_seconds,
         "peak_anonymous_mib": measured.peak_anonymous_mib,
-    } | scores(model)
+    } | scored(model)
 
 
-def fasttext_run(python: Path, text: Path, n_words: int, folder: Path) -> Record:
+def fasttext_run(python: Path, text: Path, n_words: int, told: dict[str, Any], folder: Path, scored: Scores) -> Record:
     model = folder / "model.bin"
-    arguments = json.dumps([str(text), str(model), SETTINGS, FASTTEXT_RATE])
+    arguments = json.dumps([str(text), str(model), told, FASTTEXT_RATE])
     measured = run_measured([python, "-c", CHILD, arguments])
     train_seconds = float(measured.output.splitlines()[-1])
     return {
         "version": "fasttext-numpy2-wheel 0.9.2",
         "learning_rate": FASTTEXT_RATE,
         "train_seconds": train_seconds,
-        "words_per_second": n_words * SETTINGS["epochs"] / train_seconds,
+        "words_per_second": n_words * told["epochs"] / train_seconds,
         "wall_seconds": measured.wall_seconds,
         "peak_anonymous_mib": measured.peak_anonymous_mib,
-    } | scores(model)
+    } | scored(model)
 
 
 def scores(path: Path) -> Record:
-    """What the vectors of a model score; and the share of SimLex's and WordSim's words that have a vector."""
+    """What English vectors score."""
     vectors = Vectors.load(path)
     analogies = vectors.evaluate_word_analogies(EVALUATION / "en" / "questions-words.txt")
+    simlex = read_word_pairs(EVALUATION / "en" / "simlex999.txt")
     found = {
-        name: vectors.evaluate_word_pairs(EVALUATION / "en" / name) for name in ("wordsim353.tsv", "simlex999.txt")
-    }
-    n_unknown = sum(result.n_asked - result.n_answered for result in found.values())
-    return {
-        "wordsim353": found["wordsim353.tsv"].spearman,
-        "simlex999": found["simlex999.txt"].spearman,
+        "wordsim353": spearman(vectors, read_word_pairs(EVALUATION / "en" / "wordsim353.tsv")),
+        "simlex999": spearman(vectors, simlex),
         "semantic": accuracy(analogies, lambda name: not name.startswith("gram")),
         "grammatical": accuracy(analogies, lambda name: name.startswith("gram")),
         "analogies": analogies.total.accuracy,
-        "vectors_for_pairs": 1 - n_unknown / sum(result.n_asked for result in found.values()),
         "sections": {section.name: section.accuracy for section in analogies.sections if section.n_answered},
     }
+    return found | of_rare_words(vectors, "scws", scws()) | of_rare_words(vectors, "simlex", simlex)
+
+
+def chinese_scores(path: Path) -> Record:
+    """What Chinese vectors score."""
+    vectors = Vectors.load(path)
+    pairs = read_word_pairs(EVALUATION / "zh" / "wordsim-240.txt")
+    return {"wordsim240": spearman(vectors, pairs)} | of_rare_words(vectors, "wordsim240", pairs)
+
+
+def spearman(vectors: Vectors, pairs: Iterable[WordPair]) -> float:
+    """Of the pairs whose words are in the vocabulary."""
+    known = [pair for pair in pairs if pair.first.lower() in vectors and pair.second.lower() in vectors]
+    return vectors.evaluate_word_pairs(known, restrict=None).spearman
+
+
+def of_rare_words(vectors: Vectors, name: str, pairs: Iterable[WordPair]) -> Record:
+    """Of the others, which vectors of whole words do not answer: the score, pairs answered, pairs asked."""
+    lowered = [WordPair(pair.first.lower(), pair.second.lower(), pair.score) for pair in pairs]
+    rare = [pair for pair in lowered if pair.first not in vectors or pair.second not in vectors]
+    result = vectors.evaluate_word_pairs(rare, restrict=None)
+    told = {f"{name}_rare_answered": result.n_answered, f"{name}_rare_asked": result.n_asked}
+    return told if vectors.subwords is None else told | {f"{name}_rare": result.spearman}
+
+
+def scws() -> list[WordPair]:
+    """The pairs of Huang et al. 2012, with the mean of people's scores."""
+    lines = (EVALUATION / "en" / "scws" / "ratings.txt").read_text(encoding="utf-8").splitlines()
+    fields = [line.split("\t") for line in lines]
+    return [WordPair(line[1], line[3], float(line[7])) for line in fields]
 
 
 def accuracy(result: AnalogiesResult, chosen: Callable[[str], bool]) -> float:
@@ -123,71 +157,95 @@ def accuracy(result: AnalogiesResult, chosen: Callable[[str], bool]) -> float:
     return sum(section.accuracy * section.n_answered for section in sections) / max(1, n_answered)
 
 
-def table(runs: dict[str, list[Record]]) -> str:
-    """The comparison as Markdown: means over the runs, of scores with the lowest and the highest."""
+MEASURED = {
+    "words a second of training": ("words_per_second", ",.0f"),
+    "file to saved vectors, s": ("wall_seconds", ".1f"),
+    "peak anonymous memory, MiB": ("peak_anonymous_mib", ".0f"),
+}
+RARE = ("scws_rare", "simlex_rare", "wordsim240_rare")
 
-    def mean(program: str, name: str) -> float:
-        return float(statistics.mean(record[name] for record in runs[program]))
 
-    def spread(name: str, program: str) -> str:
-        values = [record[name] for record in runs[program]]
-        return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+def rows(runs: Runs, scored: Iterable[str]) -> list[Row]:
+    """What a table has, from top to bottom."""
+    found: list[Row] = [(name, partial(number, runs, *how)) for name, how in MEASURED.items()]
+    found += [(name.replace("_", " "), partial(spread, runs, name)) for name in scored]
+    first = next(iter(runs.values()))[0]
+    for name in RARE:
+        if f"{name}_asked" in first:
+            asked = f"pairs with a rare word, of {name.removesuffix('_rare')} ({first[f'{name}_asked']} pairs)"
+            found += [(f"{asked}: answered", partial(number, runs, f"{name}_answered", ".0f"))]
+            found += [(f"{asked}: score", partial(number, runs, name, ".3f"))]
+    for section in first.get("sections", ()):
+        found.append((section, partial(of_section, runs, section)))
+    return found
 
-    rows: list[tuple[str, Callable[[str], str]]] = [
-        ("words a second of training", lambda program: f"{mean(program, 'words_per_second'):,.0f}"),
-        ("file to saved vectors, s", lambda program: f"{mean(program, 'wall_seconds'):.1f}"),
-        ("peak anonymous memory, MiB", lambda program: f"{mean(program, 'peak_anonymous_mib'):.0f}"),
-    ]
-    rows += [(score.replace("_", " "), partial(spread, score)) for score in SCORES]
-    programs = list(runs)
-    lines = [f"| | {' | '.join(programs)} |", "|---" * (len(programs) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(show(program) for program in programs)} |" for name, show in rows]
-    sections: dict[str, Any] = runs[programs[0]][0]["sections"]
-    for section in sections:
-        means = [
-            statistics.mean(record["sections"].get(section, 0.0) for record in runs[program]) for program in programs
-        ]
-        lines.append(f"| {section} | {' | '.join(f'{one:.3f}' for one in means)} |")
-    ratio = mean("firth", "words_per_second") / mean("fastText", "words_per_second")
-    return "\n".join([*lines, "", f"With n-grams, firth trains {ratio:.1f} times as many words a second."])
+
+def of_section(runs: Runs, section: str, program: str) -> str:
+    accuracies = [record["sections"].get(section, 0.0) for record in runs[program]]
+    return f"{sum(accuracies) / len(accuracies):.3f}"
+
+
+def ratios(runs: Runs) -> str:
+    faster = mean(runs, "words_per_second", "firth") / mean(runs, "words_per_second", "fastText")
+    sooner = mean(runs, "wall_seconds", "fastText") / mean(runs, "wall_seconds", "firth")
+    return (
+        f"With n-grams, firth trains **{faster:.1f} times** as many words a second, and takes the file to saved vectors "
+        f"{sooner:.1f} times as fast, with counting, encoding and loading its compiled steps."
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--chinese", type=Path)
     parser.add_argument("--fasttext", type=Path, help="the Python of an environment that has fastText")
     parser.add_argument("--words", type=int, default=WORDS)
+    parser.add_argument("--chinese-words", type=int, default=CHINESE_WORDS)
+    parser.add_argument("--into", type=Path, default=recording.RESULTS, help="the folder of the records and the table")
     parser.add_argument("--commit", action="store_true", help="commit results/subwords.jsonl after each run")
     arguments = parser.parse_args()
-    for name in ("corpus", "fasttext"):
-        path = getattr(arguments, name)
-        if path is None or not path.is_file():
-            raise SystemExit(f"--{name} {path}: no such file")
-    programs = ("fastText", "firth", "firth, whole words")
-    runs: dict[str, list[Record]] = {program: [] for program in programs}
+    check_files(corpus=arguments.corpus, chinese=arguments.chinese, fasttext=arguments.fasttext)
+    recording.RESULTS = arguments.into
+    command = f"python benchmarks/subwords.py --corpus {arguments.corpus.name} --chinese {arguments.chinese.name}"
+    lines = ["# Sub-words: firth beside fastText", ""]
+    everything = []
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "text.txt"
-        n_words = normalised(arguments.corpus, text, arguments.words)
+        english, chinese = Path(folder) / "english.txt", Path(folder) / "chinese.txt"
+        texts = (
+            (english, normalised(arguments.corpus, english, arguments.words), arguments.corpus, SETTINGS, scores),
+            (
+                *(chinese, cut_into_words(arguments.chinese, chinese, arguments.chinese_words)),
+                *(arguments.chinese, CHINESE, chinese_scores),
+            ),
+        )
+        for text, n_words, corpus, settings, scored in texts:
 
-        def run(program: str, seed: int) -> Record:
-            with tempfile.TemporaryDirectory() as of_run:
-                if program == "fastText":
-                    return fasttext_run(arguments.fasttext, text, n_words, Path(of_run))
-                return firth_run(text, seed, Path(of_run), subwords=program == "firth")
+            def run(
+                program: str,
+                seed: int,
+                text: Path = text,
+                n_words: int = n_words,
+                settings: dict[str, Any] = settings,
+                scored: Scores = scored,
+            ) -> Record:
+                with tempfile.TemporaryDirectory() as of_run:
+                    place = Path(of_run)
+                    if program == "fastText":
+                        return fasttext_run(arguments.fasttext, text, n_words, settings, place, scored)
+                    return firth_run(text, seed, settings, place, scored, subwords=program == "firth")
 
-        for seed in SEEDS:
-            for program, records in runs.items():
-                told = SETTINGS | {"program": program, "corpus": arguments.corpus.name, "n_words": n_words}
-                records.append(recorded("subwords", told, seed, partial(run, program, seed), commit=arguments.commit))
-    commits = ", ".join(sorted({str(record["commit"]) for record in runs["firth"]}))
-    settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
-    head = (
-        f"# Sub-words: firth beside fastText\n\n`python benchmarks/subwords.py --corpus {arguments.corpus.name} "
-        f"--words {arguments.words}`: {n_words:,} words; {settings}; means of {len(SEEDS)} runs (lowest to highest). "
-        f"Every run: `subwords.jsonl`.\n\nMachine: {machine()}. Commits: {commits}.\n\n"
-    )
-    (RESULTS / "subwords.md").write_text(head + table(runs) + "\n", encoding="utf-8")
-    print(table(runs))
+            told = settings | {"corpus": corpus.name, "n_words": n_words}
+            runs = alternately("subwords", PROGRAMS, SEEDS, told, run, commit=arguments.commit)
+            everything.append(runs)
+            is_english = settings is SETTINGS
+            named = (
+                ("wordsim353", "simlex999", "semantic", "grammatical", "analogies") if is_english else ("wordsim240",)
+            )
+            lines += [f"## {corpus.name}", "", account(command, n_words, settings, SEEDS, "subwords"), ""]
+            lines += [*table(runs, rows(runs, named)), "", ratios(runs), ""]
+    lines.insert(2, origin(*everything) + "\n")
+    (arguments.into / "subwords.md").write_text("\n".join(lines), encoding="utf-8")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

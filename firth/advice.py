@@ -11,7 +11,7 @@ from typing import Any, Final
 from firth.diagnosis import STANDARD_INPUT, UTF8
 from firth.files import printable
 from firth.findings import Finding, Inspection, Pace
-from firth.preparation import Preparation
+from firth.preparation import Preparation, kinds_of_markup
 from firth.reports import few, plural
 from firth.scripts import WITHOUT_SPACES
 from firth.segmentation import Caution
@@ -34,6 +34,13 @@ _LEAST_LINES_A_DOCUMENT: Final = 1.5  # for joining them to change much; a recor
 _PATIENCE_SECONDS: Final = 3600.0
 _LEAST_UNSPACED: Final = 0.01  # of the letters
 _MOST_UNTOLD: Final = 3  # files, each with a finding
+_DROPPED_AS: Final = {  # what of `--drop` takes it out
+    "HTML tags": "html",
+    "HTML entities": "html",
+    "wiki markup": "wiki",
+    "Markdown": "markdown",
+    "URLs": "urls",
+}
 
 
 def findings(
@@ -64,8 +71,10 @@ def _reading_findings(found: Inspection, preparation: Preparation) -> Iterator[F
     if preparation.drop_duplicates == "no":
         yield from _duplicate_findings(found)
     for kind, share in found.markup.items():
-        if share >= (_JSON if kind == "JSON" else _MARKUP):
-            yield _json_finding(share, found.text_field) if kind == "JSON" else _markup_finding(kind, share)
+        if kind == "JSON" and share >= _JSON:
+            yield _json_finding(share, found.text_field)
+        elif kind != "JSON" and share >= _MARKUP and _DROPPED_AS[kind] not in preparation.drop:
+            yield _markup_finding(kind, share)
 
 
 def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
@@ -139,11 +148,11 @@ def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Find
             f"a line has {found.words_per_line:.1f} words on average, and windows end where it ends",
             "--layout wrapped" if can_be_joined else "",
         )
-    if found.long >= _LONG_WORDS:
+    if found.long >= _LONG_WORDS and (found.segment == "space" or "codes" not in preparation.drop):
         yield Finding(
             f"{found.long:.0%} of the types are longer than {LONG_WORD} letters: encoded data, addresses, or words "
             "that nothing parted",
-            "--segment words" if found.segment == "space" else "",
+            "--segment words" if found.segment == "space" else "--drop codes",
         )
     if found.numbers + found.codes >= _NUMBERS and preparation.digits == "keep":
         yield Finding(
@@ -178,7 +187,8 @@ def _duplicate_findings(found: Inspection) -> Iterator[Finding]:
 
 
 def _markup_finding(kind: str, share: float) -> Finding:
-    return Finding(f"{share:.0%} of the lines hold {kind}, whose words would be trained on: take them out first", "")
+    message = f"{share:.0%} of the lines hold {kind}, whose words would be trained on"
+    return Finding(message, f"--drop {_DROPPED_AS[kind]}")
 
 
 def _json_finding(share: float, field: str) -> Finding:
@@ -209,11 +219,14 @@ def command(
         value = getattr(preparation, field.name)
         if value != getattr(default, field.name):
             shown = ",".join(value) if isinstance(value, tuple) else str(value)
-            options[f"--{field.name.replace('_', '-')}"] = "" if value is True else shown
+            no = "no-" if value is False else ""
+            options[f"--{no}{field.name.replace('_', '-')}"] = "" if isinstance(value, bool) else shown
     options |= {name: str(value) for name, value in others.items() if value is not None}
     for finding in mended:
         if finding.option:
             name, _, value = finding.option.partition(" ")
+            if name == "--drop":
+                value = ",".join(kinds_of_markup([value, options.get(name, "")]))
             options[name] = value
     stem = Path((names or ["corpus"])[0]).name.partition(".")[0]
     output = f"{stem if stem.isidentifier() else 'corpus'}-{family}"

@@ -82,16 +82,18 @@ def cut_texts(texts: Sequence[str], segmentation: Segmentation) -> list[Cut]:
         FirthError: a sentence holds surrogates, as from bytes that were decoded in another encoding.
     """
     lines = [text.replace("\n", " ") for text in texts]
-    split = segmentation.split("".join(f"{line}\n" for line in lines))
+    plain = [segmentation.blanked(line) for line in lines]
+    split = segmentation.split("".join(f"{line}\n" for line in plain))
     words = split.words()
     normal_lines = split.codes.astype("<u4").tobytes().decode("utf-32-le").split("\n")
     cuts = []
     first = n_before = 0
     lengths: dict[str, int] = {}
-    for text, line, normal, last in zip(texts, lines, normal_lines, split.line_ends.tolist(), strict=False):
+    for text, line, normal, last in zip(texts, plain, normal_lines, split.line_ends.tolist(), strict=False):
         starts, ends = split.starts[first:last] - n_before, split.ends[first:last] - n_before
         if line != normal:
-            text, starts, ends = _in_text(line, normal, starts, ends, segmentation, lengths)
+            read, starts, ends = _in_text(line, normal, starts, ends, segmentation, lengths)
+            text = text if read == line else read
         cuts.append(Cut(text, words[first:last], starts, ends))
         first = last
         n_before += len(normal) + 1

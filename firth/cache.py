@@ -40,7 +40,13 @@ _ABOUT: Final = "about.json"
 _STORE: Final = "encoded"
 _PIECES: Final = "pieces"
 _TOKENIZER: Final = "tokenizer"
-_WHAT: Final[dict[str, "What"]] = {_STORE: "words", _PIECES: "pieces", _TOKENIZER: "tokenizer"}
+_FEATURES: Final = "features"
+_WHAT: Final[dict[str, "What"]] = {
+    _STORE: "words",
+    _PIECES: "pieces",
+    _TOKENIZER: "tokenizer",
+    _FEATURES: "features",
+}
 _SPOOLED: Final = "text.txt"
 _UNFINISHED: Final = ".unfinished-"
 _WHOLE: Final = "whole"  # what becomes an entry, beside the lock
@@ -52,7 +58,7 @@ _SECONDS_TILL_ABANDONED: Final = 24 * 3600.0
 """What is unfinished and nothing was written to for so long is nobody's, if no lock tells."""
 
 
-What = Literal["words", "pieces", "tokenizer", "unfinished", "in use"]
+What = Literal["words", "pieces", "tokenizer", "features", "unfinished", "in use"]
 Kept = TypeVar("Kept")
 
 
@@ -62,8 +68,9 @@ class Entry:
 
     Attributes:
         folder: Its directory.
-        what: `words` or `pieces` of a corpus; or a `tokenizer`. `in use` is what a process is writing or reads until it
-            ends, `unfinished` what one left that was killed or interrupted.
+        what: `words` or `pieces` of a corpus; a `tokenizer`; `features`, vectors of a task's examples. `in use` is
+            what a process is writing or reads until it ends, `unfinished` what one left that was killed or
+            interrupted.
         sources: What it was made from, as messages call it; empty where that is not known.
         n_tokens: Words, or pieces; of a tokenizer, its entries; 0 where it is not finished.
         n_bytes: On disk.
@@ -373,6 +380,42 @@ def scratch(what: str, *, cache_dir: str | os.PathLike[str] | None = None) -> It
     """
     with _place_to_write(cache_dir, what) as (_, unfinished):
         yield unfinished()
+
+
+def features(
+    told: Mapping[str, Any],
+    sources: str,
+    n_rows: int,
+    make: Callable[[Path], None],
+    opened: Callable[[Path], Kept],
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Kept:
+    """What `opened` makes of a folder that `make` has filled: one from the cache, or one that is filled now.
+
+    Args:
+        told: What it is made from and how, as JSON; equal where the same would be made.
+        sources: What messages call that.
+        n_rows: How many vectors there are.
+        make: Fills a new folder.
+        opened: Opens it; a FirthError says that it is damaged, and it is made again.
+        cache_dir: The cache's place.
+
+    Raises:
+        FirthError: the cache cannot be written to.
+    """
+    key = hashlib.sha256(json.dumps({"format": FORMAT, **told}, sort_keys=True).encode()).hexdigest()[:32]
+    with _place_to_write(cache_dir, sources) as (folder, unfinished):
+        entry = folder / key
+        found = _opened(entry, _FEATURES, opened)
+        if found is not None:
+            return found
+        (unfinished() / _FEATURES).mkdir()
+        try:
+            make(unfinished() / _FEATURES)
+        except OSError as error:
+            raise FirthError(f"cannot write to the cache {printable(str(folder))}: {error.strerror}") from error
+        return _kept({"sources": sources, "n_tokens": n_rows}, unfinished(), entry, _FEATURES, opened)
 
 
 @contextmanager

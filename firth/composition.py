@@ -5,7 +5,8 @@ rows anew for every pair that the word takes part in, and spreads each pair's gr
 *stretch*, some hundred of them, are composed once, each distinct one to a row of a small table; the kernels of whole
 words (`kernels.py`) train on that table; then what each row has moved is added to all parts of its word. A word meets
 its own steps at once, as in fastText, since a mean moves by as much as each of its parts; what words share through
-n-grams, they meet from stretch to stretch.
+n-grams, they meet from stretch to stretch. The more they share, the shorter a stretch has to be, or the sum of what all
+of them ask of an n-gram, without seeing one another's steps, overshoots.
 
     W (V, D) the words' own rows    G (B, D) the rows of n-grams    n words in a stretch
 """
@@ -145,6 +146,29 @@ def spreading(dim: int) -> Callable[..., None]:
                     ngrams[part, k] += before[i, k]
 
     return spread  # type: ignore[no-any-return]
+
+
+@exact
+def overlap(starts: Any, rows: Any, met: Any, by_row: Any) -> float:
+    """By how much of the steps of all words of a stretch n-grams move a word, in the mean over the words.
+
+    Args:
+        starts: (V + 1,) where the rows of each word's n-grams begin.
+        rows: The rows of G for each word.
+        met: (V,) how probable it is that a stretch has the word.
+        by_row: (B,) zeros, for the number of words of a stretch that have each row.
+    """
+    for word in range(len(met)):
+        for part in rows[starts[word] : starts[word + 1]]:
+            by_row[part] += met[word]
+    total, weight = 0.0, 0.0
+    for word in range(len(met)):
+        of_word = 0.0
+        for part in rows[starts[word] : starts[word + 1]]:
+            of_word += by_row[part]
+        total += met[word] * of_word / (1 + starts[word + 1] - starts[word])
+        weight += met[word]
+    return total / weight
 
 
 @exact

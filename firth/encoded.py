@@ -25,7 +25,7 @@ import numpy.typing as npt
 from firth.corpus import Corpus
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, lock, printable
-from firth.pieces import HAN, PLAIN_PATTERNS, Pieces
+from firth.pieces import HAN, LONGEST_WORD, PARTED, PLAIN_PATTERNS, Pieces
 from firth.segmentation import Segmentation
 
 Progress = Callable[[int, int | None, int], None]
@@ -458,6 +458,10 @@ def _cut_for(pieces: Pieces) -> _Cut:
     told = json.loads(pieces.backend.to_str())
     normalizer, cut = told["normalizer"] or {"type": None}, told["pre_tokenizer"] or {"type": None}
     steps = normalizer["normalizers"] if normalizer["type"] == "Sequence" else [normalizer]
+    if cut["type"] == "Sequence" and len(cut["pretokenizers"]) == 2:
+        cut, parts = cut["pretokenizers"]
+        if parts["type"] != "Split" or parts["pattern"] != {"Regex": PARTED} or parts["invert"]:
+            cut = {"type": None}
     added = [entry["content"] for entry in told["added_tokens"]]
     whole = _Cut(lambda line: [line], lambda stretch: None, False)
     if any(map(_looks_around, told["added_tokens"])) or not all(map(_is_harmless, steps)):
@@ -502,7 +506,7 @@ def _cut_words(added: list[str], *, lower: bool, sets_han_apart: bool) -> _Cut:
         return find(text)
 
     def plain(stretch: str) -> str | None:
-        if not (stretch.isascii() and stretch.isalnum()):
+        if not (stretch.isascii() and stretch.isalnum()) or len(stretch) > LONGEST_WORD:
             return None
         return stretch.lower() if lower else stretch
 

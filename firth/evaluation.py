@@ -7,7 +7,7 @@ fold alike stands for them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +54,7 @@ class PairsResult(NamedTuple):
     n_asked: int
     n_answered: int
     unknown: tuple[str, ...]  # in the order met, each once
+    n_composed: int = 0  # of the words answered, those that are not in the vocabulary: their n-grams answer for them
 
 
 class SectionResult(NamedTuple):
@@ -141,6 +142,7 @@ def evaluate_pairs(
     restrict: int | None = RESTRICT,
     fold: Fold = str.upper,
     unknown_similarity: float | None = None,
+    others: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> PairsResult:
     """How the cosines of word pairs correlate with their scores, by rank (Spearman) and linearly (Pearson).
 
@@ -152,24 +154,29 @@ def evaluate_pairs(
         fold: Words are equal when their folds are; `str` compares them as they stand.
         unknown_similarity: The cosine given to a pair with an unknown word (0 in gensim's `dummy4unknown`);
             None leaves such pairs out.
+        others: Vectors (dim,) of words that are not among those looked at, as the pairs spell them.
     """
     pairs = list(pairs)
     row_of = folded_rows(words, restrict, fold)
-    answered = [pair for pair in pairs if fold(pair.first) in row_of and fold(pair.second) in row_of]
-    cosines = _cosines(
-        array[[row_of[fold(pair.first)] for pair in answered]],
-        array[[row_of[fold(pair.second)] for pair in answered]],
+    asked = {fold(word) for pair in pairs for word in pair[:2]}
+    vector_of = {fold(word): vector for word, vector in (others or {}).items()}
+    vector_of |= {word: array[row_of[word]] for word in asked & row_of.keys()}
+    answered = [pair for pair in pairs if {fold(pair.first), fold(pair.second)} <= vector_of.keys()]
+    first, second = (
+        np.array([vector_of[fold(pair[place])] for pair in answered], np.float32).reshape(-1, array.shape[1])
+        for place in (0, 1)
     )
+    cosines = _cosines(first, second)
     scores = np.array([pair.score for pair in answered])
     if unknown_similarity is not None:
-        left_out = [pair.score for pair in pairs if not {fold(pair.first), fold(pair.second)} <= row_of.keys()]
+        left_out = [pair.score for pair in pairs if not {fold(pair.first), fold(pair.second)} <= vector_of.keys()]
         cosines = np.concatenate([cosines, np.full(len(left_out), unknown_similarity)])
         scores = np.concatenate([scores, left_out])
     return PairsResult(
         *_correlations(scores, cosines),
         n_asked=len(pairs),
         n_answered=len(answered),
-        unknown=_unknown((word for pair in pairs for word in pair[:2]), row_of, fold),
+        unknown=_unknown((word for pair in pairs for word in pair[:2]), vector_of, fold),
     )
 
 
@@ -271,8 +278,8 @@ def _correlations(scores: NDArray[np.float64], cosines: NDArray[np.float64]) -> 
     )
 
 
-def _unknown(words: Iterable[str], row_of: dict[str, int], fold: Fold) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for word in words if fold(word) not in row_of))
+def _unknown(words: Iterable[str], known: Container[str], fold: Fold) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in words if fold(word) not in known))
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

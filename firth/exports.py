@@ -7,7 +7,7 @@ from pathlib import Path
 from firth import hub
 from firth.files import appearing, check_output
 from firth.formats import sentence_transformers
-from firth.model import OF_PIECES, Model
+from firth.model import OF_PIECES, Model, load
 from firth.vectors import Vectors
 
 
@@ -40,11 +40,12 @@ def to_sentence_transformers(
     check_output(target, overwrite=overwrite)
     if isinstance(model, str | os.PathLike):
         source = hub.found(model).path
-        if layer is None and sentence_transformers.is_network(source):
+        is_network = layer is None and sentence_transformers.is_network(source)
+        if is_network and (source / "tokenizer.json").is_file():
             with appearing(target) as folder:
                 sentence_transformers.write_network(folder, source)
             return
-        model = Vectors.load(source)
+        model = load(source) if is_network else Vectors.load(source)  # load writes a tokenizer of vocab.txt alone anew
     if isinstance(model, Model):
         if layer is None and model.family.name in OF_PIECES:
             with tempfile.TemporaryDirectory(prefix="firth-") as beside, appearing(target) as folder:
@@ -52,6 +53,6 @@ def to_sentence_transformers(
                 sentence_transformers.write_network(folder, Path(beside, "model"))
             return
         model = model.vectors
-    vectors = model.layer(model.n_layers - 1 if layer is None else layer)
+    vectors = model.layer(model.layer_numbers[-1] if layer is None else layer)
     with appearing(target) as folder:
         sentence_transformers.write_static(folder, vectors.words, vectors.matrix, vectors.segmentation)

@@ -152,12 +152,24 @@ def reader_of(
             from firth.formats import automodel
 
             return automodel.read(path, context_length=context_length, **how)
-        model = Vectors.load(path) if _holds_vectors_alone(path) else load(path)
+    model = opened(model)
     if isinstance(model, Model):
         return model.reader(context_length=context_length, **how)
     if context_length is not None:
         raise UsageError("context_length is of GPT and BERT; vectors are not bound by positions")
     return of_words(model)
+
+
+def opened(model: Opened) -> Model | Vectors:
+    """A model, or vectors where there are these alone.
+
+    Raises:
+        FirthError: there is neither.
+    """
+    if not isinstance(model, str | os.PathLike):
+        return model
+    path = hub.found(model).path
+    return Vectors.load(path) if _holds_vectors_alone(path) else load(path)
 
 
 def _is_for_transformers(path: Path) -> bool:

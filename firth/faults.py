@@ -16,6 +16,7 @@ class Faults:
 
     Attributes:
         invalid: by file, how many stretches of invalid bytes, and NUL characters, were replaced or left out.
+        dropped: markup that was left out, by its name.
         n_empty_records: records whose text is null or nothing but white space.
         passed_over: what is not read in folders: hidden files, those with other suffixes, and hidden folders, whose
             names end in a slash here.
@@ -25,11 +26,16 @@ class Faults:
     """
 
     invalid: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
     n_empty_records: int = 0
     passed_over: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Makes counters of what JSON gives back."""
+        self.invalid, self.dropped = Counter(self.invalid), Counter(self.dropped)
 
     def sentences(self) -> list[str]:
         """A sentence for everything that the user should hear of."""
@@ -48,6 +54,9 @@ class Faults:
                 f"{self.invalid.total():,} stretches of invalid bytes replaced or left out in "
                 f"{files_told(self.invalid)}"
             )
+        if self.dropped:
+            shown = ", ".join(f"{name} ({number:,})" for name, number in self.dropped.most_common())
+            said.append(f"markup left out or made plain: {shown}")
         if self.n_empty_records:
             said.append(f"{self.n_empty_records:,} records without text left out")
         return said + self.remarks

@@ -1,5 +1,6 @@
 """Files and directories replaced whole or not at all, and text from outside made safe to print."""
 
+import json
 import os
 import re
 import secrets
@@ -33,6 +34,8 @@ OURS = (
     "merges.txt",
     "matrices",
     "layers",
+    "head.safetensors",
+    "seeds",
 )
 """What a model's directory may hold; files of other names in it are the user's."""
 
@@ -193,6 +196,24 @@ def without_folders(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_folders(item) for key, item in value.items()}
     return [without_folders(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        FirthError: it cannot be read, or holds something else.
+    """
+    shown = printable(str(path))
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FirthError(f"{shown} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise FirthError(f"{shown} is not JSON: {printable(str(error))}") from None
+    if not isinstance(value, dict):
+        raise FirthError(f"{shown} is not a JSON object")
+    return value
 
 
 def lock(file: IO[str]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from firth import subwords
 from firth.budget import (
     LATE,
     SECONDS_BETWEEN_CHECKPOINTS,
@@ -59,18 +60,19 @@ class Run:
         seed: int,
         threads: int,
         base: Model | None,
+        *,
+        say: Callable[[str], object] = lambda _: None,
     ) -> "Run":
-        """A run at its beginning, from random tables or from those of `base`."""
+        """A run at its beginning, from random tables or from those of `base`; `say` is told what tables take first."""
+        sizes: dict[str, Any] = {"min_count": family.min_count, "max_size": family.max_size}
         if base is None:
-            vocabulary = Vocabulary.from_counts(
-                encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
-            )
-            network = family.network(vocabulary, seed)
+            vocabulary = Vocabulary.from_counts(encoded.types, encoded.counts, **sizes)
         else:
-            vocabulary = base.vocabulary.extended(
-                encoded.types, encoded.counts, min_count=family.min_count, max_size=family.max_size
-            )
-            network = family.network(vocabulary, seed)
+            vocabulary = base.vocabulary.extended(encoded.types, encoded.counts, **sizes)
+        if (ngrams := subwords.Ngrams.of(vars(family))) is not None:
+            say(subwords.account(ngrams, vocabulary.words, family.dim, family.shapes(vocabulary)["output"][0]))
+        network = family.network(vocabulary, seed)
+        if base is not None:
             rows = vocabulary.rows(base.vocabulary.words)
             family.go_on(network, vocabulary, rows, base.network, base.family)
         record = {

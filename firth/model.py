@@ -22,7 +22,7 @@ from firth.formats import fasttext, safetensors, word2vec
 from firth.formats.directory import MATRICES
 from firth.parts import SentencePool, asked_of, extracted
 from firth.segmentation import Segmentation
-from firth.subwords import Ngrams, Subwords, compose
+from firth.subwords import Ngrams, Subwords, compose_all
 from firth.vectors import Vectors
 from firth.vocabulary import Vocabulary
 
@@ -184,7 +184,7 @@ class Model:
     @cached_property
     def _static(self) -> Vectors:
         return Vectors(
-            self.vocabulary.words,
+            self.vocabulary,
             self.table()[np.newaxis],
             counts=self.vocabulary.counts,
             segmentation=self.segmentation,
@@ -238,6 +238,8 @@ class Model:
         self, text: str | Sequence[str], *, pool: SentencePool = "mean", layer: int | str = "last"
     ) -> NDArray[np.float32]:
         """(D,) one vector for a text, or for its words; `firth.extract(..., unit="sentence")` makes many.
+
+        Vectors are taken as they stand; `Vectors.sentence_vector` is another mean, that of directions.
 
         Args:
             text: What is read; longer than a window, in several.
@@ -379,11 +381,17 @@ def _write_pieces(model: Model, folder: Path) -> None:
     huggingface.write(folder, model.family, model.network, model.pieces)
 
 
+def _described_pieces(model: Model) -> dict[str, Any]:
+    untrained = list(getattr(model.family, "untrained", ()))
+    told = {"untrained": untrained} if untrained else {}
+    return {"pieces": {"kind": model.pieces.kind, "digest": model.pieces.digest}} | told
+
+
 _PIECED: Final = _Kind(
     table=lambda model: _numbers(model.network.table),
     output_table=lambda model: _numbers(model.network.table),
     write=_write_pieces,
-    described=lambda model: {"pieces": {"kind": model.pieces.kind, "digest": model.pieces.digest}},
+    described=_described_pieces,
 )
 
 
@@ -469,6 +477,7 @@ def _loaded(path: Path, source: str) -> Model:
         digest = str(description.pop("pieces")["digest"]) if "pieces" in description else None
         words = None if digest is not None else Segmentation.from_settings(segmentation)
         predicts = description.pop("predicts", True)
+        description.pop("untrained", None)  # which the family tells
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FirthError(f"{shown} is not a whole model: {printable(str(error))}") from None
     if words is None:
@@ -514,13 +523,15 @@ def _load_fasttext(path: Path, record: Mapping[str, Any]) -> Model:
     vocabulary = Vocabulary(published.texts(), np.maximum(published.counts, 1))
     words, of_ngrams = published.input[: len(vocabulary)], published.input[len(vocabulary) :]
     output = -published.output[:-1] if by_tree else published.output  # a node each, and signs the other way round
-    tensors = {"input": words, "output": output, "words": words, "ngrams": of_ngrams}
-    parts = Ngrams.of(vars(family))
-    if parts is not None:
-        tensors["input"] = compose(words, of_ngrams, parts.parts(published.words))
+    tensors = {"output": output, "words": words, "ngrams": of_ngrams}
+    if (parts := Ngrams.of(vars(family))) is None:
+        tensors["input"] = np.require(words, requirements="A")  # in the file it begins at any byte
+    else:
+        tensors["input"] = compose_all(parts, published.words, words, of_ngrams)
     network = family.tables(*(tensors[name] for name in family.tables._fields))
     tokens = Words(vocabulary, Segmentation(method="space", lower=False))
-    return Model(family, tokens, network, {**record, "fasttext": {"loss": told.loss, "epochs": told.epochs}})
+    kept = {"loss": told.loss, "epochs": told.epochs, "n_tokens": told.n_tokens}
+    return Model(family, tokens, network, {**record, "fasttext": kept})
 
 
 def _load_elmo(

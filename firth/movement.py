@@ -32,6 +32,7 @@ RESTRICT = 30_000
 ALIKE = 100  # words of like frequency on either side of a word, whose chance movements say what chance gives
 FEWEST_ALIKE = 20
 CHANCE_QUANTILE = 0.95
+WORDS_AT_ONCE = 1 << 12  # whose windows of like frequency are sorted together
 
 
 class Moved(NamedTuple):
@@ -86,7 +87,7 @@ def change(
         chance: Two models of one period, trained alike on random halves of its text: what parts them is chance. Two
             seeds on one text part far less than two texts of one period do (docs/decisions/0014), so that nearly every
             word seems to have moved.
-        layer: The layer compared, counted from 0; None is the last one.
+        layer: The layer compared; None is the last one.
         topn: How many words to give.
         n_neighbours: How many neighbours of each.
         restrict: How many of the shared words that are most frequent in both take part; None takes all. Neighbours are
@@ -205,19 +206,31 @@ class _Chances(NamedTuple):
         return self.of_words.get(word)
 
     def limit(self, rank: int) -> float | None:
+        if not len(self.distances):
+            return None
         place = bisect_left(self.ranks, rank)
-        alike = self.distances[max(0, place - ALIKE) : place + ALIKE + 1]
-        known = alike[~np.isnan(alike)]
-        return float(np.quantile(known, CHANCE_QUANTILE)) if len(known) >= FEWEST_ALIKE else None
+        limit = _limits(self.distances[max(0, place - ALIKE) : place + ALIKE + 1][np.newaxis])[0]
+        return None if np.isnan(limit) else float(limit)
 
     def strengths(self, alignment: Alignment) -> NDArray[np.float64]:
         """(W,) how far each word moved, in units of the furthest that chance moves it; 0 where that is not known."""
-        furthest = [
-            _furthest(self.of_word(alignment.new.words[row]), self.limit(rank))
-            for row, rank in zip(alignment.new_rows.tolist(), self.ranks, strict=True)
-        ]
-        strengths: NDArray[np.float64] = alignment.movements / [distance or np.inf for distance in furthest]
-        return strengths
+        around = np.pad(self.distances, ALIKE, constant_values=np.nan)
+        alike = np.lib.stride_tricks.sliding_window_view(around, 2 * ALIKE + 1)  # (W, 2 ALIKE + 1)
+        places = np.searchsorted(self.ranks, self.ranks)
+        limits = [_limits(alike[places[start : start + WORDS_AT_ONCE]]) for start in range(0, len(places), WORDS_AT_ONCE)]
+        furthest = np.fmax(self.distances, np.concatenate(limits))  # of NaN and a number the number
+        return alignment.movements / np.where(furthest > 0, furthest, np.inf)
+
+
+def _limits(alike: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) the quantile CHANCE_QUANTILE of each row's numbers; NaN where they are too few. (n, m), NaN of none."""
+    ordered = np.sort(alike, axis=1)  # NaN behind all numbers
+    n_known = (~np.isnan(ordered)).sum(axis=1)
+    places = CHANCE_QUANTILE * np.maximum(0, n_known - 1)
+    below = np.floor(places).astype(np.int64)
+    rows = np.arange(len(ordered))
+    first, second = ordered[rows, below], ordered[rows, np.minimum(below + 1, np.maximum(0, n_known - 1))]
+    return np.where(n_known >= FEWEST_ALIKE, first + (places - below) * (second - first), np.nan)
 
 
 def _furthest(*distances: float | None) -> float | None:
@@ -226,7 +239,7 @@ def _furthest(*distances: float | None) -> float | None:
 
 def _layer_of(source: Source, layer: int | None) -> Vectors:
     vectors = source if isinstance(source, Vectors) else Vectors.load(Path(source))
-    return vectors.layer(vectors.n_layers - 1 if layer is None else layer)
+    return vectors.layer(vectors.layer_numbers[-1] if layer is None else layer)
 
 
 def _shared(old: Vectors, new: Vectors, restrict: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

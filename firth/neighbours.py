@@ -65,7 +65,7 @@ def best(scores: Matrix, n: int) -> NDArray[np.intp]:
 
 def nearest(matrix: Matrix, lengths: Matrix, query: Matrix, n: int, excluded: Sequence[int] = ()) -> Neighbours:
     """The `n` rows whose direction is nearest to `query` (D,), without the `excluded` ones."""
-    return _without(cosines(matrix, lengths, query), n, excluded)
+    return best_without(cosines(matrix, lengths, query), n, excluded)
 
 
 def nearest_to_each(
@@ -80,7 +80,7 @@ def nearest_to_each(
     for start in range(0, len(queries), n_queries):
         block = cosines(matrix, lengths, queries[start : start + n_queries])
         left_out = excluded[start : start + n_queries] or [()] * len(block)
-        found += [_without(scores, n, rows) for scores, rows in zip(block, left_out, strict=True)]
+        found += [best_without(scores, n, rows) for scores, rows in zip(block, left_out, strict=True)]
     return found
 
 
@@ -99,10 +99,10 @@ def nearest_by_product(
     """
     near = np.prod((1 + cosines(matrix, lengths, positive)) / 2, axis=0)
     far = np.prod((1 + cosines(matrix, lengths, negative)) / 2, axis=0)
-    return _without(near / (far + np.float32(COSMUL_EPSILON)), n, excluded)
+    return best_without(near / (far + np.float32(COSMUL_EPSILON)), n, excluded)
 
 
-def _without(scores: Matrix, n: int, excluded: Sequence[int]) -> Neighbours:
+def best_without(scores: Matrix, n: int, excluded: Sequence[int]) -> Neighbours:
     """The best of `scores`, which are changed in place, leaving the `excluded` rows out."""
     inside = {row for row in excluded if 0 <= row < len(scores)}
     scores[list(inside)] = -np.inf

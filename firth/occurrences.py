@@ -13,6 +13,7 @@ T words of the text, W different words, N lines, R words chosen
 """
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -138,8 +139,7 @@ def stored(
     numbers = _Numbers() if words is None else dict(zip(words, range(len(words)), strict=True))
     counts = np.zeros(1 << 16, np.int64)
     n_tokens = 0
-    ends: list[int] = []
-    offsets = [0]
+    ends, offsets = array("q"), array("q", [0])
     is_whole = True
     given = (line for line in lines if line and not (isinstance(line, str) and line.isspace()))
     try:
@@ -175,7 +175,8 @@ def stored(
     type_ids: NDArray[np.int32] = np.empty(0, np.int32)
     if n_tokens:
         type_ids = np.memmap(folder / _TYPES, np.int32, "r").view(np.ndarray)
-    return Store(folder, by_number, counts, type_ids, np.array(ends, np.int64), np.array(offsets, np.int64), is_whole)
+    line_ends, begins = np.frombuffer(ends, np.int64), np.frombuffer(offsets, np.int64)
+    return Store(folder, by_number, counts, type_ids, line_ends, begins, is_whole)
 
 
 def _words_of(asked: Extraction, lines: Sequence[Given]) -> Iterator[list[str]]:

@@ -219,7 +219,7 @@ def _sampled(family: Any, texts: Sequence[str], encoded: EncodedCorpus) -> Itera
         texts,
         suited_pieces(family, "\n".join(texts))[0],
         size=family.vocabulary_size,
-        cased=asked.cased,
+        cased=bool(asked.cased),
         seed=0,
     )
     corpus = corpora.read(iter(texts), Preparation(lang=asked.lang), splits_sentences=family.needs_sentences)

@@ -22,6 +22,7 @@ from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.readers import Batch, Reader
 from firth.segmentation import Method, Segmentation
+from firth.vectors import named_layers
 
 if TYPE_CHECKING:
     from firth.packing import Pool
@@ -230,7 +231,7 @@ def chosen_layers(asked: str | int | Sequence[int], reader: Reader) -> Layers:
 
 def _numbers(asked: str, reader: Reader) -> tuple[int, ...]:
     """The layers of `all`, `last`, `0,5,12` or `-4:`."""
-    everything = range(reader.n_layers)
+    everything = _all(reader)
     if asked in ("all", "last"):
         return tuple(everything) if asked == "all" else (everything[-1],)
     try:
@@ -255,14 +256,20 @@ def _some(numbers: Sequence[int], asked: str, reader: Reader) -> Sequence[int]:
 
 
 def _number(number: int, reader: Reader) -> int:
-    if type(number) is not int or not -reader.n_layers <= number < reader.n_layers:
+    everything = _all(reader)
+    if type(number) is int and -len(everything) <= number < 0:
+        return everything[number]
+    if type(number) is not int or number not in everything:
         raise UsageError(f"layer {printable(repr(number))} asked of {_has(reader)}")
-    return number % reader.n_layers
+    return number
+
+
+def _all(reader: Reader) -> Sequence[int]:
+    return reader.layer_numbers or range(reader.n_layers)
 
 
 def _has(reader: Reader) -> str:
-    which = "layer 0" if reader.n_layers == 1 else f"layers 0 to {reader.n_layers - 1}"
-    return f"{reader.name}, which has {reader.n_layers} ({which})"
+    return f"{reader.name}, which has {reader.n_layers} ({named_layers(_all(reader))})"
 
 
 # --- sentences -> parts of them -> blocks -> batches

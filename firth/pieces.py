@@ -9,7 +9,7 @@ import heapq
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -27,6 +27,10 @@ Cleaning = Literal["none", "plain"]
 
 MULTIPLE: Final = 64
 """The rows of a table of pieces are a multiple of this, which matrix products like."""
+LONGEST_WORD: Final = 100
+"""Characters of the longest word that WordPiece looks for entries in; a longer one is unknown as a whole."""
+PARTED: Final = rf"[\s\S]{{1,{LONGEST_WORD}}}"
+"""What parts longer words where a vocabulary is learnt from text that has many."""
 MAX_CHARACTERS: Final = 50_000_000
 """So much of the text a vocabulary is learnt from, if there is more of it."""
 
@@ -66,6 +70,7 @@ _FOUND_ANYWHERE: Final = {
     "normalized": False,
     "special": False,
 }
+_LEAST_LONG: Final = 0.001  # of the characters, in words that are too long: from here on they are parted
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LEAST_UNSPACED: Final = 0.05  # of the letters
 
@@ -146,6 +151,8 @@ class Pieces:
             config["do_lower_case"] = told["normalizer"]["lowercase"]
             config["strip_accents"] = told["normalizer"]["strip_accents"]
             config["tokenize_chinese_chars"] = told["normalizer"]["handle_chinese_chars"]
+        if self.kind == "wordpiece":  # which its class adds by itself, and the one that takes any file does not
+            config["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
         if self.kind == "byte_bpe":
             config["add_prefix_space"] = False
         vocabulary = sorted(self.backend.get_vocab(with_added_tokens=True).items(), key=lambda entry: entry[1])
@@ -239,8 +246,8 @@ def train_pieces(
 
     WordPiece's own learner was never published; entries are learnt by byte-pair encoding instead, as everyone does, and
     looked up as BERT does: the longest that fits, from the left; a word of more than 100 characters is [UNK], as in the
-    tokenizers library (200 in the original). `byte_bpe` takes no account of what merges could join
-    across a space.
+    tokenizers library (200 in the original). Of text that has many such, as scripts without spaces have, they are
+    parted every 100 characters instead. `byte_bpe` takes no account of what merges could join across a space.
 
     Args:
         lines: The text, each string a line or several.
@@ -267,11 +274,19 @@ def train_pieces(
     counts = _counted(sample.texts, kind, pipeline)
     if not any(map(str.strip, sample.texts)):
         raise FirthError("there are no words in the text, so that no pieces can be learnt")
+    remarks = []
+    long_share = _long_share(counts) if kind == "wordpiece" else 0.0
+    if long_share >= _LEAST_LONG:
+        counts = _parted(counts)
+        _part_long_words(pipeline)
+        remarks.append(
+            f"{long_share:.1%} of the text stands in runs of more than {LONGEST_WORD} letters without a space, which are "
+            f"parted every {LONGEST_WORD} letters"
+        )
     alphabet = _byte_alphabet() if kind == "byte_bpe" else []
     merges = learn(counts, size - len(specials), _MARKS[kind], alphabet=alphabet)
     entries = [*merges.symbols, *specials] if kind == "byte_bpe" else [*specials, *merges.symbols]
     _set_model(pipeline, kind, entries, merges.pairs)
-    remarks = []
     if sample.n_characters > sample.n_sampled:
         remarks.append(
             f"the vocabulary was learnt from a sample, by seed {seed}: {sample.n_sampled:,} of "
@@ -340,6 +355,24 @@ def with_words(
     shown = ", ".join(printable(word.strip()) for word in added[:5])
     remark = f"{len(added):,} words were added to the vocabulary, as {shown}"
     return _finished(_backend_of(json.dumps(told)), (*pieces.remarks, remark))
+
+
+def with_symbols(pieces: Pieces, symbols: Sequence[str], *, single: str, pair: str) -> Pieces:
+    """The pieces, and behind them symbols that stand for no text and are found as they are written.
+
+    Args:
+        pieces: Whose ids stay what they are.
+        symbols: As "<|start|>".
+        single: What a text becomes where special pieces are asked for, as "<|start|> $A <|end|>".
+        pair: The same of two texts, $A and $B.
+    """
+    from tokenizers import processors
+
+    backend = _backend_of(_json_of(pieces.backend))
+    backend.add_special_tokens(list(symbols))
+    ids = [(symbol, backend.token_to_id(symbol)) for symbol in symbols]
+    backend.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=ids)
+    return _finished(backend, pieces.remarks)
 
 
 def _text_of(word: str, pieces: Pieces) -> str:
@@ -411,6 +444,29 @@ def _count_words(counts: Counter[str], types: Counter[str], pipeline: "Tokenizer
     for text, count in types.items():
         for word, _ in cut.pre_tokenize_str(text if normalize is None else normalize.normalize_str(text)):
             counts[word] += count
+
+
+def _long_share(counts: Counter[str]) -> float:
+    """The share of the characters in words that are too long for WordPiece."""
+    n_long = sum(len(word) * count for word, count in counts.items() if len(word) > LONGEST_WORD)
+    return n_long / max(1, sum(len(word) * count for word, count in counts.items()))
+
+
+def _parted(counts: Counter[str]) -> Counter[str]:
+    """The same where longer words are parted."""
+    parted: Counter[str] = Counter()
+    for word, count in counts.items():
+        for start in range(0, len(word), LONGEST_WORD):
+            parted[word[start : start + LONGEST_WORD]] += count
+    return parted
+
+
+def _part_long_words(pipeline: "Tokenizer") -> None:
+    """Has a pipeline of words part the longer ones, so that none is unknown for its length."""
+    from tokenizers import Regex, pre_tokenizers
+
+    words, parts = pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Split(Regex(PARTED), "isolated")
+    pipeline.pre_tokenizer = pre_tokenizers.Sequence([words, parts])
 
 
 def _byte_alphabet() -> list[str]:
@@ -569,6 +625,8 @@ def _tokenizer_class(kind: Kind, told: dict[str, Any]) -> str:
     """The class of transformers' that makes the same of the vocabulary; else the one that takes the file as it is."""
     if not all(entry["special"] for entry in told["added_tokens"]) or told["model"].get("ignore_merges"):
         return "PreTrainedTokenizerFast"  # words were added
+    if kind != "wordpiece" and (told["post_processor"] or {}).get("type") == "TemplateProcessing":
+        return "PreTrainedTokenizerFast"  # symbols were
     normalizer = told["normalizer"]
     usual: dict[str, Any] = {"type": "BertNormalizer", "clean_text": True}
     if kind == "byte_bpe":

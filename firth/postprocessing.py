@@ -1,5 +1,7 @@
 """Vectors made better to compare: centre, remove the strongest components, whiten, reduce the dimension, normalise.
 
+And smaller: quantise rounds them to what a byte a number tells.
+
 Each function takes `Vectors` and returns new ones; each layer is treated by itself; what was done stands in the
 provenance, under "postprocessing", one entry a step, in order. Means and covariances are over the rows, every word with
 the same weight, and computed in float64 by blocks of rows.
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firth import neighbours
+from firth import neighbours, quantisation
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.vectors import Vectors
@@ -25,7 +27,12 @@ ROWS_AT_ONCE = 16_384
 NO_VARIANCE = 1e-10  # of the strongest component's: rounding to float32 leaves less in a direction that was removed
 DIM_TO_REMOVED = 100  # Mu and Viswanath's rule of thumb: a component in a hundred dimensions
 
-STEPS = ("centre", "remove-components[=N]", "whiten", "reduce-dim=DIM", "normalise")
+
+class NoComponentsError(FirthError):
+    """Vectors that are all the same: they vary in no direction."""
+
+
+STEPS = ("centre", "remove-components[=N]", "whiten", "reduce-dim=DIM", "normalise", "quantise")
 
 
 def postprocess(vectors: Vectors, steps: Sequence[str]) -> Vectors:
@@ -58,6 +65,8 @@ def _step(written: str) -> Callable[[Vectors], Vectors]:
             return lambda vectors: reduce_dim(vectors, int(number))
         case "normalise", "":
             return normalise
+        case "quantise", "":
+            return quantise
     raise UsageError(f"'{printable(written)}' is no step; there are {', '.join(STEPS)}")
 
 
@@ -136,6 +145,23 @@ def normalise(vectors: Vectors) -> Vectors:
     return _with(vectors, array, {"step": "normalise"})
 
 
+def quantise(vectors: Vectors) -> Vectors:
+    """Every number rounded to one of 255 steps between the largest of its row and its negative.
+
+    That is what a directory of precision int8 holds, in a byte a number (`Vectors.save(path, precision="int8")`, `firth
+    convert --precision int8`): these vectors, saved so, come back as they are, but for rounding. No number moves by more
+    than 1/254 of the largest of its row.
+
+    Raises:
+        FirthError: a number is not finite.
+    """
+    array = np.empty_like(vectors.array)
+    for layer in range(vectors.n_layers):
+        for rows in _rows(len(vectors)):
+            array[layer, rows] = quantisation.restored(quantisation.quantised(vectors.array[layer, rows]))
+    return _with(vectors, array, dict(quantisation.STEP))
+
+
 # --- components
 
 
@@ -192,7 +218,7 @@ def _components(vectors: Vectors, layer: int) -> _Components:
     strengths, components = np.linalg.eigh(covariance / len(vectors))
     strengths, components = strengths[::-1].clip(min=0), components[:, ::-1]
     if strengths[0] <= np.finfo(np.float32).eps ** 2 * (mean @ mean):
-        raise FirthError(f"the vectors of layer {layer} are all the same; words that differ have components")
+        raise NoComponentsError(f"the vectors of layer {layer} are all the same; words that differ have components")
     largest = np.abs(components).argmax(axis=0)
     return _Components(mean, strengths, components * np.sign(components[largest, np.arange(vectors.dim)]))
 

@@ -2,15 +2,19 @@
 
 import codecs
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 
+MARKUP: Final = ("html", "wiki", "markdown", "urls", "codes")
+"""Kinds of markup, in the order in which they are taken out: what an entity stands for may be a tag's sign."""
+
 _FILES: Final = ("user_words", "phrases")  # fields that name one
+_DUE: Final[Mapping[Any, str]] = {bool: "True or False", bool | None: "True, False or None", int: "a whole number"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,11 @@ class Preparation:
             the family needs sentences.
         lang: The language whose rules end sentences, as en or zh; by default found by looking at the text.
         segment: How lines become words: `words`, `space`, `chinese`, `characters`, or `auto`, which looks at the text.
-        cased: Keep capital letters apart from small ones.
+        cased: Keep capital letters apart from small ones. None is as the family has it: ELMo keeps them apart, all
+            others do not.
+        punctuation: Take punctuation marks and symbols as words, like ones in a row as one; else they part words and
+            are none. None is as the family has it: words to ELMo, to all others not. Text that is cut at white space
+            keeps what it has.
         unicode_form: `NFC` composes what is one character; `NFKC` also makes wide, small and ligature forms plain.
         digits: `keep` leaves digits as they are; `zero` makes each of them 0, so that numbers of a shape are one word.
         simplified: Make traditional Chinese simplified (needs the extra `opencc`).
@@ -41,6 +49,9 @@ class Preparation:
         user_words: A file of words that Chinese text is cut by beside the dictionary's: a word a line, and a frequency
             and a tag behind it, if known.
         phrases: A file of phrases, as `firth phrases` writes it: where their words stand together they become one.
+        drop: Markup to leave out, of each line: `html` tags, comments and entities (which become what they stand for);
+            `wiki` links, templates, tables and signs; `markdown` links and signs, of links the text stays; `urls` and
+            e-mail addresses; `codes`, more than 40 Latin letters, digits, + / and _ in a row.
         drop_duplicates: Leave out `lines` or `documents` whose words have all been met before in the same order.
         max_types: At most so many different words are counted at a time: beyond, the rarest so far are dropped.
     """
@@ -54,13 +65,15 @@ class Preparation:
     sentences: Literal["auto", "lines", "split"] = "auto"
     lang: str | None = None
     segment: Literal["auto", "words", "space", "chinese", "characters"] = "auto"
-    cased: bool = False
+    cased: bool | None = None
+    punctuation: bool | None = None
     unicode_form: Literal["NFC", "NFKC"] = "NFC"
     digits: Literal["keep", "zero"] = "keep"
     simplified: bool = False
     inner: str = ""
     user_words: Path | None = None
     phrases: Path | None = None
+    drop: tuple[str, ...] = ()
     drop_duplicates: Literal["no", "lines", "documents"] = "no"
     max_types: int = 20_000_000
 
@@ -75,13 +88,14 @@ class Preparation:
             raise UsageError(f"keep is {asked}; it must be a tuple of names, as ('year', 'source')")
         object.__setattr__(self, "keep", tuple(names))
         for name, hint in get_type_hints(type(self)).items():
-            if hint in (bool, int) and type(getattr(self, name)) is not hint:
-                due = "True or False" if hint is bool else "a whole number"
+            due = _DUE.get(hint)
+            if due is not None and type(getattr(self, name)) not in (get_args(hint) or (hint,)):
                 raise UsageError(f"{name} is {printable(repr(getattr(self, name)))}; it must be {due}")
             choices = get_args(hint)
             if choices and all(isinstance(choice, str) for choice in choices) and getattr(self, name) not in choices:
                 asked = printable(str(getattr(self, name)))
                 raise UsageError(f"{name} is {asked!r}; there are {', '.join(choices)}")
+        object.__setattr__(self, "drop", kinds_of_markup(self.drop))
         try:
             "a".encode(self.encoding)
             codecs.getincrementaldecoder(self.encoding)
@@ -109,11 +123,23 @@ class Preparation:
         """The column that holds the text of records."""
         return "text" if self.field is None else self.field
 
+    def completed(self, *, cased: bool, punctuation: bool) -> "Preparation":
+        """The same, with these where it leaves open what becomes of capital letters and punctuation marks."""
+        return replace(
+            self,
+            cased=cased if self.cased is None else self.cased,
+            punctuation=punctuation if self.punctuation is None else self.punctuation,
+        )
+
     def settings(self) -> dict[str, Any]:
         """Plain values for a JSON file, from which `from_settings` makes an equal preparation."""
         paths = {name: getattr(self, name) for name in _FILES}
         files = {name: None if path is None else str(path) for name, path in paths.items()}
-        return asdict(self) | {"keep": list(self.keep)} | files
+        settings = asdict(self) | {"keep": list(self.keep)} | files
+        if self.drop:
+            return settings | {"drop": list(self.drop)}
+        del settings["drop"]  # as before there was such a thing
+        return settings
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Preparation":
@@ -124,6 +150,19 @@ class Preparation:
         """
         try:
             files = {name: Path(path) for name in _FILES if (path := settings.get(name)) is not None}
-            return cls(**{**settings, "keep": tuple(settings["keep"]), **files})
+            lists = {"keep": tuple(settings["keep"]), "drop": tuple(settings.get("drop", ()))}
+            return cls(**{**settings, **lists, **files})
         except (TypeError, KeyError, UsageError) as error:
             raise FirthError(f"no preparation is described there; a newer firth may have written it: {error}") from None
+
+
+def kinds_of_markup(asked: Collection[str]) -> tuple[str, ...]:
+    """Those of `MARKUP` that are asked for, in its order; several may be named together, as "html,urls".
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    named = {kind.strip() for part in ([asked] if isinstance(asked, str) else asked) for kind in str(part).split(",")}
+    if unknown := sorted(named - {*MARKUP, ""}):
+        raise UsageError(f"drop is {printable(', '.join(unknown))!r}; there are {', '.join(MARKUP)}")
+    return tuple(kind for kind in MARKUP if kind in named)

@@ -261,7 +261,7 @@ def _scores(
     if not pairs and not analogies:
         return
     vectors = Vectors.load(folder)
-    layers = [(number, vectors.layer(number)) for number in range(vectors.n_layers)]
+    layers = [(number, vectors.layer(number)) for number in vectors.layer_numbers]
     for path in map(Path, pairs):
         asked = evaluation.read_word_pairs(path)
         for number, matrix in layers:

@@ -9,7 +9,6 @@ K layers, R rows that get a vector, D dim
 
 import copy
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.alignment import Cut, Pieced, Positions, covering
+from firth.cutting import available_processors
 from firth.errors import UsageError, needing_torch
 from firth.segmentation import Segmentation, is_written_without_spaces
 from firth.vectors import Vectors
@@ -40,6 +40,9 @@ Text without Han characters is cut as by method `words`, so that nothing need be
 
 MOST_WORDS: Final = 8192
 """Of a window of ELMo, and of static vectors, which could read any number."""
+
+MOST_REMEMBERED: Final = 1 << 19
+"""Different words that are remembered, and as many before them: more than are on their way through `parts`."""
 
 _N_SAMPLED: Final = 1 << 12  # numbers of each tensor that the fingerprint is of
 _WORDS_AT_ONCE: Final = 1 << 10  # through the character encoder
@@ -86,7 +89,8 @@ class Reader:
     Attributes:
         name: What messages call it.
         family: Of what family, as `bert`; of others than ours the architecture; None of vectors alone.
-        n_layers: How many matrices it has; layer 0 is the lowest.
+        n_layers: How many matrices it has.
+        layer_numbers: Theirs; None is from 0 on.
         dim: Numbers in a vector.
         segmentation: How its text becomes words.
         capacity: Pieces of text that it reads at once; None is any number.
@@ -125,20 +129,71 @@ class Reader:
     table: "Callable[[Sequence[str], Pool], NDArray[np.float32]]"
     reads_words: bool
     folds_case: bool = False
+    layer_numbers: tuple[int, ...] | None = None
     carrying: "Callable[[Sequence[Positions], Sequence[int], Any], tuple[list[NDArray[np.float32]], Any]] | None" = None
     n_cut: Callable[[Sequence[str]], int] = lambda words: 0
 
 
+class Numbers:
+    """Numbers of words, given out as they come; and the words, by their numbers.
+
+    Of an endless text, those words are forgotten that did not come again while MOST_REMEMBERED others came. One that
+    comes after all has another number then.
+    """
+
+    def __init__(self, first: int, written: Callable[[str], str] = str) -> None:
+        """Counted from `first`; words are given back as `written` has them."""
+        self._next = first
+        self._written = written
+        self._number_of: dict[str, int] = {}
+        self._word_of: dict[int, str] = {}
+        self._older_number_of: dict[str, int] = {}
+        self._older_word_of: dict[int, str] = {}
+
+    def forget(self) -> None:
+        """Forgets words, where there are many; to be called between one piece of work and the next."""
+        if len(self._number_of) > MOST_REMEMBERED:
+            self._older_number_of, self._number_of = self._number_of, {}
+            self._older_word_of = self._word_of
+            self._word_of = {}  # last: other threads look here first
+
+    def of(self, words: Sequence[str]) -> list[int]:
+        """The numbers of some words."""
+        for word in words:
+            if word not in self._number_of:
+                number = self._older_number_of.get(word, self._next)
+                self._next = max(self._next, number + 1)
+                self._word_of[number] = self._written(word)
+                self._number_of[word] = number
+        return [self._number_of[word] for word in words]
+
+    def words(self, numbers: Iterable[int]) -> list[str]:
+        """The words with these numbers, which were given out not long ago."""
+        newer = self._word_of
+        return [newer[number] if number in newer else self._older_word_of[number] for number in numbers]
+
+
 def of_words(vectors: Vectors) -> Reader:
-    """Static vectors: a piece is a word, and its vector the same in every context."""
+    """Static vectors: a piece is a word, and its vector the same in every context.
+
+    Words that are not known have the vectors of their n-grams, where there are any, and numbers behind the last row.
+    """
+    n_words = len(vectors)
+    numbers = vectors.layer_numbers
     rows: dict[str, int] = {}
+    composed = Numbers(n_words)
 
     def row(word: str) -> int:
-        if word not in rows:
-            rows[word] = vectors.row(word) if word in vectors else -1
-        return rows[word]
+        known = rows.get(word)
+        if known is None:
+            known = vectors.row(word) if word in vectors else n_words if vectors.has_vector(word) else -1
+            rows[word] = known
+        return composed.of([word])[0] if known == n_words else known
 
     def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
+        composed.forget()
+        if len(rows) > n_words + MOST_REMEMBERED:
+            rows.clear()
         found = []
         for cut in cuts:
             ids = np.array([row(word) for word in cut.words], np.int64)
@@ -146,20 +201,32 @@ def of_words(vectors: Vectors) -> Reader:
             found.append(Pieced(ids, places, places + 1, ids >= 0))
         return found
 
+    def tables(layers: Sequence[int], ids: Positions) -> tuple[list[NDArray[np.float32]], Positions]:
+        """Tables (n, D) of layers, and the rows there that have the vectors of `ids`."""
+        matrices = [vectors.array[numbers.index(layer)] for layer in layers]
+        if not (ids >= n_words).any():
+            return matrices, ids
+        used, places = np.unique(ids, return_inverse=True)
+        known, beyond = used[used < n_words], used[used >= n_words]
+        of_ngrams = np.stack([vectors.from_ngrams(word).vector for word in composed.words(beyond.tolist())])
+        return [np.concatenate([matrix[known], of_ngrams]) for matrix in matrices], places
+
     def looked_up(batch: Batch, layers: Sequence[int], pool: "Pool", n_threads: int) -> NDArray[np.float32]:
-        ids = np.concatenate(batch.windows)
-        return np.stack([pooled_rows(vectors.array[layer], ids, batch.firsts, batch.stops, pool) for layer in layers])
+        found, ids = tables(layers, np.concatenate(batch.windows))
+        return np.stack([pooled_rows(matrix, ids, batch.firsts, batch.stops, pool) for matrix in found])
 
     def table(words: Sequence[str], pool: "Pool") -> NDArray[np.float32]:
         found = np.full((len(words), vectors.dim), np.nan, np.float32)
         ids = np.array([row(word) for word in words], np.int64)
-        found[ids >= 0] = vectors.array[0][ids[ids >= 0]]
+        (matrix,), places = tables(numbers[:1], ids[ids >= 0])
+        found[ids >= 0] = matrix[places]
         return found
 
     return Reader(
         name=f"a static model of {len(vectors):,} words",
         family=_family_of(vectors),
         n_layers=vectors.n_layers,
+        layer_numbers=tuple(numbers),
         dim=vectors.dim,
         segmentation=vectors.segmentation or WORDS,
         capacity=MOST_WORDS,
@@ -170,7 +237,7 @@ def of_words(vectors: Vectors) -> Reader:
         n_workers=1,
         pieced=pieced,
         vectors=looked_up,
-        fingerprint=lambda: fingerprint([vectors.array]),
+        fingerprint=lambda: fingerprint([vectors.array, *([vectors.subwords.table] if vectors.subwords else [])]),
         table=table,
         reads_words=True,
     )
@@ -241,7 +308,7 @@ def of_pieces(
         behind=behind,
         is_causal=not is_bert,
         has_context=True,
-        n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
+        n_workers=(threads or available_processors()) if place.type == "cpu" else 1,
         pieced=lambda cuts: pieced_by(pieces.backend, pieces.unk, cuts),
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(model.network),
@@ -274,8 +341,8 @@ def of_characters(model: Trained, *, device: str | None = None, threads: int | N
     if next(network.parameters()).device != place or network.training:
         network = copy.deepcopy(network).to(place).eval()
     characters = Characters(model.family.max_characters)
-    numbers: dict[str, int] = {BEGIN: 0, END: 1}
-    words = [BEGIN, END]  # as they are read
+    numbers = Numbers(2, model.segmentation.normalize)  # behind those of BEGIN and END
+    ends = {0: BEGIN, 1: END}
     reads_rows = network.encoder is None
     if reads_rows and any(word not in model.vocabulary for word in SPECIAL):
         raise UsageError(
@@ -284,22 +351,21 @@ def of_characters(model: Trained, *, device: str | None = None, threads: int | N
         )
 
     def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
+        numbers.forget()
         found = []
         for cut in cuts:
-            for word in cut.words:
-                if numbers.setdefault(word, len(words)) == len(words):
-                    words.append(model.segmentation.normalize(word))
             places = np.arange(len(cut.words))
-            ids = np.array([numbers[word] for word in cut.words], np.int64)
+            ids = np.array(numbers.of(cut.words), np.int64)
             is_known = np.ones(len(ids), np.bool_)
             if reads_rows:
-                is_known[:] = [words[number] in model.vocabulary for number in ids.tolist()]
+                is_known[:] = [word in model.vocabulary for word in numbers.words(ids.tolist())]
             found.append(Pieced(ids, places, places + 1, is_known))
         return found
 
     def of_types(types: Positions) -> "Tensor":
         """The vectors of words by their numbers."""
-        asked = [words[number] for number in types]
+        n_ends = sum(number in ends for number in types[:2].tolist())  # types rise
+        asked = [ends[number] for number in types[:n_ends].tolist()] + numbers.words(types[n_ends:].tolist())
         if not reads_rows:
             encoded: Tensor = network.encoded(torch.from_numpy(characters.table(asked)).to(place))
             return encoded
@@ -310,7 +376,7 @@ def of_characters(model: Trained, *, device: str | None = None, threads: int | N
 
     def table(asked: Sequence[str], pool: "Pool") -> NDArray[np.float32]:
         found = np.full((len(asked), model.family.dim), np.nan, np.float32)
-        with on_threads(threads or os.cpu_count() or 1), torch.inference_mode():
+        with on_threads(threads or available_processors()), torch.inference_mode():
             for first in range(0, len(asked), _WORDS_AT_ONCE):
                 some = asked[first : first + _WORDS_AT_ONCE]
                 (one,) = pieced([Cut("", list(some), np.zeros(len(some), np.int64), np.zeros(len(some), np.int64))])
@@ -338,7 +404,7 @@ def of_characters(model: Trained, *, device: str | None = None, threads: int | N
         windows: Sequence[Positions], layers: Sequence[int], state: Any
     ) -> tuple[list[NDArray[np.float32]], Any]:
         n_rows = len(windows)
-        with on_threads(threads or os.cpu_count() or 1), torch.inference_mode():
+        with on_threads(threads or available_processors()), torch.inference_mode():
             before = None if state is None else type(state)(*(tensor[:n_rows] for tensor in state))
             states, _, after = states_of(windows, before)
             if state is not None:  # rows beyond a smaller batch remember what they did
@@ -357,7 +423,7 @@ def of_characters(model: Trained, *, device: str | None = None, threads: int | N
         behind=(1,),
         is_causal=False,
         has_context=True,
-        n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
+        n_workers=(threads or available_processors()) if place.type == "cpu" else 1,
         pieced=pieced,
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(model.network),

@@ -141,15 +141,37 @@ class _Recurrence(torch.autograd.Function):
                 d_gates[:, step] = scratch
             d_cell = d_cell * f
             d_h = torch.bmm(d_gates[:, step], of_h).to(exact)
-        flat = d_gates.flatten(1, 2)  # (2, T B, 4 H)
-        earlier = torch.cat([h[:, None].to(dtype), outputs[:, :-1]], 1)
-        read = torch.cat([x.to(dtype), earlier], -1).flatten(1, 2)  # (2, T B, 2 P)
-        d_x = torch.bmm(flat, of_x).view(x.shape).to(x.dtype)
-        d_weight = torch.bmm(read.mT, flat).view(weight.shape).to(weight.dtype)
-        d_bias = flat.sum(1, dtype=weight.dtype).flatten()
-        shown = (gates.chunk(4, -1)[3] * bent).to(dtype).flatten(1, 2)  # (2, T B, H)
-        d_projection = torch.bmm(shown.mT, d_projected.flatten(1, 2)).view(projection.shape)
-        return d_x, d_weight, d_bias, d_projection.to(weight.dtype), d_h.to(h.dtype), d_cell.to(c.dtype), None, None
+        shown = (gates.chunk(4, -1)[3] * bent).to(dtype)
+        d_x, d_weight, d_bias, d_projection = weight_gradients(x, h, outputs, shown, d_gates, d_projected, of_x)
+        of_weights = (
+            d_weight.view(weight.shape).to(weight.dtype),
+            d_bias.to(weight.dtype),
+            d_projection.view(projection.shape).to(weight.dtype),
+        )
+        return d_x.to(x.dtype), *of_weights, d_h.to(h.dtype), d_cell.to(c.dtype), None, None
+
+
+def weight_gradients(
+    x: Tensor, h: Tensor, outputs: Tensor, shown: Tensor, d_gates: Tensor, d_projected: Tensor, of_x: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(2, T, B, P) the gradient of x; those of weight, bias and projection, sums over all steps, for either direction.
+
+    Args:
+        x: (2, T, B, P) what was read.
+        h: (2, B, P) the output of the step before.
+        outputs: (2, T, B, P).
+        shown: (2, T, B, H) what was projected to them.
+        d_gates: (2, T, B, 4 H) the gradients of the scores.
+        d_projected: (2, T, B, P) of the projections, before they were clipped.
+        of_x: (2, 4 H, P) the part of the weights that is of x.
+    """
+    flat = d_gates.flatten(1, 2)  # (2, T B, 4 H)
+    earlier = torch.cat([h[:, None].to(flat.dtype), outputs[:, :-1]], 1)
+    read = torch.cat([x.to(flat.dtype), earlier], -1).flatten(1, 2)  # (2, T B, 2 P)
+    d_x = torch.bmm(flat, of_x).view(x.shape)
+    d_weight = torch.bmm(read.mT, flat)
+    d_bias = flat.sum(1, dtype=torch.promote_types(flat.dtype, torch.float32)).flatten()
+    return d_x, d_weight, d_bias, torch.bmm(shown.flatten(1, 2).mT, d_projected.flatten(1, 2))
 
 
 def library_recurrence(
@@ -163,7 +185,7 @@ def library_recurrence(
         x: As in `recurrence`, and all others.
         weight: (4 P, 4 H).
         bias: (8 H,).
-        projection: (2 H, P).
+        projection: (2 H, P); where P is H, nothing is projected, and it is not looked at.
         h: (2, B, P).
         c: (2, B, H).
     """
@@ -182,8 +204,8 @@ def library_recurrence(
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")  # they are copies
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         for way in (0, 1):
-            parts = of_x[way], of_h[way], offsets[way], nothing[way], back[way]
-            weights = [part.to(dtype).contiguous() for part in parts]
+            parts = [of_x[way], of_h[way], offsets[way], nothing[way], back[way]]
+            weights = [part.to(dtype).contiguous() for part in (parts if cell_dim > dim else parts[:-1])]
             state = (h[way : way + 1].to(dtype), c[way : way + 1].to(dtype))
             read, trains = x[way].to(dtype), torch.is_grad_enabled()
             output, _, cell = torch.lstm(read, state, weights, True, 1, 0.0, trains, False, False)

@@ -156,12 +156,25 @@ def write(vectors: Vectors, path: str | os.PathLike[str], *, overwrite: bool = F
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
-    numbers = vectors.provenance.get("layers", range(vectors.n_layers))
+    names = _in_files(vectors.words)
     with appearing(path) as folder:
         vectors.save(folder, overwrite=True)
         (folder / LAYERS).mkdir()
-        for number, matrix in zip(numbers, vectors.array, strict=True):
-            word2vec.write(folder / LAYERS / f"{number}.bin", vectors.words, matrix, format="binary", space="_")
+        for number, matrix in zip(vectors.layer_numbers, vectors.array, strict=True):
+            word2vec.write(folder / LAYERS / f"{number}.bin", names, matrix, format="binary")
+
+
+def _in_files(words: Sequence[str]) -> list[str]:
+    """Words as files take them: `_` for white space, and more behind a word that would be written as another is."""
+    taken = {word for word in words if not word2vec.WHITE_SPACE.search(word)}
+    names = []
+    for word in words:
+        name = word2vec.WHITE_SPACE.sub("_", word)
+        while name != word and name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def words_in(path: str | os.PathLike[str]) -> list[str]:
@@ -217,7 +230,7 @@ def reduced(
     progress = progress or Silent()
     if asked.layers.combined != "each":
         raise UsageError("mean:, sum: and concat: make one layer of several; a matrix is made of each: leave them out")
-    asked = read_as_by(asked)
+    asked = read_as_by(_of_layers(asked, tuple(dict.fromkeys(asked.layers.numbers))))
     wanted = None if words is None else checked_words(words, asked.segmentation)
     half = None if deadline is None else (time.monotonic() + deadline) / 2
     with cache.scratch("contexts of words", cache_dir=cache_dir) as folder:
@@ -255,16 +268,28 @@ def reduced(
     kept = np.flatnonzero(found.is_there)
     if not len(kept):
         raise FirthError("none of the words has a vector: the model knows none of them, or the time did not suffice")
-    is_whole = len(kept) == len(names)
     return Vectors(
         [names[row] for row in kept],
-        found.array if is_whole else found.array[:, kept],
+        _compacted(found.array, kept),
         counts=store.counts[numbers[kept]],
         segmentation=asked.segmentation,
         provenance=_provenance(asked, store, max_contexts, seed, found, left_out),
         contexts=None if found.contexts is None else found.contexts[kept],
         variance=None if found.variance is None else found.variance[:, kept],
     )
+
+
+def _compacted(array: NDArray[np.float32], kept: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(K, kept, D): the rows that are kept, moved together within the array (K, R, D), which is the largest there is."""
+    n_layers, n_rows, dim = array.shape
+    if len(kept) == n_rows:
+        return array
+    flat = array.reshape(-1, dim)
+    rows = (np.arange(n_layers)[:, np.newaxis] * n_rows + kept).reshape(-1)  # none stands before where it goes
+    for first in range(0, len(rows), _WORDS_TOGETHER):
+        some = rows[first : first + _WORDS_TOGETHER]
+        flat[first : first + len(some)] = flat[some]
+    return flat[: len(rows)].reshape(n_layers, len(kept), dim)
 
 
 class _Found:
@@ -306,10 +331,10 @@ class Moments:
         squares: (K, R) float64, the sum of the squared distances to the mean.
     """
 
-    def __init__(self, n_layers: int, n_words: int, dim: int) -> None:
-        """Of nothing yet."""
+    def __init__(self, n_layers: int, n_words: int, dim: int, mean: NDArray[np.float32] | None = None) -> None:
+        """Of nothing yet; `mean` is an array of zeros to keep the means in."""
         self.n = np.zeros(n_words, np.int64)
-        self.mean = np.zeros((n_layers, n_words, dim), np.float32)
+        self.mean = np.zeros((n_layers, n_words, dim), np.float32) if mean is None else mean
         self.squares = np.zeros((n_layers, n_words))
 
     def add(self, vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
@@ -356,7 +381,7 @@ def _in_context(
 ) -> _Found:
     """The matrices of a network: layer 0 from its table, the others from contexts."""
     layers = asked.layers.numbers
-    upper = tuple(dict.fromkeys(number for number in layers if number))
+    upper = tuple(number for number in layers if number)
     chosen = occurrences.choose(store, numbers, max_contexts, seed)
     read = Read(
         store,
@@ -364,19 +389,20 @@ def _in_context(
         most_words=passes * store.n_tokens,
         is_late=lambda: deadline is not None and time.monotonic() > deadline,
     )
-    moments = Moments(len(upper), len(numbers), asked.reader.dim)
+    array = np.zeros((len(layers), len(numbers), asked.reader.dim), np.float32)
+    places = [place for place, number in enumerate(layers) if number]
+    are_last = places == list(range(len(layers)))[-len(places) :]  # as a rule, and there is room for one of it then
+    moments = Moments(len(upper), len(numbers), asked.reader.dim, array[-len(places) :] if are_last else None)
     with progress.stage("reading contexts") as advance:
         for vectors, rows in in_context(asked, chosen, read, upper):
             moments.add(vectors, rows)
             advance(read.fraction, read.n_words)
-    array = np.empty((len(layers), len(numbers), asked.reader.dim), np.float32)
     variance = np.zeros((len(layers), len(numbers)), np.float32)
-    spread = moments.variance()
-    for place, number in enumerate(layers):
-        if number:
-            array[place], variance[place] = moments.mean[upper.index(number)], spread[upper.index(number)]
-        else:
-            array[place] = _tabled(asked, names)
+    variance[places] = moments.variance()
+    if not are_last:
+        array[places] = moments.mean
+    if len(places) < len(layers):
+        array[layers.index(0)] = _tabled(asked, names)
     return _Found(array, moments.n, variance, read.n_words)
 
 

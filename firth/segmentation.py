@@ -8,7 +8,7 @@ a query are cut by the same code.
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Any, Final, Literal, NamedTuple, get_args
@@ -16,10 +16,11 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from firth import markup, stretches
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.phrases import Phrases
-from firth.preparation import Preparation
+from firth.preparation import Preparation, kinds_of_markup
 from firth.scripts import LETTERS, WITHOUT_SEGMENTER, WITHOUT_SPACES, Ranges
 from firth.userwords import UserWords, read_user_words
 
@@ -119,9 +120,10 @@ class Segmentation:
     Attributes:
         method: `words` takes runs of letters, marks, digits and underscores (don't becomes don and t, but for `inner`);
             `space` takes what stands between white space; `chinese` has rjieba cut runs of Han characters,
-            but for lines whose words are set apart already (a line longer than a block of a corpus is judged part
-            by part), and takes other scripts as `words` does; `characters` takes every letter of a script without
-            spaces (Han, kana, Thai, Lao, Burmese, Khmer) with its marks as a word, and other scripts as `words` does.
+            but for lines whose words are set apart already (a line of more than 65,536 characters is judged stretch
+            by stretch, see `firth.stretches`), and takes other scripts as `words` does; `characters` takes every letter
+            of a script without spaces (Han, kana, Thai, Lao, Burmese, Khmer) with its marks as a word, and other
+            scripts as `words` does.
         lower: whether words are lower-cased.
         segmenter: name and version of what cuts Chinese; by default, what is installed.
         unicode_form: `NFC` composes what is one character; `NFKC` also makes wide, small and ligature forms plain.
@@ -130,8 +132,11 @@ class Segmentation:
         inner: characters that belong to a word where they stand between two letters or digits of it. With ' among
             them U+2019 is read as ', with - U+2010 and U+2011 as -. Between characters that are words alone
             (Han by method `chinese`, see `characters`) they part, and method `space` needs none.
+        drop: kinds of markup that queries are rid of, as the corpus was: see `Preparation.drop`.
         user_words: words that Chinese is cut by beside rjieba's own, normalised as the text is.
         phrases: words that become one where they stand together in a line, written as they are in the text.
+        punctuation: whether punctuation marks and symbols are words, like ones in a row as one; else they part words
+            and are none. Method `space` keeps what it finds.
     """
 
     method: Method
@@ -141,8 +146,10 @@ class Segmentation:
     digits: Digits = "keep"
     simplified: bool = False
     inner: str = ""
+    drop: tuple[str, ...] = ()
     user_words: UserWords | None = None
     phrases: Phrases | None = None
+    punctuation: bool = False
 
     def __post_init__(self) -> None:
         """Refuses unknown methods, forms and characters; fills in the segmenter."""
@@ -157,6 +164,7 @@ class Segmentation:
                 raise UsageError(f"{name} is {printable(str(value))!r}; there are {', '.join(choices)}")
         if any(character.isalnum() or character.isspace() for character in self.inner):
             raise UsageError(f"inner is {printable(self.inner)!r}; letters, digits and white space need not be named")
+        object.__setattr__(self, "drop", kinds_of_markup(self.drop))
         if self.user_words is not None and self.method != "chinese":
             raise UsageError(f"user words serve segmentation chinese alone, but {self.method} was asked for")
         if self.method == "chinese" and self.segmenter is None:
@@ -176,15 +184,29 @@ class Segmentation:
         >>> Segmentation(method="chinese").words("我 今天 好 开心")
         ['我', '今天', '好', '开心']
         """
-        return self.split(text).words()
+        return self.split(self.blanked(text)).words()
+
+    def blanked(self, text: str) -> str:
+        """`text` without the markup that is dropped, and as long: what fills its place is no part of a word."""
+        return markup.blanked(text, self.drop) if self.drop else text
 
     def split(self, text: str) -> Split:
         """The normalised words of `text`, and where its lines end; a line is closed by `\\n`.
+
+        The text is that of a corpus, or `blanked`: of markup there is nothing left to drop.
 
         Raises:
             FirthError: `text` holds surrogates, as from bytes that were decoded in another encoding; or it is to be
                 simplified and opencc is not installed.
         """
+        if len(text) <= stretches.LONGEST:
+            split = self._split(text)
+        else:
+            split = _together([self._split(block) for block in stretches.blocks([text], stretches.LONGEST, self.inner)])
+        return split if self.phrases is None else _joined_words(split, self.phrases)
+
+    def _split(self, text: str) -> Split:
+        """The same of a text that is no longer than a stretch, without phrases."""
         codes, classes = self._normalized(text)
         newlines = np.flatnonzero(codes == _NEWLINE)
         n_dropped = _n_invisible(text, len(newlines) + 1)  # a line of these alone is not empty: it ends no document
@@ -199,7 +221,10 @@ class Segmentation:
             cuts = cuts[in_word[cuts - 1] & (cuts > 0)]  # other cuts lie where a word begins anyway
             if len(cuts):
                 starts, ends = _merged(starts, cuts), _merged(ends, cuts)
-        split = Split(
+            if self.punctuation:
+                firsts, stops = _like_ones(codes, _characters(self.unicode_form).are_marks.take(codes) & ~in_word)
+                starts, ends = _merged(starts, firsts), _merged(ends, stops)
+        return Split(
             codes=codes,
             starts=starts,
             ends=ends,
@@ -207,7 +232,6 @@ class Segmentation:
             visible_ends=newlines - np.searchsorted(spaces, newlines) + n_dropped[:-1],
             n_visible=len(codes) - len(spaces) + int(n_dropped[-1]),
         )
-        return split if self.phrases is None else _joined_words(split, self.phrases)
 
     def _normalized(self, text: str) -> tuple[Codes, Classes]:
         """The code points of `text` when normalised, and their classes; it has as many newlines as before."""
@@ -274,8 +298,12 @@ class Segmentation:
             "simplified": self.simplified,
             "inner": self.inner,
         }
+        if self.punctuation:
+            settings["punctuation"] = True
         if self.segmenter is not None:
             settings["segmenter"] = self.segmenter
+        if self.drop:
+            settings["drop"] = list(self.drop)
         if self.user_words is not None:
             settings["user_words"] = self.user_words.settings()
         if self.phrases is not None:
@@ -291,6 +319,7 @@ class Segmentation:
         """
         values = dict(settings)
         user_words, phrases = values.pop("user_words", None), values.pop("phrases", None)
+        drop = values.pop("drop", [])
         kinds = {
             "method": str,
             "lower": bool,
@@ -299,12 +328,15 @@ class Segmentation:
             "simplified": bool,
             "inner": str,
             "segmenter": str,
+            "punctuation": bool,
         }
         is_known = all(isinstance(value, kinds.get(name, ())) for name, value in values.items())
+        is_known = is_known and isinstance(drop, list) and all(isinstance(kind, str) for kind in drop)
         if is_known and "method" in values and "lower" in values:
             try:
                 return cls(
                     **values,
+                    drop=tuple(drop),
                     user_words=None if user_words is None else UserWords.from_settings(user_words),
                     phrases=None if phrases is None else Phrases.from_settings(phrases),
                 )
@@ -354,10 +386,12 @@ def choose(sample: str, preparation: Preparation = _DEFAULT_PREPARATION) -> tupl
     segmentation = Segmentation(
         method=method,
         lower=not preparation.cased,
+        punctuation=bool(preparation.punctuation),
         unicode_form=preparation.unicode_form,
         digits=preparation.digits,
         simplified=preparation.simplified,
         inner=preparation.inner,
+        drop=preparation.drop,
         user_words=user_words,
     )
     if user_words is not None and (unused := _never_found(segmentation)):
@@ -414,6 +448,23 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
     return cautions
 
 
+def _together(splits: Sequence[Split]) -> Split:
+    """The words of the blocks of a text, where a line may go on in the next one."""
+    n_codes = np.cumsum([0, *(len(split.codes) for split in splits)]).tolist()
+    n_words = np.cumsum([0, *(len(split.starts) for split in splits)]).tolist()
+    n_visible = np.cumsum([0, *(split.n_visible for split in splits)]).tolist()
+    return Split(
+        codes=np.concatenate([split.codes for split in splits]),
+        starts=np.concatenate([split.starts + before for split, before in zip(splits, n_codes, strict=False)]),
+        ends=np.concatenate([split.ends + before for split, before in zip(splits, n_codes, strict=False)]),
+        line_ends=np.concatenate([split.line_ends + before for split, before in zip(splits, n_words, strict=False)]),
+        visible_ends=np.concatenate(
+            [split.visible_ends + before for split, before in zip(splits, n_visible, strict=False)]
+        ),
+        n_visible=n_visible[-1],
+    )
+
+
 def _joined_words(split: Split, phrases: Phrases) -> Split:
     """The same with the phrases of each line as one word, from the beginning of its first to the end of its last."""
     words = split.words()
@@ -450,10 +501,12 @@ class _Characters(NamedTuple):
     Attributes:
         classes: (0x110000,) the classes of every code point, a bit each.
         lower: (_END_OF_CASE,) what each becomes by lower-casing; 0 where that takes more than to look at it alone.
+        are_marks: (0x110000,) which are punctuation marks and symbols.
     """
 
     classes: Classes
     lower: Codes
+    are_marks: Mask
 
 
 @functools.cache
@@ -461,6 +514,7 @@ def _characters(form: UnicodeForm) -> _Characters:
     """The tables that serve text in a normalisation form."""
     classes = np.zeros(0x110000, dtype=np.uint8)
     lower = np.arange(_END_OF_CASE, dtype=np.uint32)
+    are_marks = np.zeros(0x110000, dtype=np.bool_)
     characters = np.arange(_PLANES_WITH_LETTERS, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     for pattern, bit in ((r"\w+", _LETTER), (r"\s+", _SPACE), (r"\d+", _DIGIT)):
         for found in re.finditer(pattern, characters):
@@ -479,6 +533,7 @@ def _characters(form: UnicodeForm) -> _Characters:
         code = ord(char)
         if category[0] == "M" or char in _JOINERS:
             classes[code] |= _MARK
+        are_marks[code] = category[0] in "PS"
         if combines:
             classes[code] |= _UNSTABLE
         if decomposition:
@@ -497,7 +552,7 @@ def _characters(form: UnicodeForm) -> _Characters:
     for first, last in chain.from_iterable(LETTERS[script] for script in WITHOUT_SPACES):
         classes[first : last + 1] |= _UNSPACED
     classes[(classes & _DIGIT) != 0] &= ~np.uint8(_UNSPACED)
-    return _Characters(classes, lower)
+    return _Characters(classes, lower, are_marks)
 
 
 def _without_invisible(text: str) -> str:
@@ -569,6 +624,14 @@ def _runs(mask: Mask) -> tuple[Positions, Positions]:
     padded[1:-1] = mask
     edges = np.flatnonzero(padded[1:] != padded[:-1])
     return edges[::2].copy(), edges[1::2].copy()
+
+
+def _like_ones(codes: Codes, mask: Mask) -> tuple[Positions, Positions]:
+    """Where runs of one and the same character of `mask` begin and end."""
+    padded = np.zeros(len(codes) + 2, dtype=np.int64)
+    padded[1:-1] = np.where(mask, codes.astype(np.int64) + 1, 0)
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return edges[padded[edges + 1] > 0], edges[padded[edges] > 0]
 
 
 def _merged(first: Positions, second: Positions) -> Positions:

@@ -92,8 +92,7 @@ class WordVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises:
             InputError: X is no texts, or a parameter is out of its range.
         """
-        for name, choices in (("weighting", Weighting), ("unknown", Unknown)):
-            _check_choice(name, getattr(self, name), get_args(choices))
+        _check_choices(self, weighting=Weighting, unknown=Unknown)
         if not isinstance(self.smoothing, int | float) or not self.smoothing > 0:
             raise InputError(f"smoothing is {printable(repr(self.smoothing))}; it must be a number above 0")
         texts = _texts(X)
@@ -118,6 +117,7 @@ class WordVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self, "weights_")
         texts = _texts(X)
+        _check_choices(self, unknown=Unknown)
         means, is_known = self._means(_Found.of(texts, self._vectors()))
         if self.direction_ is not None:
             means -= np.outer(means @ self.direction_, self.direction_)
@@ -225,8 +225,7 @@ class ContextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Raises:
             InputError: X is no texts, or a parameter is out of its range.
         """
-        for name, choices in (("pool", SentencePool), ("unknown", Unknown)):
-            _check_choice(name, getattr(self, name), get_args(choices))
+        _check_choices(self, pool=SentencePool, unknown=Unknown)
         texts = _texts(X)
         self._asked = self._prepared()
         self._n_features_out = self._asked.dim
@@ -245,6 +244,9 @@ class ContextVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         check_is_fitted(self, "_n_features_out")
         texts = _texts(X)
+        _check_choices(self, unknown=Unknown)
+        if self.unknown == "mean" and self.mean_ is None:
+            raise InputError("unknown is 'mean' since after fit, which has learnt no mean: fit again")
         rows, is_known = self._pooled(texts)
         _fill(rows, is_known, texts, self.unknown, self.mean_)
         return rows
@@ -390,9 +392,12 @@ def _texts(X: Any) -> list[Any]:
     return texts
 
 
-def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} is {printable(repr(value))}; there are {', '.join(choices)}")
+def _check_choices(estimator: Any, **choices: Any) -> None:
+    """Refuses parameters that are none of the names that their types list."""
+    for name, known in choices.items():
+        value = getattr(estimator, name)
+        if not isinstance(value, str) or value not in get_args(known):
+            raise InputError(f"{name} is {printable(repr(value))}; there are {', '.join(get_args(known))}")
 
 
 def _shown(text: Any) -> str:

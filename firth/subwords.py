@@ -9,6 +9,7 @@ its vector is the mean of all these rows. A word outside has those of its n-gram
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.files import printable
+from firth.quantisation import Table, floats
+from firth.vocabulary import Vocabulary
 
 LENGTHS: Final = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?", re.ASCII)
 MOST_HASHES: Final = 8
 MOST_BUCKETS: Final = 2**31 - 1
+WORDS_AT_ONCE: Final = 1 << 16
 END_OF_LINE: Final = b"</s>"
 """fastText's word at the end of every line, which has no n-grams."""
 
@@ -84,8 +88,8 @@ class Ngrams:
         return cls(
             shortest=shortest,
             longest=int(found[2] or shortest),
-            buckets=int(settings["buckets"]),
-            hashes=int(settings["hashes"]),
+            buckets=int(settings.get("buckets", cls.buckets)),
+            hashes=int(settings.get("hashes", cls.hashes)),
         )
 
     @property
@@ -144,31 +148,83 @@ def compose(
     return into
 
 
+def compose_all(
+    ngrams: Ngrams, spelt: Sequence[str | bytes], words: NDArray[np.float32], table: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(n, D) the vectors of n words, some at a time: hashes of all of them would take as much memory again.
+
+    Args:
+        ngrams: Which n-grams they have.
+        spelt: The words.
+        words: (n or more, D) their own rows.
+        table: (B, D) the n-grams' rows.
+    """
+    into = np.empty((len(spelt), words.shape[1]), np.float32)
+    for start in range(0, len(spelt), WORDS_AT_ONCE):
+        some = slice(start, min(start + WORDS_AT_ONCE, len(spelt)))
+        into[some] = compose(words[some], table, ngrams.parts(spelt[some]))
+    return into
+
+
+def fitted(
+    ngrams: Ngrams,
+    spelt: Sequence[str | bytes],
+    words: NDArray[np.float32],
+    table: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """(n, D) the own rows of n words such that, with their n-grams', they make these vectors: as a rule `words`.
+
+    Others are made for a word whose vector was composed of other n-grams than its spelling has (of bytes that are not
+    UTF-8, and are shown as codes), or was rounded.
+    """
+    rows = words
+    for start in range(0, len(spelt), WORDS_AT_ONCE):
+        some = slice(start, min(start + WORDS_AT_ONCE, len(spelt)))
+        parts = ngrams.parts(spelt[some])
+        due, made = vectors[some], compose(words[some], table, parts)
+        off = np.flatnonzero((due != made).any(axis=1))
+        if len(off):
+            rows = words.copy() if rows is words else rows
+            n_parts = (1 + np.diff(parts.starts)[off]).astype(np.float32)
+            rows[start + off] += n_parts[:, np.newaxis] * (due[off] - made[off])
+    return rows
+
+
 class Subwords:
     """The tables that a model's words are composed of: vectors for words that it has never seen.
 
     Attributes:
         ngrams: Which n-grams a word has.
-        words: (V, D) the words' own rows.
-        table: (B, D) the n-grams' rows.
     """
 
-    def __init__(
-        self, ngrams: Ngrams, vocabulary: Sequence[str], words: NDArray[np.float32], table: NDArray[np.float32]
-    ) -> None:
-        """The tables of the words of `vocabulary`, in its order; nothing is copied.
+    def __init__(self, ngrams: Ngrams, vocabulary: Sequence[str] | Vocabulary, words: Table, table: Table) -> None:
+        """The tables of the words of `vocabulary`, in its order; nothing is copied, and codes are not restored.
 
         Raises:
-            FirthError: their shapes do not fit one another.
+            FirthError: their shapes do not fit one another, or they hold other numbers than float32.
         """
         due = ((len(vocabulary), words.shape[-1]), (ngrams.buckets, words.shape[-1]))
         if (words.shape, table.shape) != due:
             raise FirthError(f"tables of shape {words.shape} and {table.shape} are there, where {due} are due")
+        for one in (words, table):
+            if isinstance(one, np.ndarray) and one.dtype != np.float32:
+                raise FirthError(f"a table of {one.dtype} is there, where float32 is due")
         self.ngrams = ngrams
-        self.words = words
-        self.table = table
+        self._words = words
+        self._table = table
         self._vocabulary = vocabulary
         self._known: NDArray[np.uint32] | None = None
+
+    @cached_property
+    def words(self) -> NDArray[np.float32]:
+        """(V, D) the words' own rows."""
+        return floats(self._words)
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """(B, D) the n-grams' rows."""
+        return floats(self._table)
 
     def vector(self, word: str) -> Composed:
         """What the n-grams of `word` say of it, with the share of them that some word of the vocabulary has.
@@ -194,16 +250,18 @@ class Subwords:
     def mean(self, hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
         """(D,) the mean of the rows of these n-grams, summed up one after the other."""
         rows = self.ngrams.rows(hashes)
-        total = np.zeros(self.table.shape[1], np.float32)
-        for row in rows:
-            total += self.table[row]
+        total = np.zeros(self._table.shape[1], np.float32)
+        for vector in floats(self._table, rows):
+            total += vector
         mean: NDArray[np.float32] = total * np.float32(1.0 / len(rows))
         return mean
 
     def _known_hashes(self) -> NDArray[np.uint32]:
         """The n-grams of the vocabulary, each once."""
         if self._known is None:
-            self._known = np.unique(self.ngrams.hashed(self._vocabulary)[1])
+            vocabulary = self._vocabulary
+            words = vocabulary.words if isinstance(vocabulary, Vocabulary) else vocabulary
+            self._known = np.unique(self.ngrams.hashed(words)[1])
         return self._known
 
 
@@ -214,7 +272,9 @@ def account(ngrams: Ngrams, words: Sequence[str], dim: int, n_outputs: int) -> s
     mib = 4 * dim / 2**20
     each = f", to {ngrams.hashes} of them each" if ngrams.hashes > 1 else ""
     total = (2 * len(words) + ngrams.buckets + n_outputs) * mib
+    of_parts = (len(hashes) * ngrams.hashes * 4 + 8 * len(words)) / 2**20
     return (
         f"sub-words of {ngrams.shortest} to {ngrams.longest} characters: the words have {n_distinct:,} of them, hashed "
-        f"to {ngrams.buckets:,} rows{each}, which take {ngrams.buckets * mib:,.0f} MiB of the model's {total:,.0f}"
+        f"to {ngrams.buckets:,} rows{each}, which take {ngrams.buckets * mib:,.0f} MiB of the model's {total:,.0f}; "
+        f"training takes {of_parts:,.0f} more for which word has which"
     )

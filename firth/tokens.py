@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -161,7 +161,7 @@ class EncodedCorpus:
             self.layout: str = told["layout"]
             self.layout_reason: str = told["layout_reason"]
             self.lang: str = told["lang"]
-            self.faults = Faults(**{**told["faults"], "invalid": Counter(told["faults"]["invalid"])})
+            self.faults = Faults(**told["faults"])
             self.cautions = [Caution(*caution) for caution in told["cautions"]]
             self.n_duplicates: int = told["n_duplicates"]
             self.n_pruned_types: int = told["n_pruned_types"]

@@ -15,7 +15,7 @@ from firth.budget import DEFAULT_MINUTES, Budget, Report
 from firth.characters import MARKS
 from firth.cutting import available_processors
 from firth.errors import FirthError, UsageError, needing_torch
-from firth.families.family import ContextualFamily, Family, answers_gensim_names, settings
+from firth.families.family import ContextualFamily, Family, answers_gensim_names, completed, settings
 from firth.files import appearing, check_output, latest_checkpoint, printable, uninterrupted, without_folders
 from firth.formats.directory import MATRICES
 from firth.hogwild import Loop, Run
@@ -25,7 +25,6 @@ from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.segmentation import Segmentation, choose
 from firth.sizes import suited
-from firth.subwords import Ngrams, account
 from firth.tokens import EncodedCorpus
 from firth.userwords import read_user_words
 
@@ -123,7 +122,8 @@ def train(
         add_words: Of GPT and BERT with a base: so many of the corpus' frequent words that the base's tokenizer parts
             become pieces; the row of each begins as the mean of its parts'.
         device: Of ELMo, GPT and BERT: `cuda`, `cuda:1`, `mps` or `cpu`; by default the fastest there is.
-        compile: Of GPT and BERT: whether torch.compile is used; `auto` where it pays.
+        compile: Of ELMo, GPT and BERT: whether torch.compile is used; `auto` where it pays. Of ELMo its LSTM layers are
+            compiled, which on a GPU are CUDA graphs then.
         counts: Of GloVe: a file of co-occurrence counts, or several, which are added up. What is not there is counted
             and written there to stay; where no corpus is given (None), the counts stand for it.
         memory: Of GloVe: GiB that counting may take; 2 unless told otherwise.
@@ -174,7 +174,7 @@ def train(
             if sizes[0].name in OF_PIECES:
                 return _train_pieces(asked, tokenizer, pieces, cleaning, add_words, device, compile)
             _check_whole_words(sizes[0], tokenizer=tokenizer, add_words=add_words or None)
-            return _train_words_in_context(asked, device)
+            return _train_words_in_context(asked, device, compile)
     _check_whole_words(sizes[0], tokenizer=tokenizer, add_words=add_words or None)
     if sizes[0].name in COUNTING:
         if memory is not None:
@@ -238,7 +238,7 @@ def _train_words(asked: _Asked) -> Model:
         encode_seconds = round(time.monotonic() - began, 3)
         if run is None:
             budget = asked.budget or _default_budget(family, encoded, progress)
-            run = Run.begin(family, encoded, budget, asked.seed, asked.threads, start)
+            run = Run.begin(family, encoded, budget, asked.seed, asked.threads, start, say=progress.say)
         else:
             _check_corpus(run, encoded.fingerprint)
         start = source = None  # of a base in `output`, the mapped files are let go, so that they can be replaced
@@ -246,8 +246,6 @@ def _train_words(asked: _Asked) -> Model:
         model.record["threads"] = asked.threads
         budget_and_threads = f"{run.budget} on {_plural(asked.threads, 'thread')}"
         progress.say(f"{len(model.vocabulary):,} words in the vocabulary; {budget_and_threads}")
-        if (ngrams := Ngrams.of(vars(family))) is not None:
-            progress.say(account(ngrams, model.vocabulary.words, family.dim, len(model.network.output)))
         was = asked.reproducible if asked.resume is False else model.record.get("reproducible", False)
         model.record["reproducible"] = asked.reproducible and was
         model.record["prepared"] = {"encode_seconds": encode_seconds}
@@ -567,7 +565,7 @@ def _lines_of_words(encoded: EncodedCorpus) -> "Iterator[Given]":
         first = stop
 
 
-def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
+def _train_words_in_context(asked: _Asked, device: str | None, compile: Compile) -> Model:
     """A model of a contextual family that reads whole words."""
     from firth import descent, devices
 
@@ -577,9 +575,10 @@ def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
     chosen = _device(asked, device)
     source = base if run is None else run.model
     like = source.segmentation if source is not None and source.network.n_entries else None
-    if source is not None and like is None and not asked.preparation.cased:
+    if source is not None and like is None and False in (asked.preparation.cased, asked.preparation.punctuation):
         progress.say(
-            "the model to go on from may tell capital letters from small ones, and the text loses them: --cased"
+            "the model to go on from may have been trained on capital letters and punctuation marks, and the text "
+            "loses them (--no-cased, --no-punctuation)"
         )
     with ExitStack() as stack:
         stack.enter_context(devices.joined(processes, chosen))
@@ -616,7 +615,7 @@ def _train_words_in_context(asked: _Asked, device: str | None) -> Model:
         for line in _words_account(model.record["words"]):
             progress.say(line)
         _descended(
-            asked, run, text, chosen, "never", model.family.baselines(text), encode_seconds, "h5py",
+            asked, run, text, chosen, compile, model.family.baselines(text), encode_seconds, "h5py",
             lambda: _lines_of_words(encoded),
         )  # fmt: skip
     for line in _perplexities_account(model.record):
@@ -711,7 +710,7 @@ def _encoded_pieces(
         pieces = PieceSettings(
             kind=kind,
             size=family.vocabulary_size,
-            cased=preparation.cased,
+            cased=bool(preparation.cased),
             seed=asked.seed,
             cleaning=cleaning,
         )
@@ -738,7 +737,8 @@ def _encoded_pieces(
             progress.say(remark)
         if encoded.unknown_share == 1:
             what_to_do = (
-                "white space is to part its words, of at most 100 characters: split it, or train gpt, which takes bytes"
+                "its vocabulary has no room for the characters there are: raise --vocabulary-size, or train gpt on bytes "
+                "(--pieces byte_bpe)"
                 if given is None
                 else "take one of this script, or leave it out, and one is learnt from the text"
             )
@@ -779,6 +779,7 @@ def check_prepared_for_pieces(preparation: Preparation, family: Any, add_words: 
         "unicode_form": "a tokenizer brings its own; bring the text into that form before",
         "digits": "pieces keep digits; write zeros into the text before",
         "simplified": "pieces keep characters as they are; convert the text before",
+        "punctuation": "the tokenizer keeps punctuation marks",
         "inner": "the tokenizer parts words at punctuation",
         "phrases": "pieces are parts of words, and their context tells what stands together",
         "max_types": "a vocabulary of pieces is learnt from a sample of bounded size",
@@ -837,14 +838,14 @@ def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:
     kept = [name for name in (*NETWORK, "inner_dim", "deviation") if hasattr(family, name)]
     _check_left_to_base(sizes, base, [*kept, "vocabulary_size"])
     network = {name: getattr(base.family, name) for name in kept}
-    has_next = getattr(base.network, "next", None) is not None
+    has_next = getattr(base.family, "predicts_next_sentence", False)  # by our record, or by a published one's weights
     if getattr(family, "predicts_next_sentence", False) and not has_next:
-        progress.say("the model to go on from has no head for next sentences: masked tokens alone are trained")
+        progress.say("the model to go on from has no trained head for next sentences: masked tokens alone are trained")
         network["objective"] = "masked_token"
     elif has_next and not family.predicts_next_sentence:
         progress.say(
-            "the model to go on from has a head for next sentences, which the new one does not: masked tokens alone "
-            "are trained (--objective masked_token_and_next_sentence trains and keeps it)"
+            "the model to go on from has a head for next sentences, which stays as it is: masked tokens alone are "
+            "trained (--objective masked_token_and_next_sentence trains it too)"
         )
     made: Any = replace(family, **network).going_on()
     if made.learning_rate != family.learning_rate:
@@ -961,6 +962,7 @@ def _check_begun(run: Any, asked: _Asked) -> None:
     record = run.model.record
     there = without_folders(record.get("preparation", {})) | settings(run.model.family)
     preparation = without_folders(asked.preparation.settings())
+    preparation |= {name: there.get(name) for name in ("cased", "punctuation") if preparation[name] is None}
     of_sizes = [_differing(preparation | settings(size), there) for size in asked.sizes]
     differing = min(of_sizes, key=len)
     if asked.budget is not None and asked.budget != run.budget:
@@ -1043,11 +1045,15 @@ def prepared(
         UsageError: the preparation asks for another segmentation than `like`.
     """
     progress = progress or Silent()
-    corpus = corpora.read(sources, preparation, splits_sentences=family.needs_sentences)
+    if like is None:
+        preparation = completed(preparation, family)
+    read_as = preparation if like is None else replace(preparation, inner=like.inner, drop=like.drop)
+    corpus = corpora.read(sources, read_as, splits_sentences=family.needs_sentences)
     if like is not None and corpus.has_ready_words:
         _check_phrases(preparation, like)
     elif like is not None:
         _check_alike(preparation, like)
+        preparation = read_as.completed(cased=not like.lower, punctuation=like.punctuation)
         if warning := like.warning():
             progress.say(warning)
     with cache.encoded(corpus, like, preparation, cache_dir=cache_dir, progress=progress) as encoded:
@@ -1076,10 +1082,12 @@ def _check_alike(preparation: Preparation, like: Segmentation) -> None:
     there = {
         "segment": like.method,
         "cased": not like.lower,
+        "punctuation": like.punctuation,
         "unicode_form": like.unicode_form,
         "digits": like.digits,
         "simplified": like.simplified,
         "inner": like.inner,
+        "drop": like.drop,
     }
     asked = [name for name in there if getattr(preparation, name) not in (getattr(default, name), there[name])]
     if preparation.user_words is not None and read_user_words(preparation.user_words) != like.user_words:

@@ -8,8 +8,9 @@ and vectors are a value, so what gensim changes in place comes back as new `Vect
 import copy
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -24,8 +25,10 @@ from firth.formats import directory, fasttext, recognition
 from firth.formats.directory import MATRICES as MATRICES
 from firth.formats.directory import NO_MATRICES as NO_MATRICES
 from firth.formats.recognition import FileFormat
+from firth.formats.rows import BLOCK_ROWS, not_finite
+from firth.quantisation import Quantised
 from firth.segmentation import Segmentation
-from firth.subwords import Composed, Ngrams, Subwords, compose
+from firth.subwords import Composed, Ngrams, Subwords, compose_all
 from firth.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -44,8 +47,7 @@ class Vectors:
     up as it stands, then normalised as the training text was.
 
     Attributes:
-        words: In the order of the rows, the most frequent first as a rule.
-        array: Float32 (layer, row, dim), read-only; on disk it stays there until it is touched.
+        codes: Int8 codes and scales of the array, in which neighbours are looked for; None where there are none.
         counts: Int64 (row,), how often each word occurred; None where that is not known.
         segmentation: How text is cut into these words; None where that is not known.
         provenance: How they came about: family, corpus and the like, as in `firth.json`.
@@ -56,8 +58,7 @@ class Vectors:
             not known.
     """
 
-    words: list[str]
-    array: Vector
+    codes: Quantised | None
     counts: NDArray[np.int64] | None
     segmentation: Segmentation | None
     provenance: dict[str, Any]
@@ -68,8 +69,9 @@ class Vectors:
     def __init__(
         self,
         words: Sequence[str] | Vocabulary,
-        array: ArrayLike,
+        array: ArrayLike | Quantised,
         *,
+        codes: Quantised | None = None,
         counts: ArrayLike | None = None,
         segmentation: Segmentation | None = None,
         provenance: dict[str, Any] | None = None,
@@ -79,34 +81,76 @@ class Vectors:
     ) -> None:
         """Takes words and an array (layer, row, dim), or (row, dim) of one layer; a float32 array is not copied.
 
-        Of a `Vocabulary` the table of rows is shared, which takes a while to make for a million words.
+        Of `Quantised` rows of float32 are made as they are asked for; `codes` are those of an array of float32, by which
+        the nearest rows are found before the array ranks them: see `firth.quantisation`.
+
+        Of a `Vocabulary` the words and the table of rows are shared, which take a while to make for a million words.
 
         Raises:
             UsageError: shapes that do not fit one another, no word at all, or a word that stands twice.
         """
-        self.words = words.words if isinstance(words, Vocabulary) else list(words)
-        self.array = _layers(array, len(self.words))
+        words = words if isinstance(words, Vocabulary) else list(words)
+        if isinstance(array, Quantised):
+            codes = array
+        else:
+            self.array = _layers(array, len(words))
+        self.codes = (
+            None if codes is None else Quantised(*(some[None] if codes.codes.ndim == 2 else some for some in codes))
+        )
         self.counts = None if counts is None else np.asarray(counts, np.int64)
-        if self.counts is not None and self.counts.shape != (len(self.words),):
-            raise UsageError(f"{len(self.words):,} words have counts of shape {self.counts.shape}")
+        if self.counts is not None and self.counts.shape != (len(words),):
+            raise UsageError(f"{len(words):,} words have counts of shape {self.counts.shape}")
         self.segmentation = segmentation
         self.provenance = dict(provenance or {})
         self.subwords = subwords
         self.contexts = None if contexts is None else np.asarray(contexts, np.int64)
         self.variance = None if variance is None else np.asarray(variance, np.float32)
         for name, numbers, due in (
-            ("contexts", self.contexts, self.array.shape[1:2]),
-            ("variance", self.variance, self.array.shape[:2]),
+            ("contexts", self.contexts, self._shape[1:2]),
+            ("variance", self.variance, self._shape[:2]),
         ):
             if numbers is not None and numbers.shape != due:
                 raise UsageError(f"{name} of shape {numbers.shape} were given; {due} is due")
-        rows = range(len(self.words))
-        self._rows = words.table if isinstance(words, Vocabulary) else dict(zip(self.words, rows, strict=True))
-        if len(self._rows) < len(self.words):
-            word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
-            raise UsageError(f"the word '{printable(word)}' stands twice among the words")
+        self._vocabulary = words if isinstance(words, Vocabulary) else None
+        if not isinstance(words, Vocabulary):
+            self.words = words
+            self._rows = dict(zip(self.words, range(len(words)), strict=True))
+            if len(self._rows) < len(self.words):
+                word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
+                raise UsageError(f"the word '{printable(word)}' stands twice among the words")
         self._lengths: Vector | None = None
+        self._code_lengths: Vector | None = None
         self._of_layer: dict[int, Vectors] = {}
+
+    @cached_property
+    def array(self) -> Vector:
+        """Float32 (layer, row, dim), read-only; on disk it stays there until it is touched.
+
+        Of vectors that are kept in codes alone it is made when it is first asked for, which queries do without.
+        """
+        assert self.codes is not None
+        return _layers(quantisation.restored(self.codes), self.codes.shape[1])
+
+    @property
+    def _is_float(self) -> bool:
+        """Whether the array is there, and not in codes alone."""
+        return "array" in vars(self)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """(layer, row, dim)."""
+        return self.codes.shape if self.codes is not None else self.array.shape
+
+    @cached_property
+    def words(self) -> list[str]:
+        """In the order of the rows, the most frequent first as a rule."""
+        assert self._vocabulary is not None
+        return self._vocabulary.words
+
+    @cached_property
+    def _rows(self) -> Mapping[str, int]:
+        assert self._vocabulary is not None
+        return self._vocabulary.table
 
     # --- files
 
@@ -157,23 +201,30 @@ class Vectors:
             path: A directory that does not exist, or is empty, or is one of ours.
             overwrite: Whether one of ours may be replaced. On Windows this fails while vectors that were loaded
                 from it are in use.
-            precision: `int8` writes each number in one byte, a quarter of the size; see `firth.quantisation`.
+            precision: `int8` writes each number in one byte, a quarter of the size; see `firth.quantisation`. The
+                provenance says so, as of `firth.quantise`. `int8+float32` writes both: neighbours are looked for in the
+                bytes, which are all that stays in memory, and ranked by the numbers of the best, on disk.
 
         Raises:
-            FirthError: a number is not finite, for which int8 has no step.
+            FirthError: a number is not finite.
             UsageError: `path` exists and may not be written over.
         """
+        for matrix in self.array:
+            self._check_finite(matrix)
         tensors: dict[str, NDArray[Any]] = {"vectors": self.array}
         tensors |= {} if self.contexts is None else {"contexts": self.contexts}
         tensors |= {} if self.variance is None else {"variance": self.variance}
         settings = self.provenance | {"subwords": None}
+        if precision == "int8":
+            steps = settings.get("postprocessing", [])
+            settings["postprocessing"] = steps if steps[-1:] == [quantisation.STEP] else [*steps, quantisation.STEP]
         if self.subwords is not None:
             settings["subwords"] = self.subwords.ngrams.settings()
             tensors |= {"words": self.subwords.words, "ngrams": self.subwords.table}
         directory.write(
             Path(path),
             self.words,
-            quantisation.packed(tensors) if precision == "int8" else tensors,
+            quantisation.packed(tensors, precision),
             counts=self.counts,
             segmentation=self.segmentation.settings() if self.segmentation else None,
             settings=settings,
@@ -185,13 +236,12 @@ class Vectors:
     @property
     def n_layers(self) -> int:
         """How many matrices there are."""
-        return len(self.array)
+        return self._shape[0]
 
     @property
     def dim(self) -> int:
         """Numbers in a vector."""
-        dim: int = self.array.shape[2]
-        return dim
+        return self._shape[2]
 
     @property
     def matrix(self) -> Vector:
@@ -199,25 +249,43 @@ class Vectors:
         last: Vector = self.array[-1]
         return last
 
+    @property
+    def layer_numbers(self) -> list[int]:
+        """The number of each matrix in its model, by which `layer` finds it: from 0 on, unless some were left out."""
+        told: Any = self.provenance.get("layers")
+        if self.n_layers == 1 and "layer" in self.provenance:
+            told = [self.provenance["layer"]]
+        are_numbers = isinstance(told, list) and all(type(number) is int for number in told)
+        if are_numbers and len(told) == len(set(told)) == self.n_layers:
+            return list(told)
+        return list(range(self.n_layers))
+
     def layer(self, layer: int) -> "Vectors":
-        """One layer's matrix, counted from 0, as vectors of their own.
+        """One layer's matrix as vectors of their own; matrices that were made of some layers keep these' numbers.
+
+        Args:
+            layer: As in its model, counted from 0; see `layer_numbers`.
 
         Raises:
             UsageError: there is no such layer.
         """
-        if not 0 <= layer < self.n_layers:
-            there_is = "layer 0" if self.n_layers == 1 else f"layers 0 to {self.n_layers - 1}"
+        numbers = self.layer_numbers
+        if layer not in numbers:
             raise UsageError(
-                f"layer {layer} asked of {origin(self.provenance)}, which has {self.n_layers} ({there_is})"
+                f"layer {layer} asked of {origin(self.provenance)}, which has {self.n_layers} ({named_layers(numbers)})"
             )
         if layer not in self._of_layer:
-            variance = None if self.variance is None else self.variance[layer : layer + 1]
-            self._of_layer[layer] = self._with_array(self.array[layer : layer + 1], {"layer": layer}, variance=variance)
+            place = slice(numbers.index(layer), numbers.index(layer) + 1)
+            variance = None if self.variance is None else self.variance[place]
+            codes = None if self.codes is None else self.codes.rows(place)
+            array = self.array[place] if self._is_float else None
+            told = {"layer": layer}
+            self._of_layer[layer] = self._with_array(array, told, variance=variance, codes=codes)
         return self._of_layer[layer]
 
     def __len__(self) -> int:
         """How many words there are."""
-        return len(self.words)
+        return self._shape[1]
 
     def __iter__(self) -> Iterator[str]:
         """The words."""
@@ -226,6 +294,15 @@ class Vectors:
     def __contains__(self, word: object) -> bool:
         """Whether `word` is known, as it stands or normalised."""
         return isinstance(word, str) and self._known_row(word) is not None
+
+    def has_vector(self, word: str) -> bool:
+        """Whether `word` is known, or composed of n-grams of which one is."""
+        if word in self or self.subwords is None:
+            return word in self
+        try:
+            return bool(self.from_ngrams(word).known_share)
+        except UnknownWordError:
+            return False
 
     def __repr__(self) -> str:
         """Their size."""
@@ -269,7 +346,7 @@ class Vectors:
             words = []
             for piece in [text] if text in self else text.split() or [text]:
                 if piece in self:
-                    words.append(self.words[self.row(piece)])
+                    words.append(self._word(self.row(piece)))
                 else:
                     words += (self.segmentation.words(piece) if self.segmentation else []) or [piece]
             found += phrases.join(words) if phrases else words
@@ -291,8 +368,7 @@ class Vectors:
             return self.from_ngrams(words).vector
         else:
             rows = self.row(words)
-        found: Vector = self.matrix[rows]
-        return found
+        return self._taken(rows)
 
     def from_ngrams(self, word: str) -> Composed:
         """What the n-grams of `word` alone say of it, whether it is known or not: `vector` (dim,), and `known_share`.
@@ -306,7 +382,7 @@ class Vectors:
         """
         if self.subwords is None:
             raise UsageError("a vector from n-grams was asked of vectors of whole words; train with --subwords 3-6")
-        return self.subwords.vector(self.segmentation.normalize(word) if self.segmentation is not None else word)
+        return self.subwords.vector(self._as_written(word))
 
     # --- neighbours
 
@@ -341,6 +417,8 @@ class Vectors:
         direction = self._mean([word for word, _ in terms], [weight for _, weight in terms])
         asked = self._rows_known([word for word, _ in terms])
         rows = self._searched(restrict)
+        if self.codes is not None:
+            return self._named_each(direction[np.newaxis], topn, rows, [_shifted(asked, rows)])[0]
         found = neighbours.nearest(
             self.matrix[rows], self._norms()[rows], direction, _at_least_0(topn), _shifted(asked, rows)
         )
@@ -420,6 +498,9 @@ class Vectors:
         if len(other_words):
             others = self[_several(other_words)]
             return 1 - neighbours.cosines(others, neighbours.norms(others), query)
+        if not self._is_float and self.codes is not None:
+            found: Vector = quantisation.cosines(self.codes.rows(-1), self._norms_of_codes(), query[np.newaxis])[0]
+            return 1 - found
         return 1 - neighbours.cosines(self.matrix, self._norms(), query)
 
     def n_similarity(self, words1: Sequence[str], words2: Sequence[str]) -> float:
@@ -480,6 +561,9 @@ class Vectors:
     def sentence_vector(self, text: str) -> Vector:
         """The `mean_vector` (dim,) of the known words of `text`, which is cut as the training text was.
 
+        It is a mean of directions: each word's vector has length 1 first. `Model.sentence_vector` and `firth.extract`
+        take the mean of the vectors as they stand, in which long ones count more.
+
         Raises:
             UnknownWordError: none of its words is known.
             UsageError: it has no words.
@@ -487,7 +571,7 @@ class Vectors:
         words = self.segmentation.words(text) if self.segmentation else text.split()
         if not words:
             raise UsageError(f"there is no word in '{printable(text)}'")
-        known = [word for word in words if self._has_vector(word)]
+        known = [word for word in words if self.has_vector(word)]
         if not known:
             self[words[0]]  # raises, and explains
         return self.mean_vector(known)
@@ -516,17 +600,27 @@ class Vectors:
         fold: evaluation.Fold = str.upper,
         unknown_similarity: float | None = None,
     ) -> evaluation.PairsResult:
-        """How cosines correlate with people's scores in a word-pair file; see `evaluation.evaluate_pairs`."""
-        if isinstance(pairs, str | Path):
-            pairs = evaluation.read_word_pairs(pairs)
-        return evaluation.evaluate_pairs(
-            self.words,
-            self.matrix,
+        """How cosines correlate with people's scores in a word-pair file; see `evaluation.evaluate_pairs`.
+
+        With n-grams, any word has a vector, if one of its n-grams is known: those beyond `restrict` have their own, and
+        of those that are in no row the result says the number, `n_composed`.
+        """
+        pairs = evaluation.read_word_pairs(pairs) if isinstance(pairs, str | Path) else list(pairs)
+        others: dict[str, Vector] = {}
+        if self.subwords is not None:
+            row_of = evaluation.folded_rows(self.words, restrict, fold)
+            absent = dict.fromkeys(word for pair in pairs for word in pair[:2] if fold(word) not in row_of)
+            others = {word: self[word] for word in absent if self.has_vector(word)}
+        result = evaluation.evaluate_pairs(
+            self.words[:restrict],
+            self._taken(slice(0, restrict)),
             pairs,
             restrict=restrict,
             fold=fold,
             unknown_similarity=unknown_similarity,
+            others=others,
         )
+        return result._replace(n_composed=sum(word not in self for word in others))
 
     @says_our_names
     def evaluate_word_analogies(
@@ -539,7 +633,8 @@ class Vectors:
         """How many questions of an analogy file are answered rightly; see `evaluation.evaluate_analogies`."""
         if isinstance(analogies, str | Path):
             analogies = evaluation.read_analogies(analogies)
-        return evaluation.evaluate_analogies(self.words, self.matrix, analogies, restrict=restrict, fold=fold)
+        words, matrix = self.words[:restrict], self._taken(slice(0, restrict))
+        return evaluation.evaluate_analogies(words, matrix, analogies, restrict=restrict, fold=fold)
 
     # --- editing: each returns new vectors
 
@@ -555,19 +650,20 @@ class Vectors:
             UsageError: no word was given.
         """
         asked = _several(list(dict.fromkeys(words)))
-        known = [word for word in asked if self._has_vector(word)]
+        known = [word for word in asked if self.has_vector(word)]
         if not known:
             raise UnknownWordError(f"none of those asked for is one of the {len(self):,} words: {first_few(asked)}")
         if not all(word in self for word in known):  # of n-grams, so one layer
             return Vectors(known, self[known], segmentation=self.segmentation, provenance=self.provenance)
         rows = [self.row(word) for word in known]
-        counts = None if self.counts is None else self.counts[rows]
         return Vectors(
             known,
             self.array[:, rows],
-            counts=counts,
+            counts=None if self.counts is None else self.counts[rows],
             segmentation=self.segmentation,
             provenance=self.provenance,
+            contexts=None if self.contexts is None else self.contexts[rows],
+            variance=None if self.variance is None else self.variance[:, rows],
         )
 
     def with_vectors(self, words: Sequence[str], array: ArrayLike, *, counts: ArrayLike | None = None) -> "Vectors":
@@ -636,39 +732,60 @@ class Vectors:
 
     # --- within
 
-    def _with_array(self, array: Vector, provenance: dict[str, Any], **changes: Any) -> "Vectors":
-        """The same words with other vectors; the table of rows is shared."""
+    def _with_array(self, array: Vector | None, provenance: dict[str, Any], **changes: Any) -> "Vectors":
+        """The same words with other vectors, or with the codes among the changes; the table of rows is shared."""
         vectors = copy.copy(self)
-        vectors.array = _layers(array, len(self))
+        if array is None:
+            vars(vectors).pop("array", None)
+        else:
+            vectors.array = _layers(array, len(self))
         vectors.provenance = self.provenance | provenance
-        vectors._lengths = None
+        vectors._lengths = vectors._code_lengths = None
         vectors._of_layer = {}
-        vars(vectors).update({"variance": None} | changes)  # of other vectors
+        vars(vectors).update({"variance": None, "codes": None} | changes)  # of other vectors
         return vectors
 
+    def _taken(self, rows: Any) -> Vector:
+        """Some rows of the matrix that methods answer from; of codes no others are restored."""
+        if not self._is_float and self.codes is not None:
+            return quantisation.floats(self.codes.rows(-1), rows)
+        found: Vector = self.matrix[rows]
+        return found
+
+    def _find(self, word: str) -> int | None:
+        """The row of a word as it stands, or None."""
+        return self._rows.get(word) if self._vocabulary is None else self._vocabulary.find(word)
+
+    def _word(self, row: int) -> str:
+        """The word of a row, for which those of other rows are not needed."""
+        return self.words[row] if self._vocabulary is None else self._vocabulary.word(row)
+
     def _known_row(self, word: str) -> int | None:
-        row = self._rows.get(word)
+        row = self._find(word)
         if row is None and self.segmentation is not None:
-            row = self._rows.get(self.segmentation.normalize(word))
+            row = self._find(self._as_written(word))
             if row is None and self.segmentation.phrases is not None:
                 split = self.segmentation.split(word)
                 if split.names and len(split.starts) == 1:  # all of it is one phrase
-                    row = self._rows.get(split.names[0])
+                    row = self._find(split.names[0])
         return row
+
+    def _as_written(self, word: str) -> str:
+        """A word as the text's were written: normalised, but for fastText's, which stand as they stood."""
+        if self.segmentation is None or "fasttext" in self.provenance:
+            return word
+        return self.segmentation.normalize(word)
 
     def _rows_known(self, queries: Iterable[object]) -> list[int]:
         """The rows of those words among the queries that have one."""
         rows = (self._known_row(word) for word in queries if isinstance(word, str))
         return [row for row in rows if row is not None]
 
-    def _has_vector(self, word: str) -> bool:
-        """Whether a word is known, or composed of known n-grams."""
-        if word in self or self.subwords is None:
-            return word in self
-        try:
-            return bool(self.from_ngrams(word).known_share)
-        except UnknownWordError:
-            return False
+    def _check_finite(self, matrix: Vector) -> None:
+        for start in range(0, len(matrix), BLOCK_ROWS):
+            if (row := not_finite(matrix[start : start + BLOCK_ROWS])) is not None:
+                word = printable(self.words[start + row])
+                raise FirthError(f"the vector of '{word}' holds a number that is not finite")
 
     def _norms(self) -> Vector:
         if self._lengths is None:
@@ -679,6 +796,12 @@ class Vectors:
                 raise FirthError(f"the vector of '{printable(word)}' holds a number that is not finite, or too large")
             self._lengths = lengths
         return self._lengths
+
+    def _norms_of_codes(self) -> Vector:
+        assert self.codes is not None
+        if self._code_lengths is None:
+            self._code_lengths = quantisation.norms(self.codes.rows(-1))
+        return self._code_lengths
 
     def _vector(self, word_or_vector: str | Vector) -> Vector:
         if isinstance(word_or_vector, str):
@@ -713,11 +836,22 @@ class Vectors:
 
     def _named(self, found: neighbours.Neighbours, rows: slice) -> Similar:
         return [
-            (self.words[rows.start + row], score)
+            (self._word(rows.start + row), score)
             for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)
         ]
 
     def _named_each(self, queries: Vector, topn: int, rows: slice, excluded: Sequence[Sequence[int]]) -> list[Similar]:
+        if self.codes is not None:
+            matrix = self.matrix[rows] if self._is_float else None
+            found = quantisation.nearest_to_each(
+                self.codes.rows(-1).rows(rows),
+                self._norms_of_codes()[rows],
+                queries,
+                _at_least_0(topn),
+                excluded,
+                exact=None if matrix is None else matrix.__getitem__,
+            )
+            return [self._named(each, rows) for each in found]
         found = neighbours.nearest_to_each(self.matrix[rows], self._norms()[rows], queries, _at_least_0(topn), excluded)
         return [self._named(each, rows) for each in found]
 
@@ -742,15 +876,18 @@ class Vectors:
 
 def _of_fasttext(path: Path, limit: int | None) -> Vectors:
     """The vectors of a fastText model, composed as it composes them."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit} asked; it counts the rows taken, so at least 1")
     published = fasttext.read(path)
-    words, counts = published.texts()[:limit], published.counts[:limit]
+    words, counts = published.texts(limit), published.counts[:limit]
     of_words, of_ngrams = published.input[: len(words)], published.input[len(published.words) :]
     told = published.settings
     provenance: dict[str, Any] = {"source": path.name, "family": {"name": told.model, **asdict(told)}}
     if not told.longest:
-        return Vectors(words, of_words, counts=counts, provenance=provenance)
+        aligned = np.require(of_words, requirements="A")  # in the file they begin at any byte
+        return Vectors(words, aligned, counts=counts, provenance=provenance)
     ngrams = Ngrams(shortest=told.shortest, longest=told.longest, buckets=told.buckets)
-    array = compose(of_words, of_ngrams, ngrams.parts(published.words[:limit]))
+    array = compose_all(ngrams, published.words[:limit], of_words, of_ngrams)
     subwords = Subwords(ngrams, words, of_words, of_ngrams)
     return Vectors(words, array, counts=counts, provenance=provenance, subwords=subwords)
 
@@ -760,27 +897,45 @@ def _of_directory(path: Path, limit: int | None) -> Vectors:
     contents = directory.read(path, limit=limit)
     settings, tensors = dict(contents.settings), contents.tensors
     family = settings.get("family")
-    ngrams = Ngrams.of(settings.pop("subwords", family if isinstance(family, dict) else {}) or {})
+    told = settings.pop("subwords", family if isinstance(family, dict) else {}) or {}
+    try:
+        ngrams = Ngrams.of(told)
+    except (AttributeError, TypeError, ValueError, UsageError) as error:
+        reason = printable(str(error))
+        raise FirthError(f"{printable(str(path))}: {directory.SETTINGS_FILE} tells no n-grams: {reason}") from None
     subwords = None
     if ngrams is not None:
         if not {"words", "ngrams"} <= tensors.keys():
             raise FirthError(
                 f"{printable(str(path))}: {directory.VECTORS_FILE} lacks the tensor 'words' or 'ngrams' of its n-grams"
             )
-        subwords = Subwords(ngrams, contents.words, tensors["words"][:limit], tensors["ngrams"])
+        words = tensors["words"]
+        own = words.first(limit) if isinstance(words, Quantised) else words[:limit]
+        subwords = Subwords(ngrams, contents.vocabulary, own, tensors["ngrams"])
+    contexts, variance = (tensors.get(name) for name in ("contexts", "variance"))
     return Vectors(
-        contents.words if limit else contents.vocabulary,  # which has the table of rows
+        contents.vocabulary,
         contents.array,
+        codes=contents.codes,
         counts=contents.counts,
         segmentation=Segmentation.from_settings(contents.segmentation) if contents.segmentation else None,
         provenance=settings,
         subwords=subwords,
-        contexts=tensors["contexts"][:limit] if "contexts" in tensors else None,
-        variance=tensors["variance"][:, :limit] if "variance" in tensors else None,
+        contexts=contexts[:limit] if isinstance(contexts, np.ndarray) else None,
+        variance=variance[:, :limit] if isinstance(variance, np.ndarray) else None,
     )
 
 
 # --- arguments
+
+
+def named_layers(numbers: Sequence[int]) -> str:
+    """Layers by their numbers, for a message."""
+    if len(numbers) == 1:
+        return f"layer {numbers[0]}"
+    if list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
+        return f"layers {numbers[0]} to {numbers[-1]}"
+    return f"layers {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _layers(array: ArrayLike, n_words: int) -> Vector:

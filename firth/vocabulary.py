@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,6 +17,10 @@ _CHARACTERS: Final = {escape: char for char, escape in _ESCAPES.items()}
 _ESCAPE_TABLE: Final = str.maketrans(_ESCAPES)
 MOST_DIGITS: Final = 18  # of a count that fits in an int64
 _ESCAPE: Final = re.compile(r"\\[\\tnr]")
+LARGE_BYTES: Final = 1 << 20
+"""Of a file whose words are not all made into strings as it is opened."""
+MOST_SEARCHES: Final = 64
+"""Words that are looked for in such a file itself, before a table of all is made."""
 
 
 class AliasTable(NamedTuple):
@@ -51,12 +56,7 @@ class HuffmanTree(NamedTuple):
 
 
 class Vocabulary:
-    """The words that have a row in a table of vectors, in the order of the rows.
-
-    Attributes:
-        words: V words, each once.
-        counts: (V,) int64, how often each occurs in the corpus, at least once.
-    """
+    """The words that have a row in a table of vectors, in the order of the rows; and how often each occurs."""
 
     def __init__(self, words: Sequence[str], counts: npt.ArrayLike) -> None:
         """The vocabulary of these words in this order.
@@ -64,6 +64,7 @@ class Vocabulary:
         Raises:
             UsageError: a word that stands there twice, a count below 1, or not a count for each word.
         """
+        self._file: _File | None = None
         self.words = list(words)
         self.counts = np.array(counts, dtype=np.int64)
         if self.counts.shape != (len(self.words),):
@@ -71,10 +72,33 @@ class Vocabulary:
         if len(self.words) and self.counts.min() < 1:
             word = self.words[int(self.counts.argmin())]
             raise UsageError(f"the word '{printable(word)}' has a count of {self.counts.min()}; the least is 1")
-        self._rows = dict(zip(self.words, range(len(self.words)), strict=True))
-        if len(self._rows) < len(self.words):
-            word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
+        self.table = dict(zip(self.words, range(len(self.words)), strict=True))
+        if len(self.table) < len(self.words):
+            word = next(word for row, word in enumerate(self.words) if self.table[word] != row)
             raise UsageError(f"the word '{printable(word)}' stands in the vocabulary twice")
+
+    @cached_property
+    def words(self) -> list[str]:
+        """V words, each once."""
+        return self._parsed.words
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(V,) how often each occurs in the corpus, at least once."""
+        assert self._file is not None
+        counts = None if "_parsed" in vars(self) else _plain_counts(self._file.content)
+        return self._parsed.counts if counts is None or counts.min() < 1 else counts
+
+    @cached_property
+    def table(self) -> Mapping[str, int]:
+        """The row of each word."""
+        return self._parsed.table
+
+    @cached_property
+    def _parsed(self) -> "Vocabulary":
+        """All that a file says which was not parsed when it was opened."""
+        assert self._file is not None
+        return self._of_file(self._file.shown, *_lines(self._file.shown, self._file.content))
 
     @classmethod
     def from_counts(
@@ -127,16 +151,26 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """V, the number of words and rows."""
-        return len(self.words)
+        return len(self.words) if self._file is None else self._file.n_lines
 
     def __contains__(self, word: object) -> bool:
         """Whether `word` has a row."""
-        return word in self._rows
+        return isinstance(word, str) and self.find(word) is not None
 
-    @property
-    def table(self) -> Mapping[str, int]:
-        """The row of each word."""
-        return self._rows
+    def find(self, word: str) -> int | None:
+        """The row of `word`, or None."""
+        if self._file is None or "table" in vars(self) or self._file.n_searches >= MOST_SEARCHES:
+            return self.table.get(word)
+        row = self._file.find(word)
+        is_plain = not self._file.has_escapes if row is None else self._file.word(row) == word
+        return row if is_plain else self.table.get(word)  # as where another program wrote the file
+
+    def word(self, row: int) -> str:
+        """The word of a row."""
+        if self._file is None or "words" in vars(self):
+            return self.words[row]
+        word = self._file.word(row)
+        return self.words[row] if word is None else word
 
     def row(self, word: str) -> int:
         """The row of `word`.
@@ -144,14 +178,14 @@ class Vocabulary:
         Raises:
             UnknownWordError: it has none.
         """
-        row = self._rows.get(word)
+        row = self.find(word)
         if row is None:
             raise UnknownWordError(f"'{printable(word)}' is not among the {len(self):,} words of the vocabulary")
         return row
 
     def rows(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
         """(len(words),) the row of each word, -1 for a word that has none."""
-        return np.fromiter((self._rows.get(word, -1) for word in words), dtype=np.int32, count=len(words))
+        return np.fromiter((self.table.get(word, -1) for word in words), dtype=np.int32, count=len(words))
 
     @property
     def n_words_total(self) -> int:
@@ -205,27 +239,22 @@ class Vocabulary:
     def read(cls, path: Path) -> "Vocabulary":
         """The vocabulary that `write` wrote to `path`.
 
+        Of a large file the lines are counted; what they hold is looked at when it is asked for, and then all of it as
+        soon as more than a few words are.
+
         Raises:
             FirthError: there is no such file, or a line of it is not `word<TAB>count`.
         """
         shown = printable(str(path))
         try:
             content = Path(path).read_bytes()
-            text = content.decode("utf-8")
         except OSError as error:
             raise FirthError(f"cannot read {shown}: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise FirthError(f"{shown}: {error}; a vocabulary is UTF-8") from None
-        if (plain := _read_plain(content, text)) is not None:
-            return cls._of_file(shown, *plain)
-        words, counts = [], []
-        for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
-            word, tab, count = line.removesuffix("\r").rpartition("\t")
-            if not tab or not (count.isascii() and count.isdigit()):
-                raise FirthError(f"{shown}, line {number}: '{printable(line[:100])}' is not word<TAB>count")
-            words.append(_unescaped(word))
-            counts.append(int(count))
-        return cls._of_file(shown, words, counts)
+        if len(content) < LARGE_BYTES or not content.endswith(b"\n") or b"\r" in content:
+            return cls._of_file(shown, *_lines(shown, content))
+        vocabulary = cls.__new__(cls)
+        vocabulary._file = _File(shown, content)
+        return vocabulary
 
     @classmethod
     def _of_file(cls, shown: str, words: Sequence[str], counts: npt.ArrayLike) -> "Vocabulary":
@@ -235,8 +264,80 @@ class Vocabulary:
             raise FirthError(f"{shown}: {error}") from None
 
 
+class _File:
+    """The lines of a large file as `write` leaves it, of which few are looked at."""
+
+    def __init__(self, shown: str, content: bytes) -> None:
+        self.shown = shown
+        self.content = content
+        self.n_lines = content.count(b"\n")
+        self.has_escapes = b"\\" in content
+        self.n_searches = 0
+
+    @cached_property
+    def _ends(self) -> npt.NDArray[np.int64]:
+        """(V,) where the lines end."""
+        return np.flatnonzero(np.frombuffer(self.content, np.uint8) == ord("\n"))
+
+    def find(self, word: str) -> int | None:
+        """The row of a word, or None."""
+        self.n_searches += 1
+        key = word.translate(_ESCAPE_TABLE).encode(errors="surrogatepass") + b"\t"
+        if self.content.startswith(key):
+            return 0
+        place = self.content.find(b"\n" + key)
+        return None if place < 0 else int(np.searchsorted(self._ends, place)) + 1
+
+    def word(self, row: int) -> str | None:
+        """The word of a row; None where its line is not as it should be."""
+        ends = self._ends
+        row = range(len(ends))[row]
+        line = self.content[ends[row - 1] + 1 if row else 0 : ends[row]]
+        word, tab, count = line.rpartition(b"\t")
+        if not tab or not count.isdigit():
+            return None
+        try:
+            return _unescaped(word.decode("utf-8"))
+        except UnicodeDecodeError:
+            return None
+
+
+def _lines(shown: str, content: bytes) -> tuple[Sequence[str], npt.ArrayLike]:
+    """The words and counts of a file."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FirthError(f"{shown}: {error}; a vocabulary is UTF-8") from None
+    if (plain := _read_plain(content, text)) is not None:
+        return plain
+    words, counts = [], []
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        word, tab, count = line.removesuffix("\r").rpartition("\t")
+        if not tab or not (count.isascii() and count.isdigit()):
+            raise FirthError(f"{shown}, line {number}: '{printable(line[:100])}' is not word<TAB>count")
+        words.append(_unescaped(word))
+        counts.append(int(count))
+    return words, counts
+
+
 def _read_plain(content: bytes, text: str) -> tuple[list[str], npt.NDArray[np.int64]] | None:
     """Words and counts of a file as `write` leaves it, all lines at once; None where it is not as plain as that."""
+    counts = _plain_counts(content)
+    if counts is None:
+        return None
+    if counts.max() == 1 == counts.min() and text.count("\t1\n") == len(counts):  # as where counts are not known
+        words = text.replace("\t1\n", "\n").split("\n")[:-1]
+    else:
+        words = text.replace("\t", "\n").split("\n")[:-1:2]
+    data = np.frombuffer(content, np.uint8)
+    escapes = np.flatnonzero(data == ord("\\"))
+    for row in np.unique(np.searchsorted(np.flatnonzero(data == ord("\n")), escapes)).tolist():
+        words[row] = _unescaped(words[row])
+    return words, counts
+
+
+def _plain_counts(content: bytes) -> npt.NDArray[np.int64] | None:
+    """(V,) the counts of such a file, or None."""
     data = np.frombuffer(content, np.uint8)
     tabs, ends = np.flatnonzero(data == ord("\t")), np.flatnonzero(data == ord("\n"))
     if b"\r" in content or not content.endswith(b"\n") or len(tabs) != len(ends):
@@ -251,13 +352,7 @@ def _read_plain(content: bytes, text: str) -> tuple[list[str], npt.NDArray[np.in
         if ((digits < 0) | (digits > 9))[is_there].any():
             return None
         counts = np.where(is_there, counts * 10 + digits, counts)
-    if lengths.max() == 1 == counts.max() == counts.min():  # as where counts are not known
-        words = text.replace("\t1\n", "\n").split("\n")[:-1]
-    else:
-        words = text.replace("\t", "\n").split("\n")[:-1:2]
-    for row in np.unique(np.searchsorted(ends, np.flatnonzero(data == ord("\\")))).tolist():
-        words[row] = _unescaped(words[row])
-    return words, counts
+    return counts
 
 
 def _unescaped(word: str) -> str:

@@ -16,6 +16,8 @@ from firth.vocabulary import AliasTable, HuffmanTree, Vocabulary
 
 BATCH_TOKENS = 16384
 """Most raw tokens in a batch: some milliseconds of training, so that Python's share is small and Ctrl-C is quick."""
+STRETCH = 512
+"""Centres for which words are composed of their n-grams once, at most: see `composition.py`."""
 LEAST_BATCH_TOKENS = 512
 """Fewest: a small corpus is cut finer, so that the learning rate falls in steps and budgets are kept."""
 
@@ -32,6 +34,7 @@ class Batch(NamedTuple):
     noise: NDArray[np.int32]  # (B, N) rows; (B, 0) under hierarchical softmax
     n_tokens: int  # raw tokens that the batch stands for
     parts: Parts | None = None  # the n-grams of all words, where words are composed of them
+    stretch: int = STRETCH  # centres for which they are composed once
 
     def empty(self) -> "Batch":
         """A batch without centres, whose arrays are of the same kinds."""
@@ -47,9 +50,9 @@ class Batch(NamedTuple):
                 first=start, last=min(self.last, start + self.block), noise=self.noise[number : number + 1]
             )
 
-    def stretches(self, n_centres: int) -> Iterator["Batch"]:
-        """The batch in parts of about so many centres, whole blocks; of a batch without centres one without."""
-        n_blocks = max(1, n_centres // self.block)
+    def stretches(self) -> Iterator["Batch"]:
+        """The batch in parts of about `stretch` centres, whole blocks; of a batch without centres one without."""
+        n_blocks = max(1, self.stretch // self.block)
         for number in range(0, max(1, len(self.noise)), n_blocks):
             start = self.first + number * self.block
             yield self._replace(
@@ -75,6 +78,7 @@ class Stream:
     noise_table: AliasTable | None  # None under hierarchical softmax
     tree: HuffmanTree | None
     parts: Parts | None = None  # the n-grams of all words, where words are composed of them
+    stretch: int = STRETCH  # centres for which they are composed once
 
     @property
     def n_tokens(self) -> int:
@@ -114,6 +118,7 @@ def stream(
     noise_exponent: float,
     tree: HuffmanTree | None,
     parts: Parts | None = None,
+    stretch: int = STRETCH,
 ) -> Stream:
     """The `Stream` of `corpus` under a vocabulary and the families' settings."""
     return Stream(
@@ -123,6 +128,7 @@ def stream(
         noise_table=vocabulary.noise_table(noise_exponent) if tree is None else None,
         tree=tree,
         parts=parts,
+        stretch=stretch,
     )
 
 
@@ -160,4 +166,4 @@ def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, bl
     if text.noise_table is not None:
         key = np.uint64(kernels.mix(of_noise, batch))
         noise = kernels.draw_noise(*text.noise_table, key, n_blocks * noise_pool).reshape(n_blocks, noise_pool)
-    return Batch(rows, left, right, first, last, block, noise, stop - start, text.parts)
+    return Batch(rows, left, right, first, last, block, noise, stop - start, text.parts, text.stretch)

@@ -65,7 +65,10 @@ def step(weights, options, way, layer, x, h, c):
     prefix = f"RNN_{way}/RNN/MultiRNNCell/Cell{layer}/LSTMCell/"
     i, j, f, o = np.split(np.concatenate([x, h]) @ weights[prefix + "W_0"] + weights[prefix + "B"], 4)
     c = clamp(sigmoid(f + 1) * c + sigmoid(i) * np.tanh(j), lstm["cell_clip"])
-    return clamp((sigmoid(o) * np.tanh(c)) @ weights[prefix + "W_P_0"], lstm["proj_clip"]), c
+    shown = sigmoid(o) * np.tanh(c)
+    if prefix + "W_P_0" not in weights:
+        return shown, c
+    return clamp(shown @ weights[prefix + "W_P_0"], lstm["proj_clip"]), c
 
 
 def nothing(options):
@@ -111,7 +114,8 @@ def random_weights(options, seed, scale=1.0):
         for layer in range(lstm["n_layers"]):
             prefix = f"RNN_{way}/RNN/MultiRNNCell/Cell{layer}/LSTMCell/"
             shapes |= {prefix + "W_0": (2 * dim, 4 * cell_dim), prefix + "B": (4 * cell_dim,)}
-            shapes |= {prefix + "W_P_0": (cell_dim, dim)}
+            if dim < cell_dim:
+                shapes |= {prefix + "W_P_0": (cell_dim, dim)}
     return {name: (scale * rng.normal(size=shape)).astype(np.float32) for name, shape in shapes.items()}
 
 

@@ -101,9 +101,9 @@ def test_help_names_the_commands_in_the_order_of_the_work(run: Run) -> None:
     status, out, _ = run("--help")
     commands = [line.split(":")[0].strip() for line in out.partition("Commands:")[2].splitlines() if ":" in line]
     assert status == 0
-    assert commands[:16] == [
+    assert commands[:19] == [
         *("check", "phrases", "train", "count", "nearest", "analogy", "similarity", "evaluate", "extract", "matrices"),
-        *("layers", "change", "convert", "push", "demo", "cache"),
+        *("layers", "probe", "finetune", "predict", "change", "convert", "push", "demo", "cache"),
     ]
 
 
@@ -126,6 +126,7 @@ def test_help_imports_neither_the_kernels_nor_the_arrays() -> None:
         ("train", "bert"),
         ("nearest",),
         ("evaluate",),
+        ("probe",),
         ("demo",),
     ],
 )
@@ -640,6 +641,8 @@ def test_columns_to_keep_are_a_list_in_the_file_and_parted_by_commas_in_the_flag
             {"digits": "zero", "simplified": True, "unicode_form": "NFKC"},
         ),
         (["--inner", "'-"], {"inner": "'-"}),
+        (["--cased", "--punctuation"], {"cased": True, "punctuation": True}),
+        (["--no-cased", "--no-punctuation"], {"cased": False, "punctuation": False}),
         (
             ["--user-words", "words.txt", "--segment", "chinese"],
             {"user_words": Path("words.txt"), "segment": "chinese"},
@@ -842,7 +845,7 @@ def test_convert_writes_the_format_that_is_asked(run: Run, english: Path) -> Non
 def test_convert_says_which_layer_a_file_has_got(run: Run, english: Path, layered: Path) -> None:
     status, _, err = run("convert", layered, "v.txt")
     assert status == 0
-    assert "has layers 0 to 1; v.txt holds layer 1 alone" in err
+    assert "has 2 layers; v.txt holds layer 1 alone" in err
     np.testing.assert_array_equal(Vectors.load("v.txt").matrix, Vectors.load(layered).layer(1).matrix)
     assert run("convert", layered, "directory")[2] == ""
     assert Vectors.load("directory").n_layers == 2

@@ -106,6 +106,15 @@ def test_an_output_has_a_file_for_each_layer(run: Run, model: Path) -> None:
     assert vectors.contexts is not None
     assert (vectors.n_layers, int(vectors.contexts.max())) == (2, 2)
     np.testing.assert_array_equal(firth.Vectors.load("out/layers/2.bin").matrix, vectors.matrix)
+    status, out, _ = run("similarity", "out", "the", "dog", "--layer", "all", "--json")
+    assert (status, [row["layer"] for row in json.loads(out)]) == (0, [1, 2])
+    assert run("nearest", "out", "the", "--layer", "1")[0] == 0
+    status, _, err = run("nearest", "out", "the", "--layer", "0")
+    assert (status, "has 2 (layers 1 to 2)" in err) == (2, True)
+    status, out, _ = run("extract", "out", "--text", "the dog", "--layers", "1,-1", "--json")
+    (sentence,) = json.loads(out)
+    assert list(sentence["layers"]) == ["1", "2"]
+    np.testing.assert_allclose(sentence["layers"]["1"][0], vectors.layer(1)["the"], rtol=1e-4, atol=1e-4)
     assert not (model / "matrices").exists()
     status, _, err = run(*command)
     assert (status, "exists" in err) == (2, True)

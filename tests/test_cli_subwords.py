@@ -68,7 +68,7 @@ def test_n_grams_that_cannot_be_are_wrong_usage(run, flag, why):
     assert why in err
 
 
-@pytest.mark.parametrize("flags", [["m.bin", "--format", "fasttext"], ["small", "--format", "int8"]])
+@pytest.mark.parametrize("flags", [["m.bin", "--format", "fasttext"], ["small", "--precision", "int8"]])
 def test_a_model_is_converted_with_its_n_grams(run, flags):
     train(run, "--subwords=3-4", "--buckets=1000", "--quiet")
     assert run("convert", "model", *flags)[0] == 0

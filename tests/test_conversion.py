@@ -256,7 +256,7 @@ def test_the_command_prints_what_it_wrote(tmp_path, layered, capsys, monkeypatch
     assert main(["convert", "layered", "v.txt", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == [{"target": "v.txt", "words": 7, "dim": 4}]
-    assert "has layers 0 to 2; v.txt holds layer 2 alone" in err
+    assert "has 3 layers; v.txt holds layer 2 alone" in err
     assert main(["convert", "layered", "w.npy", "--layer", "all", "--json"]) == 0
     out, err = capsys.readouterr()
     assert [row["target"] for row in json.loads(out)] == ["w.layer0.npy", "w.layer1.npy", "w.layer2.npy"]
@@ -270,3 +270,25 @@ def test_the_command_prints_what_it_wrote(tmp_path, layered, capsys, monkeypatch
     (tmp_path / "bad.txt").write_bytes(b"1 2\n\xff 1 2\n")
     assert main(["convert", "bad.txt", "good.txt"]) == 1
     assert main(["convert", "bad.txt", "good.txt", "--encoding-errors", "replace"]) == 0
+
+
+def test_matrices_of_some_layers_keep_their_numbers(tmp_path):
+    array = np.random.default_rng(1).normal(size=(3, 4, 2)).astype(np.float32)
+    Vectors(list("abcd"), array, provenance={"layers": [0, 5, 12]}).save(tmp_path / "some")
+    written = firth.convert(tmp_path / "some", tmp_path / "v.txt", layer="all")
+    assert [path.name for path in written.paths] == ["v.layer0.txt", "v.layer5.txt", "v.layer12.txt"]
+    assert written.layers == [0, 5, 12]
+    assert firth.convert(tmp_path / "some", tmp_path / "last.txt").layers == [12]
+    assert firth.convert(tmp_path / "some", tmp_path / "again").layers == [[0, 5, 12]]
+    assert Vectors.load(tmp_path / "again").layer_numbers == [0, 5, 12]
+    firth.convert(tmp_path / "some", tmp_path / "one", layer=5)
+    np.testing.assert_array_equal(Vectors.load(tmp_path / "one").layer(5).matrix, array[1])
+    with pytest.raises(UsageError, match=r"layer 1 asked of .* \(layers 0, 5 and 12\)"):
+        firth.convert(tmp_path / "some", tmp_path / "none.txt", layer=1)
+
+
+def test_vectors_that_are_all_alike_have_no_place_on_a_map(tmp_path):
+    Vectors(list("abcd"), np.ones((4, 3))).save(tmp_path / "alike")
+    firth.convert(tmp_path / "alike", tmp_path / "alike.parquet")
+    assert "x" not in pq.read_table(tmp_path / "alike.parquet").schema.names
+    np.testing.assert_array_equal(Vectors.load(tmp_path / "alike.parquet").matrix, np.ones((4, 3)))

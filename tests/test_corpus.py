@@ -2,6 +2,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from test_containers import COMPRESSIONS
 from test_layout import chinese
 
 from firth import corpus as corpora
+from firth import stretches
 from firth.errors import FirthError, UsageError
 from firth.preparation import Preparation
 from firth.segmentation import Segmentation, choose
@@ -41,6 +43,14 @@ def written(folder: Path, contents: bytes | str, name: str = "corpus.txt") -> Pa
     path = folder / name
     path.write_bytes(contents.encode() if isinstance(contents, str) else contents)
     return path
+
+
+@contextmanager
+def stretches_of(n_characters: int) -> Iterator[None]:
+    """A block in which lines are cut into stretches of so many characters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stretches, "LONGEST", n_characters)
+        yield
 
 
 def json_lines(records: list[dict[str, Any]]) -> str:
@@ -118,21 +128,10 @@ class TestBlocks:
         blocks = list(corpora.read(["ab", "cd", "ef"], block_characters=7).blocks())
         assert blocks == ["ab\ncd\n", "ef\n\n"]
 
-    def test_a_long_line_is_cut_behind_white_space(self) -> None:
-        blocks = list(corpora.read(["one two three four"], block_characters=10).blocks())
-        assert blocks == ["one two ", "three ", "four\n\n"]
-
-    def test_a_long_line_without_white_space_is_cut_behind_punctuation(self) -> None:
-        blocks = list(corpora.read(["今天好，明天更好。后天"], block_characters=6).blocks())
-        assert blocks == ["今天好，", "明天更好。", "后天\n\n"]
-
-    def test_it_is_cut_neither_behind_a_mark_nor_within_what_may_be_a_word(self) -> None:
-        for text, n_characters in (("तक।हिन्दी", 8), ("(don't", 6), ("(3.141", 6), ("(a·b", 4), ("（3：15", 5)):
-            first = next(iter(corpora.read([text + "x" * 99], block_characters=n_characters).blocks()))
-            assert first in ("तक।", "(", "（")
-        preparation = Preparation(inner="@")
-        first = next(iter(corpora.read(["(a@b" + "x" * 99], preparation, block_characters=4).blocks()))
-        assert first == "("
+    def test_a_line_up_to_a_stretch_is_whole(self) -> None:
+        with stretches_of(10):
+            blocks = list(corpora.read(["ab", "cdefghi", "j"], block_characters=3).blocks())
+        assert blocks == ["ab\n", "cdefghi\n", "j\n\n"]
 
     def test_a_very_long_line_passes(self, tmp_path: Path) -> None:
         path = written(tmp_path, b"word " * 200_000)
@@ -145,7 +144,7 @@ class TestBlocks:
     def test_a_very_long_line_of_anything_passes_in_pieces(self, text: str) -> None:
         blocks = list(corpora.read([text * 300_000], Preparation(layout="lines")).blocks())
         assert "".join(map(str, blocks)) == text * 300_000 + "\n\n"
-        assert max(map(len, blocks)) <= corpora.BLOCK_CHARACTERS
+        assert max(map(len, blocks)) <= stretches.LONGEST
 
     @given(lines=st.lists(st.text("ab \n", max_size=8)), block_characters=st.integers(1, 30))
     def test_blocks_together_are_the_text(self, lines: list[str], block_characters: int) -> None:
@@ -411,7 +410,7 @@ class TestAnyText:
     @pytest.mark.parametrize("between", ["", " "])
     def test_a_chinese_line_longer_than_a_block_is_cut_into_the_same_words(self, between: str) -> None:
         line = between.join(chinese(2000))
-        assert len(line) > 2 * corpora.BLOCK_CHARACTERS
+        assert len(line) > 2 * stretches.LONGEST
         segmentation = Segmentation(method="chinese")
         words = segmentation.words(line)
         assert words_by_block(corpora.read([line]), segmentation) == [words]
@@ -441,6 +440,34 @@ class TestAnyText:
         segmentation = Segmentation(method="characters", unicode_form=form)
         self.check_cuts(tmp_path_factory, text, block_characters, chunk_bytes, segmentation)
 
+    @given(
+        pieces=st.lists(
+            st.tuples(
+                st.sampled_from(["北京大学生活", "创新办主任", "今天好开心", "研究生命起源", "café", "ok"]),
+                st.sampled_from(["，", "。", " ", "", "\n"]),
+                st.booleans(),
+            ),
+            max_size=40,
+        ),
+        block_characters=st.integers(1, 200),
+        chunk_bytes=CHUNK_BYTES,
+    )
+    def test_nor_where_a_long_line_is_segmented_in_some_places_only(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        pieces: list[tuple[str, str, bool]],
+        block_characters: int,
+        chunk_bytes: int,
+    ) -> None:
+        text = "".join((" ".join(piece) if is_spaced else piece) + end for piece, end, is_spaced in pieces)
+        path = written(tmp_path_factory.mktemp("mixed"), text)
+        segmentation = Segmentation(method="chinese")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stretches, "LONGEST", 30)
+            patch.setattr("firth.containers._CHUNK_BYTES", chunk_bytes)
+            corpus = corpora.read(path, Preparation(layout="lines"), block_characters=block_characters)
+            assert words_by_block(corpus, segmentation) == line_words([text], segmentation)
+
     def check_cuts(
         self,
         tmp_path_factory: pytest.TempPathFactory,
@@ -453,7 +480,9 @@ class TestAnyText:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("firth.containers._CHUNK_BYTES", chunk_bytes)
             corpus = corpora.read(path, Preparation(layout="lines"), block_characters=block_characters)
-            assert words_by_block(corpus, segmentation) == line_words([text], segmentation)
+            whole = line_words([text], segmentation)
+            patch.setattr(stretches, "LONGEST", block_characters)
+            assert words_by_block(corpus, segmentation) == whole == line_words([text], segmentation)
 
     @given(
         kind=st.sampled_from(sorted(LONG_TEXTS)),

@@ -18,6 +18,7 @@ from firth.errors import FirthError
 from firth.evaluation import read_analogies
 from firth.families.cbow import CBOW
 from firth.families.skipgram import Skipgram
+from firth.preparation import Preparation
 from firth.progress import Lines, Progress
 from firth.segmentation import Segmentation
 from firth.vectors import Vectors
@@ -79,8 +80,16 @@ def test_families_are_shown_in_turn_with_neighbours_and_scores(
     trained = []
 
     def train(
-        family: Any, corpus: list[str], *, minutes: float | None, threads: int | None, seed: int, progress: Progress
+        family: Any,
+        corpus: list[str],
+        *,
+        minutes: float | None,
+        threads: int | None,
+        seed: int,
+        progress: Progress,
+        preparation: Preparation,
     ) -> Any:
+        assert preparation.cased is False  # as the questions are
         trained.append((family, corpus, minutes, threads, seed))
         rng = np.random.default_rng(seed)
         return SimpleNamespace(

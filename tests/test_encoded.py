@@ -14,7 +14,7 @@ from test_pieces import LINES, trained
 
 from firth import FirthError, Preparation, UsageError, corpus, encoded
 from firth.encoded import EncodedPieces, encode_pieces
-from firth.pieces import Pieces
+from firth.pieces import Pieces, train_pieces
 from firth.segmentation import Segmentation
 
 KINDS = ["wordpiece", "bpe", "byte_bpe"]
@@ -327,6 +327,14 @@ def test_other_tokenizers_get_whole_lines(tmp_path, changes):
     pieces = Pieces.read(path)
     with encode(TRICKY, pieces, tmp_path / "one") as store:
         assert documents_of(store) == encoded_plainly(TRICKY, pieces)
+
+
+def test_a_tokenizer_that_parts_long_words_is_followed(tmp_path):
+    thai = ["แม่น้ำสูงขึ้นในเวลากลางคืน" * n for n in range(1, 12)]
+    pieces = train_pieces(thai, "wordpiece", size=256, cased=False, seed=1)
+    lines = [*TRICKY, *thai, "a" * 101 + thai[-1], "1" * 100]
+    with encode(lines, pieces, tmp_path) as store:
+        assert documents_of(store) == encoded_plainly(lines, pieces)
 
 
 # --- an encoding that is broken off

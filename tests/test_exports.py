@@ -49,6 +49,34 @@ def test_a_network(tmp_path):
         ).read_bytes()
 
 
+def test_a_published_network_with_vocab_txt_alone(tmp_path):
+    pytest.importorskip("torch")
+    family = firth.BERT(dim=16, n_layers=1, n_heads=2, context_length=16, n_positions=16)
+    firth.train(family, TEXT, tokens=100, threads=1, output=tmp_path / "bert", matrices=False)
+    for name in ("firth.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "bert" / name).unlink()
+    firth.to_sentence_transformers(tmp_path / "bert", tmp_path / "out")
+    assert steps(tmp_path / "out") == ["Transformer", "Pooling"]
+    assert (tmp_path / "out" / "tokenizer.json").is_file()
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_bytes())["pad_token"] == "[PAD]"
+
+
+def test_the_command_takes_every_flag_or_refuses_it(tmp_path, capsys):
+    lines = "".join(f"word{row} {row} 1 2\n" for row in range(6))
+    (tmp_path / "v.txt").write_text(f"6 3\n{lines}", encoding="utf-8")
+    command = ["convert", str(tmp_path / "v.txt"), "--format", "sentence-transformers"]
+    assert main([*command, str(tmp_path / "out"), "--limit", "2"]) == 0
+    written = safetensors.read(tmp_path / "out" / "0_StaticEmbedding" / "model.safetensors")
+    assert written["embedding.weight"].shape == (2, 3)
+    (tmp_path / "g.txt").write_bytes(b"7 1 2\n\xff 3 4\n")  # a header by its looks
+    command[1] = str(tmp_path / "g.txt")
+    assert main([*command, str(tmp_path / "g"), "--source-format", "glove", "--encoding-errors", "replace"]) == 0
+    capsys.readouterr()
+    for flag in (["--neighbours", "3"], ["--space", "_"]):
+        assert main([*command, str(tmp_path / "other"), *flag]) == 2
+        assert "--space and --neighbours are of files" in capsys.readouterr().err
+
+
 def test_the_command(tmp_path, capsys):
     firth.train(firth.Skipgram(dim=8, min_count=1), TEXT, epochs=1, threads=1, output=tmp_path / "model")
     command = ["convert", str(tmp_path / "model"), str(tmp_path / "out"), "--format", "sentence-transformers"]

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from firth import cli
+from firth import cli, movement
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.movement import Moved, align, change
 from firth.segmentation import Segmentation
@@ -281,3 +281,25 @@ def test_wrong_calls(folders, capsys, arguments, status, message):
     captured = capsys.readouterr()
     assert message in captured.err
     assert "Traceback" not in captured.err
+
+
+def test_the_order_is_by_the_limits_of_each_word(periods, monkeypatch):
+    """`strengths`, of all words at once, is by what `of_word` and `limit` say of each."""
+    old, new, twin = periods
+    monkeypatch.setattr(movement, "WORDS_AT_ONCE", 7)
+    monkeypatch.setattr(movement, "ALIKE", 15)
+    some = twin.vectors_for_all([word for number, word in enumerate(WORDS) if number % 3 or 60 < number < 120])
+    alignment = align(old, new)
+    for chance in ((old, twin), (some, twin), (some.vectors_for_all(WORDS[:40]), twin)):
+        chances = movement._Chances.of(alignment, chance, None)
+        due = []
+        for row, rank, movement_of_word in zip(alignment.new_rows, chances.ranks, alignment.movements, strict=True):
+            known = [chances.of_word(new.words[row]), chances.limit(rank)]
+            furthest = max((number for number in known if number is not None), default=0)
+            due.append(movement_of_word / furthest if furthest else 0)
+        np.testing.assert_allclose(chances.strengths(alignment), due, rtol=1e-9)
+        place = 200
+        alike = chances.distances[place - 15 : place + 16]
+        alike = alike[~np.isnan(alike)]
+        limit = chances.limit(chances.ranks[place])
+        assert limit == (pytest.approx(np.quantile(alike, 0.95)) if len(alike) >= movement.FEWEST_ALIKE else None)

@@ -56,6 +56,25 @@ def test_cased_word_pieces_keep_capitals_and_accents():
     assert entries(pieces, "The cafés") == ["The", "cafés"]
 
 
+THAI = "แม่น้ำสูงขึ้นในเวลากลางคืนและสะพานหายไปในตอนเช้า"
+
+
+def test_runs_of_letters_without_spaces_are_not_unknown_for_their_length():
+    lines = [THAI * n for n in range(1, 9)]
+    assert max(map(len, lines)) > 300
+    pieces = trained("wordpiece", lines)
+    assert any("without a space, which are parted every 100 letters" in remark for remark in pieces.remarks)
+    for line in lines:
+        assert pieces.unk not in pieces.encode([line])[0]
+        assert "".join(entries(pieces, line)).replace("##", "") == pieces.backend.normalizer.normalize_str(line)
+
+
+def test_few_long_words_change_nothing():
+    pieces = trained("wordpiece", [*LINES * 60, "a" * 101])
+    assert pieces.unk in pieces.encode(["a" * 101])[0]
+    assert pieces.backend.pre_tokenizer.pre_tokenize_str("a" * 101)[0][0] == "a" * 101
+
+
 def test_gpt_1s_pieces_end_words():
     pieces = trained("bpe")
     assert entries(pieces, "The cats, ") == ["the</w>", "cats</w>", ",</w>"]
@@ -344,10 +363,23 @@ def test_transformers_gives_the_same_ids(tmp_path, kind, cased, cleaning, name):
     for text in [*ANY_TEXT, *LINES[:5]]:
         assert theirs(text, add_special_tokens=False)["input_ids"] == pieces.encode([text])[0]
     if kind == "wordpiece":
+        _check_thai(transformers, tmp_path / "thai")
         assert theirs("the", "cat")["input_ids"] == [
             pieces.cls, *pieces.encode(["the"])[0], pieces.sep, *pieces.encode(["cat"])[0], pieces.sep
         ]  # fmt: skip
         assert (theirs.pad_token_id, theirs.mask_token_id) == (pieces.pad, pieces.mask)
+
+
+def _check_thai(transformers, folder):
+    """What parts long words does so where others open it."""
+    folder.mkdir()
+    pieces = trained("wordpiece", [THAI * n for n in range(1, 9)])
+    pieces.write(folder, context_length=128)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}), encoding="utf-8")
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    for text in (THAI, THAI * 7, f"{THAI * 3} cat {'a' * 250}"):
+        assert theirs(text, add_special_tokens=False)["input_ids"] == pieces.encode([text])[0]
+    assert theirs(THAI * 7, THAI)["token_type_ids"].count(1) == len(pieces.encode([THAI])[0]) + 1
 
 
 def test_without_tokenizers_the_extra_is_named(monkeypatch):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firth import FirthError, Preparation, UsageError
+from firth import FirthError, Preparation, Skipgram, UsageError
+from firth.families.family import completed
 
 CHOICES = {
     "encoding_errors": ("strict", "replace", "skip"),
@@ -25,7 +26,8 @@ preparations = st.builds(
     field=st.none() | st.text(max_size=5),
     keep=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
     encoding=st.sampled_from(["utf-8", "gb18030", "utf-16"]),
-    cased=st.booleans(),
+    cased=st.none() | st.booleans(),
+    punctuation=st.none() | st.booleans(),
     simplified=st.booleans(),
     inner=st.sampled_from(["", "'", "'-"]),
     user_words=st.none() | st.just(Path("words.txt")),
@@ -61,7 +63,9 @@ def test_a_choice_that_is_none_names_those_there_are(name):
         ({"keep": "year"}, "a tuple of names"),
         ({"keep": (1,)}, "a tuple of names"),
         ({"max_types": "5"}, "a whole number"),
-        ({"cased": "yes"}, "True or False"),
+        ({"cased": "yes"}, "True, False or None"),
+        ({"punctuation": 1}, "True, False or None"),
+        ({"simplified": None}, "True or False"),
     ],
 )
 def test_what_lies_outside_a_range_is_refused(settings, said):
@@ -79,6 +83,17 @@ def test_lists_and_strings_become_what_they_mean():
     preparation = Preparation(keep=["year"], user_words="words.txt", phrases="phrases.tsv")
     assert preparation == Preparation(keep=("year",), user_words=Path("words.txt"), phrases=Path("phrases.tsv"))
     assert hash(preparation) == hash(replace(preparation))
+
+
+def test_what_is_left_open_is_as_the_family_has_it():
+    asked = Preparation(digits="zero")
+    pytest.importorskip("torch")
+    from firth import ELMo
+
+    assert completed(asked, ELMo()) == Preparation(digits="zero", cased=True, punctuation=True)
+    assert completed(asked, Skipgram()) == Preparation(digits="zero", cased=False, punctuation=False)
+    told = Preparation(cased=False)
+    assert completed(told, ELMo()) == Preparation(cased=False, punctuation=True)
 
 
 def test_settings_of_an_older_version_have_no_phrases():

@@ -55,7 +55,7 @@ def test_vectors_are_saved_in_a_quarter_and_asked_as_before(tmp_path, subwords):
     text = ["the walker walked home", "the talker talked here"] * 20
     vectors = firth.train(family, text, epochs=20, threads=1).vectors
     vectors.save(tmp_path / "whole")
-    firth.convert(tmp_path / "whole", tmp_path / "small", format="int8")
+    firth.convert(tmp_path / "whole", tmp_path / "small", precision="int8")
     n_bytes = [(tmp_path / name / "vectors.safetensors").stat().st_size for name in ("whole", "small")]
     assert n_bytes[1] < (0.4 if subwords else 1.0) * n_bytes[0]  # a header, and 4 bytes a row of 8
     small = firth.Vectors.load(tmp_path / "small")
@@ -89,3 +89,27 @@ def test_variances_and_counts_stay_as_they_are(tmp_path):
     np.testing.assert_array_equal(read.variance, vectors.variance)
     np.testing.assert_array_equal(read.contexts, vectors.contexts)
     np.testing.assert_allclose(read.array, array, atol=0.02)
+
+
+def test_rounding_is_a_step_that_the_provenance_tells(tmp_path):
+    array = np.random.default_rng(5).normal(size=(2, 9, 6)).astype(np.float32)
+    vectors = firth.Vectors([f"word{row}" for row in range(9)], array, provenance={"family": "bert"})
+    rounded = firth.quantise(vectors)
+    told = [{"step": "quantise", "precision": "int8"}]
+    assert rounded.provenance == {"family": "bert", "postprocessing": told}
+    assert firth.postprocess(vectors, ["normalise", "quantise"]).provenance["postprocessing"] == [
+        {"step": "normalise"},
+        *told,
+    ]
+    assert 0 < np.abs(rounded.array - array).max() <= np.abs(array).max() / 250
+    rounded.save(tmp_path / "rounded", precision="int8")
+    vectors.save(tmp_path / "saved", precision="int8")
+    for name in ("rounded", "saved"):
+        small = firth.Vectors.load(tmp_path / name)
+        assert small.provenance["postprocessing"] == told
+        np.testing.assert_allclose(small.array, rounded.array, rtol=1e-6)
+    firth.convert(tmp_path / "saved", tmp_path / "whole")  # numbers that were rounded once say so ever after
+    assert firth.Vectors.load(tmp_path / "whole").provenance["postprocessing"] == told
+    array[1, 2, 3] = np.inf
+    with pytest.raises(firth.FirthError, match="not finite"):
+        firth.quantise(firth.Vectors(vectors.words, array))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import firth
 from firth import FirthError, UsageError, reduction, training
 from firth.progress import Lines, Silent
-from firth.reduction import Moments, matrices, words_in
+from firth.reduction import Moments, _compacted, matrices, words_in, write
 from firth.segmentation import Segmentation
 
 TEXT = ["The cat sat on the mat.", "A dog, and the cat!", "the mat of a DOG", "On a mat the dog sat"] * 6
@@ -265,7 +265,10 @@ def test_a_directory_holds_them_and_a_file_for_each_layer(models: dict[str, Any]
         np.testing.assert_array_equal(getattr(loaded, name), getattr(vectors, name))
     assert loaded.segmentation == vectors.segmentation
     assert loaded.provenance["matrices"] == vectors.provenance["matrices"]
-    assert loaded.layer(1).variance.tolist() == vectors.variance[1:].tolist()
+    assert loaded.layer_numbers == [0, 2]
+    assert loaded.layer(2).variance.tolist() == vectors.variance[1:].tolist()
+    with pytest.raises(UsageError, match=r"layer 1 asked of a BERT model, which has 2 \(layers 0 and 2\)"):
+        loaded.layer(1)
     assert sorted(path.name for path in (tmp_path / "out" / "layers").iterdir()) == ["0.bin", "2.bin"]
     for place, name in enumerate(("0.bin", "2.bin")):
         one = firth.Vectors.load(tmp_path / "out" / "layers" / name)
@@ -325,7 +328,7 @@ def test_training_ends_with_them(family: Any, tmp_path: Path) -> None:
     said = Said()
     model = trained(family, output=tmp_path / "model", progress=said)
     assert model.vectors.n_layers == family.n_layers + 1
-    assert {word.lower() for word in model.vectors.words} == WORDS
+    assert {word.lower() for word in model.vectors.words if word.isalpha()} == WORDS  # ELMo has marks, too
     assert model.vectors.contexts.max() == 20
     assert any(f"a matrix for each of {family.n_layers + 1} layers" in line for line in said.lines)
     told = json.loads((tmp_path / "model" / "firth.json").read_bytes())
@@ -359,7 +362,7 @@ def test_the_model_is_whole_without_them(family: Any, tmp_path: Path, monkeypatc
 
 def test_a_corpus_that_is_read_once_has_them_too(family: Any) -> None:
     model = trained(family, (line for line in TEXT))
-    assert {word.lower() for word in model.vectors.words} == WORDS
+    assert {word.lower() for word in model.vectors.words if word.isalpha()} == WORDS  # ELMo has marks, too
 
 
 def test_a_tenth_of_the_budget_is_not_exceeded(family: Any, monkeypatch: Any) -> None:
@@ -386,3 +389,23 @@ def test_progress_is_shown(models: dict[str, Any], capsys: Any) -> None:
     err = capsys.readouterr().err
     assert "looking for words" in err
     assert "reading contexts: 100%" in err
+
+
+def test_words_that_files_would_write_alike_are_told_apart(tmp_path: Path) -> None:
+    names = ["new york", "new_york", "new\tyork", "cat", "new_york_"]
+    write(firth.Vectors(names, np.ones((1, 5, 2))), tmp_path / "out")
+    written = firth.Vectors.load(tmp_path / "out" / "layers" / "0.bin").words
+    assert written == ["new_york__", "new_york", "new_york___", "cat", "new_york_"]
+    assert firth.Vectors.load(tmp_path / "out").words == names
+
+
+def test_rows_that_are_kept_are_moved_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduction, "_WORDS_TOGETHER", 2)
+    rng = np.random.default_rng(3)
+    for kept in ([0, 1, 2, 3, 4, 5, 6], [1, 4, 6], [0], [6], [0, 2, 3, 4, 5, 6]):
+        array = rng.standard_normal((3, 7, 2)).astype(np.float32)
+        due = array[:, kept].copy()
+        found = _compacted(array, np.array(kept))
+        np.testing.assert_array_equal(found, due)
+        assert np.shares_memory(found, array)
+        assert found.flags.c_contiguous

@@ -1,8 +1,10 @@
 import itertools
 import json
+import re
 import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -593,6 +595,10 @@ class TestChoose:
         assert chosen("A text.", preparation) == (asked, "", [])
         assert chosen("A text.", Preparation(cased=True))[0] == CASED
 
+    def test_punctuation_is_asked_for(self) -> None:
+        assert chosen("A text.", Preparation(punctuation=True))[0].punctuation
+        assert not chosen("A text.", Preparation())[0].punctuation
+
     def test_user_words_for_text_that_is_not_chinese(self, tmp_path: Path) -> None:
         (tmp_path / "words.txt").write_text("创新办\n", encoding="utf-8")
         segmentation, _, cautions = chosen("A text.", Preparation(user_words=tmp_path / "words.txt"))
@@ -608,6 +614,50 @@ class TestChoose:
         assert len(cautions) == 1
         assert cautions[0].message.startswith("3 of 5 user words change nothing")
         assert cautions[0].message.endswith("c++, 让·雅克, iPhone")
+
+
+class TestPunctuation:
+    @pytest.mark.parametrize(
+        ("method", "text", "words"),
+        [
+            ("words", 'Don\'t "stop" -- ever...', 'Don \' t " stop " -- ever ...'),
+            ("words", "x_y costs £3.14 (a+b)", "x_y costs £ 3 . 14 ( a + b )"),
+            ("words", "!?!! ¿qué?\ta\u0301!", "! ? !! ¿ qué ? á !"),
+            ("words", "a\x07b\u00adc\u200e.", "a bc ."),
+            ("chinese", "他说：“我很开心……”", "他 说 ： “ 我 很 开心 …… ”"),
+            ("characters", "我，abc——好", "我 ， abc —— 好"),
+            ("space", "it 's (here).", "it 's (here)."),
+        ],
+    )
+    def test_marks_are_words_and_like_ones_in_a_row_one(self, method: Any, text: str, words: str) -> None:
+        segmentation = Segmentation(method=method, lower=False, punctuation=True)
+        assert segmentation.words(text) == words.split(" ")
+        assert Segmentation.from_settings(segmentation.settings()) == segmentation
+
+    def test_inner_characters_stay_inside(self) -> None:
+        segmentation = Segmentation(method="words", inner="'", punctuation=True)
+        assert segmentation.words("'don't' 'tis o''clock") == ["'", "don't", "'", "'", "tis", "o", "''", "clock"]
+
+    @given(
+        st.text(
+            st.sampled_from("aB1_ .,!-'\"…，。开心きไ\u0301\u200d\u00ad\n\x07£❤\ufe0f")
+            | st.characters(exclude_categories=["Cs"])
+        ),
+        st.sampled_from(["words", "chinese", "characters"]),
+        st.sampled_from(["", "'-"]),
+    )
+    def test_the_other_words_are_those_found_without(self, text: str, method: Any, inner: str) -> None:
+        plain = Segmentation(method=method, inner=inner)
+        split = replace(plain, punctuation=True).split(text)
+        words = split.words()
+        is_mark = [not any(map(re.compile(r"\w").match, word)) for word in words]
+        assert [word for word, mark in zip(words, is_mark, strict=True) if not mark] == plain.words(text)
+        marks = [word for word, mark in zip(words, is_mark, strict=True) if mark]
+        assert all(len(set(word)) == 1 and unicodedata.category(word[0])[0] in "PS" for word in marks)
+        assert (split.starts[1:] >= split.ends[:-1]).all()
+        assert (split.ends > split.starts).all()
+        lines = split.line_ends.tolist()
+        assert lines == [len(replace(plain, punctuation=True).words(text[: m.end()])) for m in re.finditer("\n", text)]
 
 
 class TestWarnings:

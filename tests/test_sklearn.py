@@ -285,3 +285,22 @@ def test_nothing_warns_where_all_is_known(vectors):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         WordVectorizer(vectors).fit_transform(TEXTS)
+
+
+def test_what_is_set_after_fitting_is_looked_at(vectors, bert):
+    fitted = ContextVectorizer(bert).fit(["cat"]).set_params(unknown="mean")
+    with pytest.raises(ValueError, match="learnt no mean: fit again"):
+        fitted.transform(["cat", ""])
+    for vectorizer in (fitted, WordVectorizer(vectors).fit(TEXTS)):
+        with pytest.raises(ValueError, match="unknown is 'drop'; there are zeros"):
+            vectorizer.set_params(unknown="drop").transform(["cat"])
+    fitted = WordVectorizer(vectors).fit(TEXTS).set_params(unknown="mean")
+    np.testing.assert_allclose(fitted.transform(["☃"])[0], fitted.mean_, rtol=1e-6)
+
+
+def test_words_of_n_grams_have_vectors_by_either():
+    family = firth.Skipgram(dim=4, min_count=1, sample=0.0, subwords="3-5", buckets=500)
+    model = firth.train(family, ["he walks and talks"] * 9, epochs=2, threads=1)
+    expected = model.vectors[["walks", "walking"]].mean(axis=0)
+    for vectorizer in (WordVectorizer(model), ContextVectorizer(model)):
+        np.testing.assert_allclose(vectorizer.fit_transform(["walks walking qqq"])[0], expected, atol=1e-6)

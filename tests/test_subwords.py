@@ -176,3 +176,22 @@ def test_going_on_from_whole_words_begins_with_their_vectors():
     more = firth.train(still, TEXT, base=plain, epochs=1, threads=1)
     rows = more.vocabulary.rows(plain.vocabulary.words)
     np.testing.assert_allclose(more.vectors.matrix[rows], plain.vectors.matrix, rtol=1e-5, atol=1e-7)
+
+
+def test_words_never_seen_have_vectors_wherever_text_is_read(model):
+    """`extract`, `sentence_vector` and `matrices` compose what the matrix does not have."""
+    vectors = model.vectors
+    with pytest.warns(UserWarning, match="'qqq' has no piece"):
+        (sentence,) = firth.extract(vectors, [["walkers", "walks", "qqq", "WALKERS"]])
+    assert sentence.unknown == [2]
+    np.testing.assert_array_equal(sentence.array[0, [0, 1, 3]], vectors[["walkers", "walks", "walkers"]])
+    assert np.isnan(sentence.array[0, 2]).all()
+    mean = vectors[["walkers", "walks"]].mean(axis=0)
+    np.testing.assert_allclose(model.sentence_vector("walkers qqq walks"), mean, atol=1e-6)
+    with pytest.raises(firth.FirthError):
+        model.sentence_vector("qqq")
+    made = firth.matrices(model, ["walkers walks qqq walkers"], top=9)
+    assert sorted(made.words) == ["walkers", "walks"]
+    np.testing.assert_array_equal(made[["walkers", "walks"]], vectors[["walkers", "walks"]])
+    assert (vectors.has_vector("walkers"), vectors.has_vector("qqq")) == (True, False)
+

@@ -33,6 +33,7 @@ SMALL: dict[str, Any] = {"dim": 32, "cell_dim": 32, "character_dim": 4, "filters
 SMALL |= {"n_highway": 1, "max_characters": 12, "min_count": 1, "context_length": 8, "batch_size": 4}
 ELMO = firth.ELMo(**SMALL, dropout=0.1, learning_rate=0.01)
 WORDS = "the cat dog bird sat ran slept on under over mat log roof and saw a small old green".split()  # noqa: SIM905
+N_ENTRIES = len(WORDS) + 4  # and ".", <S>, </S>, <UNK>
 SHARED = Path(os.environ.get("FIRTH_SHARED", Path(__file__).parent.parent / ".." / "shared"))
 
 
@@ -73,10 +74,10 @@ def test_it_learns_and_tells_its_perplexities(capsys):
     assert record["held_out_nats"]["before"] == pytest.approx(math.log(len(model.vocabulary)), rel=0.05)
     assert max(found["forward"], found["backward"]) < 0.5 * math.exp(record["held_out_nats"]["before"])
     assert set(record["versions"]) >= {"torch", "h5py"}
-    assert record["words"]["vocabulary"] == len(model.vocabulary) == len(WORDS) + 3
+    assert record["words"]["vocabulary"] == len(model.vocabulary) == N_ENTRIES
     said = capsys.readouterr().err
     assert f"held-out perplexity: {found['forward']:,.2f} forward, {found['backward']:,.2f} backward" in said
-    assert f"of {len(WORDS) + 3} words; 0.00% of the held-out words are <UNK>" in said
+    assert f"of {N_ENTRIES} words; 0.00% of the held-out words are <UNK>" in said
     assert "ln V" in said
     assert "unigram" in said
 
@@ -209,6 +210,63 @@ def test_what_belongs_to_pieces_is_refused():
         trained(add_words=3)
     with pytest.raises(firth.UsageError, match="here there is"):
         trained(device="tpu")
+
+
+TOLD = ['The cat sat on "the" mat.', "A dog, in Rome -- at last!", "the dog saw a cat..."] * 20
+
+
+def test_capital_letters_and_punctuation_marks_are_kept_as_the_paper_has_them(tmp_path):
+    model = trained(corpus=TOLD, output=tmp_path / "model")
+    assert {"The", "the", "Rome", ".", "...", '"', "--", "!", ","} <= set(model.vocabulary.words)
+    assert (model.segmentation.lower, model.segmentation.punctuation) == (False, True)
+    assert (model.record["preparation"]["cased"], model.record["preparation"]["punctuation"]) == (True, True)
+    loaded = firth.load(tmp_path / "model")
+    assert loaded.segmentation == model.segmentation
+    (found,) = firth.extract(loaded, ['"The cat, Rome...'])
+    assert found.words == ['"', "The", "cat", ",", "Rome", "..."]
+    vectors = firth.Vectors.load(tmp_path / "model")
+    assert {'"', "The", "the"} <= set(vectors.words)
+    assert not np.array_equal(vectors["The"], vectors["the"])
+    np.testing.assert_array_equal(vectors[","], vectors.array[0][vectors.row(",")])
+    with pytest.raises(firth.FirthError, match="rome"):
+        vectors["rome"]
+
+
+def test_lower_case_without_punctuation_is_to_be_asked_for(tmp_path):
+    plain = firth.Preparation(cased=False, punctuation=False)
+    model = trained(corpus=TOLD, preparation=plain, output=tmp_path / "model")
+    assert {"the", "rome"} <= set(model.vocabulary.words)
+    assert not {"The", ".", '"', "--"} & set(model.vocabulary.words)
+    assert np.array_equal(model.vectors["Rome"], model.vectors["rome"])
+    more = trained(corpus=TOLD, base=tmp_path / "model", tokens=64)  # as the model's own words were found
+    assert more.segmentation == model.segmentation
+    assert (more.record["preparation"]["cased"], more.record["preparation"]["punctuation"]) == (False, False)
+    with pytest.raises(firth.UsageError, match="leave out cased, punctuation"):
+        trained(corpus=TOLD, base=tmp_path / "model", preparation=firth.Preparation(cased=True, punctuation=True))
+
+
+def test_chinese_marks_are_words_too():
+    lines = ["我今天好开心。", "“你今天很忙吗？”他说……", "开心就好——真的！！"] * 30
+    model = trained(corpus=lines)
+    assert model.segmentation.method == "chinese"
+    assert {"今天", "。", "“", "？", "……", "——", "！！"} <= set(model.vocabulary.words)
+
+
+def test_short_runs_rise_slowly(tmp_path):
+    """At the default rate, which is reached after a fifth of a long run, a few batches would undo the beginning."""
+    family = replace(ELMO, learning_rate=None, dropout=0.0)
+    with training.prepared(TEXT, firth.Preparation(), family) as encoded:
+        run, text = run_of(family, encoded)
+        loop = descent.Loop(run, text, torch.device("cpu"), Silent(), None, None)
+        highest, least = family.highest_rate, family.warmup_steps
+        assert loop.rate(0, 0.5) == pytest.approx(highest / least)
+        assert loop.rate(least - 1, family.warmup) == pytest.approx(highest)
+        assert loop.rate(least, 0.9) == family.rate(0.9)
+        assert loop.rate(10 * least, 0.5) == family.rate(0.5)
+        assert loop.rate(2, 0.001) == family.rate(0.001)  # a long one rises more slowly still
+    for n_batches in (4, 12):
+        record = trained(family, tokens=n_batches * 32).record["held_out_nats"]
+        assert record["last"] < record["before"] + 0.1
 
 
 # --- state, rows, memory
@@ -487,10 +545,11 @@ def test_adagrad_by_itself_has_its_own_rate():
         ({"tokens": 5}, "a budget of 5 tokens"),
         ({"seed": 9}, "seed 9"),
         ({"family": replace(ELMO, directions="independent")}, "directions 'independent'"),
-        ({"preparation": firth.Preparation(cased=True)}, "cased"),
+        ({"preparation": firth.Preparation(cased=False)}, "cased False"),
+        ({"preparation": firth.Preparation(punctuation=False)}, "punctuation False"),
         ({"corpus": [*TEXT, "more text."]}, "not the one that the run began with"),
     ],
-    ids=["budget", "seed", "directions", "preparation", "corpus"],
+    ids=["budget", "seed", "directions", "cased", "punctuation", "corpus"],
 )
 def test_a_resumed_run_keeps_its_settings(tmp_path, monkeypatch, change, message):
     broken_off(tmp_path / "model", monkeypatch)
@@ -554,8 +613,9 @@ def test_going_on_from_a_published_model_learns_an_output_layer(tmp_path, capsys
     published.save(tmp_path / "saved")
     assert firth.load(tmp_path / "saved").network.n_entries == 0
     family = replace(ELMO, learning_rate=1e-12, dropout=0.0)
-    still = trained(family, tokens=1, base=tmp_path / "published", progress=Lines(sys.stderr))
-    assert "--cased" in capsys.readouterr().err
+    lowered = firth.Preparation(cased=False)
+    still = trained(family, tokens=1, base=tmp_path / "published", progress=Lines(sys.stderr), preparation=lowered)
+    assert "--no-cased" in capsys.readouterr().err
     for name, weight in state(still).items():
         if name not in ("table", "output_bias"):
             torch.testing.assert_close(weight, state(base)[name], rtol=0, atol=1e-6)
@@ -619,7 +679,7 @@ def test_the_command_trains_and_tells_perplexities(tmp_path, monkeypatch, capsys
     command = ["train", "elmo", "corpus.txt", "-o", "model", *sizes.split(), "--tokens", "500", "--json", "--quiet"]
     assert cli.main([*command, "--threads", "1", "--device", "cpu", "--projection-clip", "2"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["words"] == len(WORDS) + 3
+    assert row["words"] == N_ENTRIES
     assert row["mean_perplexity"] == pytest.approx(math.exp(row["held_out_nats"]))
     assert {"forward_perplexity", "backward_perplexity"} < row.keys()
     model = firth.load("model")

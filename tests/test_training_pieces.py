@@ -377,17 +377,25 @@ def test_next_sentences_are_trained_where_the_base_has_a_head_for_them(tmp_path,
     trained(BERT, output=tmp_path / "base")
     model = trained(PAIRS, base=tmp_path / "base", progress=Lines(sys.stderr))
     assert model.family.objective == "masked_token"
-    assert "has no head for next sentences" in capsys.readouterr().err
+    assert "has no trained head for next sentences" in capsys.readouterr().err
+    described = json.loads((tmp_path / "base" / "firth.json").read_text())
+    assert described["untrained"] == ["pooler", "next"]
+    assert "untrained" not in firth.load(tmp_path / "base").record
 
 
 def test_a_head_for_next_sentences_is_kept_where_it_is_trained(tmp_path, capsys):
     trained(PAIRS, output=tmp_path / "base")
     model = trained(PAIRS, tokens=100, base=tmp_path / "base", progress=Lines(sys.stderr))
-    assert model.network.next is not None
+    assert model.family.predicts_next_sentence
+    before = firth.load(tmp_path / "base").network.next.weight
+    assert not torch.equal(model.network.next.weight, before)
     assert "head" not in capsys.readouterr().err
     model = trained(BERT, tokens=100, base=tmp_path / "base", progress=Lines(sys.stderr))
-    assert model.network.next is None
-    assert "has a head for next sentences, which the new one does not" in capsys.readouterr().err
+    assert torch.equal(model.network.next.weight, before)
+    assert "has a head for next sentences, which stays as it is" in capsys.readouterr().err
+    again = trained(PAIRS, tokens=100, base=model, progress=Lines(sys.stderr))  # its own record decides
+    assert again.family.objective == "masked_token"
+    assert "has no trained head for next sentences" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

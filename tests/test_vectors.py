@@ -110,6 +110,25 @@ def test_layers():
         vectors.layer(3)
 
 
+def test_layers_of_a_model_keep_their_numbers(tmp_path):
+    array = RNG.standard_normal((3, 4, 2)).astype(np.float32)
+    provenance = {"family": "bert", "layers": [0, 5, 12]}
+    Vectors(CITY_WORDS, array, provenance=provenance, variance=array[:, :, 0]).save(tmp_path / "some")
+    vectors = Vectors.load(tmp_path / "some")
+    assert vectors.layer_numbers == [0, 5, 12]
+    np.testing.assert_array_equal(vectors.layer(5).matrix, array[1])
+    np.testing.assert_array_equal(vectors.layer(5).variance, array[1:2, :, 0])
+    assert vectors.layer(5).layer_numbers == [5]
+    vectors.layer(12).save(tmp_path / "one")
+    np.testing.assert_array_equal(Vectors.load(tmp_path / "one").layer(12).matrix, array[2])
+    with pytest.raises(UsageError, match=re.escape("layer 1 asked of a BERT model, which has 3 (layers 0, 5 and 12)")):
+        vectors.layer(1)
+    with pytest.raises(UsageError, match=re.escape("which has 1 (layer 12)")):
+        Vectors.load(tmp_path / "one").layer(0)
+    for told in ([0, 5], [0, 5, 5], ["0", "1", "2"], "012", None):
+        assert Vectors(CITY_WORDS, array, provenance={"layers": told}).layer_numbers == [0, 1, 2]
+
+
 def test_a_layer_of_a_family_whose_title_is_not_known():
     with pytest.raises(UsageError, match=re.escape("layer 1 asked of an elsewhere model, which has 1")):
         Vectors(CITY_WORDS, CITY_ARRAY, provenance={"family": "elsewhere"}).layer(1)
@@ -535,6 +554,14 @@ def test_an_existing_directory_is_not_written_over(tmp_path, vectors, small):
             small.save(path, overwrite=True)
 
 
+def test_numbers_that_are_not_finite_are_not_saved(tmp_path):
+    array = CITY_ARRAY.copy()
+    array[2, 1] = np.nan
+    with pytest.raises(FirthError, match=f"the vector of '{CITY_WORDS[2]}' holds a number that is not finite"):
+        Vectors(CITY_WORDS, array).save(tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_static_models_directory(tmp_path):
     safetensors.write(tmp_path / "vectors.safetensors", {"input": CITY_ARRAY, "output": -CITY_ARRAY})
     Vocabulary(CITY_WORDS, [4, 3, 2, 1]).write(tmp_path / "vocabulary.tsv")
@@ -576,7 +603,7 @@ def more_words(folder):
     ("damage", "message"),
     [
         (break_json, "firth.json is not JSON"),
-        (list_json, "firth.json holds no settings"),
+        (list_json, "firth.json is not a JSON object"),
         (remove_json, "holds no firth.json: it is no model of ours, or its writing was cut off"),
         (cut_vectors, "is not a whole safetensors file"),
         (other_tensor, "has neither a tensor 'vectors' nor 'input'"),

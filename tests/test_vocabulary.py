@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firth import vocabulary as vocabularies
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.vocabulary import HuffmanTree, Vocabulary
 
@@ -280,3 +281,71 @@ class TestFiles:
         with pytest.raises(FirthError, match="no valid text"):
             Vocabulary(["a", "\ud800"], [2, 1]).write(tmp_path / "vocabulary.tsv")
         assert not list(tmp_path.iterdir())
+
+    @given(words=st.lists(st.text(st.characters(codec="utf-8")), unique=True, min_size=1), with_counts=st.booleans())
+    def test_a_large_file_answers_as_a_small_one(
+        self, tmp_path_factory: pytest.TempPathFactory, words: list[str], with_counts: bool
+    ) -> None:
+        path = tmp_path_factory.mktemp("words") / "vocabulary.tsv"
+        Vocabulary(words, range(1, len(words) + 1) if with_counts else [1] * len(words)).write(path)
+        plain = Vocabulary.read(path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(vocabularies, "LARGE_BYTES", 0)
+            for name in ("words", "counts", "table"):  # whatever is asked for first
+                large = Vocabulary.read(path)
+                assert list(getattr(large, name)) == list(getattr(plain, name))
+                assert large.counts.tolist() == plain.counts.tolist()
+                assert large.words == plain.words
+            large = Vocabulary.read(path)
+        assert len(large) == len(words)
+        assert [large.word(row) for row in (*range(len(words)), -1)] == [*words, words[-1]]
+        assert [large.find(word) for word in words] == list(range(len(words)))
+        assert [word in large for word in ("", "a", "\\", "no such word")] == [
+            word in words for word in ("", "a", "\\", "no such word")
+        ]
+        with pytest.raises(IndexError):
+            large.word(len(words))
+
+    def test_few_words_of_a_large_file_are_looked_for_in_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(vocabularies, "LARGE_BYTES", 0)
+        monkeypatch.setattr(vocabularies, "MOST_SEARCHES", 3)
+        path = tmp_path / "vocabulary.tsv"
+        Vocabulary(["a", "b", "c"], [3, 2, 1]).write(path)
+        large = Vocabulary.read(path)
+        assert (large.find("c"), large.find("d"), large.word(1), large.counts.tolist()) == (2, None, "b", [3, 2, 1])
+        assert "table" not in vars(large)
+        assert "_parsed" not in vars(large)
+        assert [large.find(word) for word in "abcd"] == [0, 1, 2, None]
+        assert "table" in vars(large)
+
+    @pytest.mark.parametrize(
+        ("contents", "message"),
+        [
+            (b"a\t2\nb 1\n", r"vocabulary\.tsv, line 2: 'b 1' is not word<TAB>count"),
+            (b"a\t2\na\t1\n", r"vocabulary\.tsv: the word 'a' stands in the vocabulary twice"),
+            (b"a\t2\nb\t0\n", "has a count of 0"),
+            (b"a\t1\n\xff\t1\n", "UTF-8"),
+        ],
+    )
+    def test_a_large_file_that_is_none_is_told_when_it_is_asked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: bytes, message: str
+    ) -> None:
+        monkeypatch.setattr(vocabularies, "LARGE_BYTES", 0)
+        path = tmp_path / "vocabulary.tsv"
+        path.write_bytes(contents)
+        large = Vocabulary.read(path)
+        assert len(large) == 2
+        for _ in range(2):
+            with pytest.raises(FirthError, match=message):
+                _ = large.words
+
+    def test_a_large_file_of_another_hand(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(vocabularies, "LARGE_BYTES", 0)
+        path = tmp_path / "vocabulary.tsv"
+        path.write_bytes(b"x\ty\t3\nx\t2\na\\b\t1\n")  # a tab and a backslash that are not escaped
+        large = Vocabulary.read(path)
+        assert [large.find(word) for word in ("x", "a\\b", "x\ty", "none")] == [1, 2, 0, None]
+        path.write_bytes(b"a\t2\r\nb\t1\r\n")
+        assert Vocabulary.read(path).find("b") == 1

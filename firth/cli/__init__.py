@@ -19,8 +19,10 @@ from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 from firth.cli.changing import change
 from firth.cli.evaluating import accuracy, evaluate, shares
 from firth.cli.extracting import extract
+from firth.cli.finetuning import finetune, predict
 from firth.cli.learning import count, phrases
 from firth.cli.printing import Row, print_json, print_rows, say, show
+from firth.cli.probing import probe
 from firth.cli.publishing import push
 from firth.cli.reducing import layers, matrices
 from firth.cli.settings import (
@@ -284,6 +286,7 @@ app.command(
 )
 _USES: Sequence[Callable[..., None]] = (
     *(nearest, analogy, similarity, evaluate, extract, matrices, layers),
+    *(probe, finetune, predict),
     *(change, convert, push, demo),
 )
 for _order, _command in enumerate(_USES, start=1):

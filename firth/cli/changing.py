@@ -7,12 +7,14 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from firth.cli.printing import Row, print_json, print_rows, say
-from firth.cli.settings import AsJson, Count
+from firth.cli.settings import AsJson, Count, Files, Flag, progress_of
 from firth.cli.use import load_vectors
+from firth.errors import UsageError
+from firth.files import printable
 
 if TYPE_CHECKING:
     from firth.movement import Moved
-    from firth.vectors import Similar
+    from firth.vectors import Similar, Vectors
 
 
 def change(
@@ -21,10 +23,17 @@ def change(
     /,
     *words: str,
     chance: Annotated[tuple[Path, Path] | None, Parameter(negative=())] = None,
+    halves: Annotated[Files, Parameter(allow_leading_hyphen=True)] = (),
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     layer: int | None = None,
     n: Count = 20,
     neighbours: Annotated[int, Parameter(validator=Number(gte=1))] = 5,
     restrict: Annotated[int, Parameter(validator=Number(gte=1))] = 30_000,
+    seed: int = 1,
+    threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    cache_dir: Path | None = None,
+    overwrite: Flag = False,
+    quiet: Flag = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the words that moved most between two models, with their neighbours before and after.
@@ -38,20 +47,50 @@ def change(
         new: The same of another text.
         words: The words to show, or text that is split into words; those that moved most by default.
         chance: Two models of one period, of random halves of its text; two seeds on one text part far less than chance.
+        halves: The corpus of NEW, or another one of its period: two models are trained on random halves of its lines,
+            as NEW was, and say what chance moves; that takes as long as training NEW did.
+        output: Where the two are kept, for `--chance OUTPUT/first OUTPUT/second` later.
         layer: The layer whose vectors are compared; the last one by default.
         n: How many words to print, where none is named.
         neighbours: How many neighbours to print for each.
         restrict: How many of the most frequent shared words take part.
+        seed: Of --halves: decides on the lines.
+        threads: Of --halves: how many threads train; all cores by default.
+        cache_dir: Of --halves: where encoded corpora are kept.
+        overwrite: Of --halves: replace the two models in the output.
+        quiet: Of --halves: show no progress.
         as_json: Print JSON, for machines.
     """
     from firth.movement import change as changed
 
+    if chance is not None and halves:
+        raise UsageError("--chance and --halves both say what chance moves: give one of them")
+    if output is not None and not halves:
+        raise UsageError("--output is of --halves, whose models it keeps")
     before, after = load_vectors(old), load_vectors(new)
+    asked = before.words_of(*words) if words else ()
+    known: tuple[Path | Vectors, Path | Vectors] | None = chance
+    if halves:
+        if not new.is_dir():
+            raise UsageError(f"--halves trains as NEW was trained, and {printable(str(new))} is no model")
+        from firth.halves import train_halves
+
+        found = train_halves(
+            new,
+            list(halves),
+            output=output,
+            overwrite=overwrite,
+            seed=seed,
+            threads=threads,
+            cache_dir=cache_dir,
+            progress=progress_of(quiet),
+        )
+        known = (found.first.vectors, found.second.vectors)
     moved = changed(
         before,
         after,
-        before.words_of(*words) if words else (),
-        chance=chance,
+        asked,
+        chance=known,
         layer=layer,
         topn=n,
         n_neighbours=neighbours,
@@ -60,11 +99,11 @@ def change(
     if as_json:
         print_json([_everything(each) for each in moved])
     else:
-        print_rows([_row(each, with_chance=chance is not None) for each in moved])
-    if chance is None:
+        print_rows([_row(each, with_chance=known is not None) for each in moved])
+    if known is None:
         say(
-            "how far chance alone moves words is not known: train two models alike on random halves of one period's "
-            "text, and name them (--chance A B)"
+            "how far chance alone moves words is not known: --halves CORPUS trains two models on random halves of one "
+            "period's text, or --chance A B names two such"
         )
 
 

@@ -62,6 +62,7 @@ def evaluate(
             print()
             print_rows(rows)
     for result in results:
+        _tell_composed(result)
         _name_unknown(result)
 
 
@@ -145,6 +146,15 @@ def accuracy(section: "SectionResult") -> Row:
         "accuracy": section.accuracy,
         "answered": f"{section.n_answered}/{section.n_asked}",
     }
+
+
+def _tell_composed(result: _Evaluated) -> None:
+    """Says on standard error how many words of each file n-grams answered for."""
+    for path, figures in result.pairs.items():
+        if figures.n_composed:
+            place = f"{result.model}, layer {result.layer}"
+            words = "1 word" if figures.n_composed == 1 else f"{figures.n_composed:,} words"
+            say(f"{place}: n-grams answered for {words} of {path.name} that are not in the vocabulary")
 
 
 def _name_unknown(result: _Evaluated) -> None:

@@ -54,7 +54,7 @@ Corpus = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 Files = Annotated[Sequence[Path], Parameter(negative=(), converter=_comma_separated, n_tokens=1)]
 
 PREPARATION = Preparation()
-Prepared = Annotated[Preparation, Parameter(name="*", group="Preparation of the text", negative=())]
+Prepared = Annotated[Preparation, Parameter(name="*", group="Preparation of the text", negative_iterable=())]
 
 
 def refuse_unknown_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -115,8 +115,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
-    if isinstance(settings.get("keep"), list):
-        settings["keep"] = ",".join(map(str, settings["keep"]))
+    for name in ("keep", "drop"):
+        if isinstance(settings.get(name), list):
+            settings[name] = ",".join(map(str, settings[name]))
     for name, value in settings.items():
         if isinstance(value, list) and not (value and all(isinstance(pair, list) for pair in value)):
             raise UsageError(f"--config {path}: {name} is a list, where one value is due")

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 
 TargetFormat = Literal[
-    "directory", "int8", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet", "sentence-transformers"
+    "directory", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet", "sentence-transformers"
 ]
 SourceFormat = Literal["auto", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet"]
 
 
-def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
+def nearest(
+    model: Path, /, *words: str, layer: Layer = None, n: Count = 10, whole: Flag = False, as_json: AsJson = False
+) -> None:
     """Print the words nearest to each word by cosine similarity.
 
     Args:
@@ -30,10 +32,11 @@ def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
         words: The words, or text that is split into words as the model's corpus was.
         layer: The layer whose vectors are asked, or `all`; the last one by default.
         n: How many words to print for each.
+        whole: Take each argument as one word, as it stands: a Chinese one that would be cut, or one with a space in it.
         as_json: Print JSON, for machines.
     """
     vectors = load_vectors(model)
-    queries = vectors.words_of(*words)
+    queries = _asked(vectors, words, whole=whole)
     _say_of_ngrams(vectors, queries)
     show(
         [
@@ -46,7 +49,9 @@ def nearest(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
     )
 
 
-def analogy(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_json: AsJson = False) -> None:
+def analogy(
+    model: Path, /, *words: str, layer: Layer = None, n: Count = 10, whole: Flag = False, as_json: AsJson = False
+) -> None:
     """Print the words that answer "A is to B as C is to ?".
 
     Args:
@@ -54,10 +59,11 @@ def analogy(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
         words: The three words A B C.
         layer: The layer whose vectors are asked, or `all`; the last one by default.
         n: How many answers to print.
+        whole: Take each argument as one word, as it stands.
         as_json: Print JSON, for machines.
     """
     vectors = load_vectors(model)
-    a, b, c = _exactly(3, vectors.words_of(*words), "A B C")
+    a, b, c = _exactly(3, _asked(vectors, words, whole=whole), "A B C")
     _say_of_ngrams(vectors, [a, b, c])
     show(
         [
@@ -69,17 +75,20 @@ def analogy(model: Path, /, *words: str, layer: Layer = None, n: Count = 10, as_
     )
 
 
-def similarity(model: Path, /, *words: str, layer: Layer = None, as_json: AsJson = False) -> None:
+def similarity(
+    model: Path, /, *words: str, layer: Layer = None, whole: Flag = False, as_json: AsJson = False
+) -> None:
     """Print the cosine similarity of two words.
 
     Args:
         model: A model, or a file of vectors.
         words: The two words.
         layer: The layer whose vectors are asked, or `all`; the last one by default.
+        whole: Take each argument as one word, as it stands.
         as_json: Print JSON, for machines.
     """
     vectors = load_vectors(model)
-    first, second = _exactly(2, vectors.words_of(*words), "WORD WORD")
+    first, second = _exactly(2, _asked(vectors, words, whole=whole), "WORD WORD")
     _say_of_ngrams(vectors, [first, second])
     show(
         [
@@ -100,6 +109,15 @@ def load_vectors(model: Path) -> "Vectors":
     return vectors
 
 
+def _asked(vectors: "Vectors", words: Sequence[str], *, whole: bool) -> Sequence[str]:
+    """The words that were asked about: cut as the model's corpus was, unless each is one."""
+    if not whole:
+        return vectors.words_of(*words)
+    if not words:
+        raise UsageError("no word was given")
+    return words
+
+
 def _say_of_ngrams(vectors: "Vectors", words: Sequence[str]) -> None:
     """Says on standard error which words have their vectors from n-grams alone, and how many of these are known."""
     if vectors.subwords is None:
@@ -118,8 +136,9 @@ def _exactly(number: int, words: Sequence[str], names: str) -> Sequence[str]:
 
 def matrices(vectors: "Vectors", layer: Layer) -> Iterator[tuple[int, "Vectors"]]:
     """The layers that were asked for, each with its number and as vectors of one layer."""
-    last = vectors.n_layers - 1
-    numbers = range(last + 1) if layer == "all" else [last if layer is None else layer]
+    numbers = vectors.layer_numbers
+    if layer != "all":
+        numbers = numbers[-1:] if layer is None else [layer]
     return ((number, vectors.layer(number)) for number in numbers)
 
 
@@ -135,6 +154,7 @@ def convert(
     steps: str | None = None,
     space: str | None = None,
     neighbours: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    precision: Literal["float32", "int8", "int8+float32"] = "float32",
     encoding_errors: Literal["strict", "replace", "ignore"] = "strict",
     overwrite: Flag = False,
     as_json: AsJson = False,
@@ -147,17 +167,19 @@ def convert(
             in `.vocab.txt`, `.tsv` the Embedding Projector's pair, `.parquet` a table for Embedding Atlas, no suffix
             a directory.
         format: The target's format, where its name does not say it; `glove` is text without a header,
-            `int8` a directory whose tables take a byte a number, a quarter of the size,
             `fasttext` a model that fastText opens, with the n-grams that words are composed of,
-            `sentence-transformers` a directory that this library opens, of BERT and GPT with the network.
+            `sentence-transformers` a directory that this library opens, of BERT and GPT with the network (of
+            their static vectors, where --layer, --limit or --steps is given).
         source_format: The source's format, where looking at it is not enough.
         layer: The layer that is written, or `all`, each into a file of its own (`vectors.layer0.txt`, ...); by default
             the last one into a file, all into a directory.
         limit: How many words to take, from the top.
         steps: What is done to the vectors first, in this order, with commas: centre, remove-components=N, whiten,
-            reduce-dim=DIM, normalise. The firth.json of a directory tells it.
+            reduce-dim=DIM, normalise, quantise. The firth.json of a directory tells it.
         space: What to write for white space inside a word, which text and binary cannot hold.
         neighbours: How many neighbours of each word a `.parquet` names; of many words this takes long.
+        precision: Of a directory: `int8` takes a byte a number, a quarter of the size; `int8+float32` holds both: neighbours
+            are looked up in bytes, which memory holds, and ranked by numbers, which stay on disk.
         encoding_errors: What to do about words of a text or binary file that are not UTF-8.
         overwrite: Replace the target.
         as_json: Print JSON, for machines.
@@ -165,8 +187,14 @@ def convert(
     if format == "sentence-transformers":
         from firth.exports import to_sentence_transformers
 
-        processed: Path | Vectors = source if steps is None else _processed(source, source_format, limit, steps)
-        to_sentence_transformers(processed, target, layer=_one_layer(layer), overwrite=overwrite)
+        if space is not None or neighbours:
+            raise UsageError("--space and --neighbours are of files; sentence-transformers' directories take neither")
+        if precision != "float32":
+            raise UsageError("--precision is of directories of firth's; sentence-transformers' are of float32")
+        exported: Path | Vectors = source
+        if steps is not None or limit is not None or (source_format, encoding_errors) != ("auto", "strict"):
+            exported = _processed(source, source_format, limit, encoding_errors, steps)
+        to_sentence_transformers(exported, target, layer=_one_layer(layer), overwrite=overwrite)
         show([{"target": str(target)}], as_json=as_json)
         return
     from firth.conversion import convert as convert_vectors
@@ -181,14 +209,14 @@ def convert(
         steps=() if steps is None else steps.split(","),
         space=space,
         neighbours=neighbours,
+        precision=precision,
         encoding_errors=encoding_errors,
         overwrite=overwrite,
     )
     if layer is None and converted.n_layers > 1 and isinstance(converted.layers[0], int):
-        last = converted.n_layers - 1
         say(
-            f"{source} has layers 0 to {last}; {target} holds layer {last} alone, as any file (a directory holds all, "
-            "--layer all writes a file for each)"
+            f"{source} has {converted.n_layers} layers; {target} holds layer {converted.layers[0]} alone, as any file (a "
+            "directory holds all, --layer all writes a file for each)"
         )
     rows: list[Row] = [
         {"target": str(path), "words": converted.n_words, "dim": converted.dim} for path in converted.paths
@@ -196,11 +224,14 @@ def convert(
     show(rows, as_json=as_json)
 
 
-def _processed(source: Path, format: SourceFormat, limit: int | None, steps: str) -> "Vectors":
+def _processed(
+    source: Path, format: SourceFormat, limit: int | None, encoding_errors: str, steps: str | None
+) -> "Vectors":
     from firth.postprocessing import postprocess
     from firth.vectors import Vectors
 
-    return postprocess(Vectors.load(source, format=format, limit=limit), steps.split(","))
+    vectors = Vectors.load(source, format=format, limit=limit, encoding_errors=encoding_errors)
+    return vectors if steps is None else postprocess(vectors, steps.split(","))
 
 
 def _one_layer(layer: Layer) -> int | None:

@@ -14,9 +14,8 @@ its own order of the sentences, sampled softmax with 8,192 words, Adagrad. It de
 accumulators that begin at 1 and gradients of at most 10: here it is their mean, with 1 / 20^2 and 10 / 20, which makes
 the same steps. It differs in that one sample serves all 384 rows, not one each 128, and in `streams`.
 
-The words are those of the corpus as it is prepared, by default in lower case and without punctuation. The published
-models read text that was split before, with capitals and with punctuation marks as words, as AllenNLP gives it to them:
-of such text, `--segment space --cased`.
+As the published models do, it keeps capital letters apart and reads punctuation marks as words, unless the corpus is
+prepared otherwise. Theirs was text that was split before, with don't as do n't: of such text, `--segment space`.
 
 The recipe `fast`, the default, trains the same network otherwise: both directions read the same sentences, so that they
 share what is encoded; the softmax is sampled; a batch has 32 rows; AdamW takes the steps, at 8e-3 * 256 / dim after a
@@ -42,6 +41,7 @@ from firth.blocks import decayed_and_not, dropped, padded_rows, padding_bias
 from firth.characters import N_CHARACTERS, NO_CHARACTER, Characters, trimmed
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, family, in_short_steps, scheduled_rate
+from firth.fused import FusedRecurrence
 from firth.optimizers import Muon
 from firth.recurrence import library_recurrence, recurrence
 
@@ -193,17 +193,26 @@ class LSTMLayer(nn.Module):
     Attributes:
         weight: (4 P, 4 H).
         bias: (8 H,) without the 1 that is added to the forget gate.
-        projection: (2 H, P).
+        projection: (2 H, P); where P is H nothing is projected or clipped, and it is the identity of either direction.
+        fused: What takes the steps of training, if anything, in the place of `recurrence`.
     """
+
+    projection: Tensor
 
     def __init__(self, given: "ELMo") -> None:
         """A layer whose parameters are not set yet."""
         super().__init__()
         dim = given.dim // 2
         self.cell_clip, self.projection_clip, self.lstm = given.cell_clip, given.projection_clip, given.lstm
+        self.fused: FusedRecurrence | None = None
         self.weight = nn.Parameter(torch.empty(4 * dim, 4 * given.cell_dim))
         self.bias = nn.Parameter(torch.empty(8 * given.cell_dim))
-        self.projection = nn.Parameter(torch.empty(2 * given.cell_dim, dim))
+        projection = torch.empty(2 * given.cell_dim, dim)
+        if given.projects:
+            self.projection = nn.Parameter(projection)
+        else:
+            self.projection_clip = None
+            self.register_buffer("projection", projection, persistent=False)
 
     def forward(
         self, x: Tensor, h: Tensor, c: Tensor, ends: Tensor | None = None
@@ -219,6 +228,9 @@ class LSTMLayer(nn.Module):
         weights = (self.weight, self.bias, self.projection)
         if self.lstm == "library" and ends is None:
             outputs, cell = library_recurrence(x, *weights, h, c)
+            return outputs, (outputs[:, -1], cell)
+        if self.fused is not None and ends is None and torch.is_grad_enabled():
+            outputs, cell = self.fused(x, *weights, h, c)
             return outputs, (outputs[:, -1], cell)
         outputs, cells = recurrence(x, *weights, h, c, cell_clip=self.cell_clip, projection_clip=self.projection_clip)
         if ends is None:
@@ -276,6 +288,23 @@ class ELMoNetwork(nn.Module):
         x = F.embedding(ids.permute(0, 2, 1), vectors)  # (2, T, B, P)
         return self.layers(x, self.begin(ids.shape[1]) if state is None else state)
 
+    def fuse(self) -> None:
+        """Has LSTM layers trained by `fused` from now on, in kernels that torch.compile makes: for a GPU.
+
+        Of the network that is what is worth it; batches differ in their words' number and length, for each of which the
+        encoder would be compiled anew.
+        """
+        lstms: Any = self.lstms
+        for lstm in lstms:
+            if lstm.lstm == "exact":
+                lstm.fused = FusedRecurrence(lstm.cell_clip, lstm.projection_clip, compiles=True)
+
+    def unfuse(self) -> None:
+        """Undoes `fuse`, and frees the memory that it takes."""
+        lstms: Any = self.lstms
+        for lstm in lstms:
+            lstm.fused = None
+
     def encoded(self, characters: Tensor) -> Tensor:
         """(W, L) -> (W, P)."""
         if self.encoder is None:
@@ -309,7 +338,6 @@ class ELMoNetwork(nn.Module):
         )
         return layers, State(after_h, after_c)
 
-    @torch.no_grad()
     def read(
         self, vectors: Tensor, ids: Tensor, lengths: Tensor, state: State | None = None
     ) -> tuple[list[Tensor], State]:
@@ -355,7 +383,7 @@ class ELMo:
 
     Attributes:
         dim: Length of a vector: each direction has half of it.
-        cell_dim: Length of an LSTM's cell.
+        cell_dim: Length of an LSTM's cell, which is projected to half of `dim`; not if it has that length.
         n_layers: LSTM layers.
         character_dim: Length of a character's vector.
         filters: Width, in characters, and number of the encoder's filters.
@@ -377,6 +405,7 @@ class ELMo:
         learning_rate: The highest; None is 8e-3 * 256 / dim, and of Adagrad .2.
         final_learning_rate: At the end of the budget; None is a twentieth of the highest.
         warmup: Share of the budget in which the rate rises from 0.
+        warmup_steps: Batches that this takes at least, however short the run.
         schedule: How it falls then: `linear`, `cosine`, or `hold`, which keeps it until the last fifth.
         beta1: Decay of Adam's mean of gradients.
         beta2: Decay of its mean of squares.
@@ -390,6 +419,7 @@ class ELMo:
 
     name: ClassVar[str] = "elmo"
     needs_sentences: ClassVar[bool] = True
+    reads_text_whole: ClassVar[bool] = True  # with its capital letters and punctuation marks, unless told otherwise
 
     dim: int = 1024
     cell_dim: int = 4096
@@ -414,6 +444,7 @@ class ELMo:
     learning_rate: float | None = None
     final_learning_rate: float | None = None
     warmup: float = 0.2
+    warmup_steps: int = 50
     schedule: Schedule = "linear"
     beta1: float = 0.9
     beta2: float = 0.999
@@ -491,6 +522,7 @@ class ELMo:
             learning_rate=0.2,
             final_learning_rate=0.2,
             warmup=0.0,
+            warmup_steps=0,
             schedule="linear",
             weight_decay=0.0,
             clip=None,
@@ -620,6 +652,11 @@ class ELMo:
         return scheduled_rate(self, fraction)
 
     @property
+    def projects(self) -> bool:
+        """Whether a cell is projected to what its layer puts out: where it is longer, as in the published programs."""
+        return self.cell_dim > self.dim // 2
+
+    @property
     def n_filters(self) -> int:
         """Of all widths."""
         return sum(count for _, count in self.filters)
@@ -636,7 +673,8 @@ class ELMo:
         seen = sum(width * count for width, count in self.filters)
         encoder = N_CHARACTERS * self.character_dim + self.character_dim * seen + n_filters
         encoder += self.n_highway * 2 * n_filters * (n_filters + 1) + (n_filters + 1) * dim
-        return encoder + 2 * self.n_layers * (2 * dim * 4 * self.cell_dim + 4 * self.cell_dim + self.cell_dim * dim)
+        lstm = 2 * dim * 4 * self.cell_dim + 4 * self.cell_dim + (self.cell_dim * dim if self.projects else 0)
+        return encoder + 2 * self.n_layers * lstm
 
     def flops_per_token(self, n_entries: int) -> float:
         """Floating-point operations of one training step for each position, both ways.
@@ -659,10 +697,10 @@ def _check(given: ELMo) -> None:
             raise UsageError(f"{name} is {getattr(given, name)}; it must be at least 1")
     if given.dim < 2 or given.dim % 2:
         raise UsageError(f"dim is {given.dim}, of which each direction has half; it must be even, at least 2")
-    if given.cell_dim <= given.dim // 2:
+    if given.cell_dim < given.dim // 2:
         raise UsageError(
-            f"cell_dim is {given.cell_dim}, and dim {given.dim}: a cell is projected to half of dim, and must be "
-            "longer; the published layout has no projection elsewhere, and LSTMs without one are not made here"
+            f"cell_dim is {given.cell_dim}, and dim {given.dim}: what an LSTM layer puts out is half of dim, and a "
+            "cell must not be shorter"
         )
     if given.max_size < 5:
         raise UsageError(f"max_size is {given.max_size}; it must be at least 5: two words and three special ones")
@@ -673,8 +711,9 @@ def _check(given: ELMo) -> None:
         raise UsageError(
             f"a filter sees {given.widest} characters, and a word has {given.max_characters} (max_characters)"
         )
-    if given.n_highway < 0:
-        raise UsageError(f"n_highway is {given.n_highway}; it must be at least 0")
+    for name in ("n_highway", "warmup_steps"):
+        if getattr(given, name) < 0:
+            raise UsageError(f"{name} is {getattr(given, name)}; it must be at least 0")
     for name in ("cell_clip", "projection_clip"):
         clip = getattr(given, name)
         if clip is not None and not 0 < clip < math.inf:
@@ -741,7 +780,10 @@ def _initialise(network: ELMoNetwork, given: ELMo, seed: int) -> None:
     for lstm in lstms:  # Glorot & Bengio 2010, of the matrix of x and h in one
         uniform(lstm.weight, math.sqrt(6 / (2 * dim + 4 * cell_dim)))
         nn.init.zeros_(lstm.bias)
-        uniform(lstm.projection, math.sqrt(6 / (cell_dim + dim)))
+        if given.projects:
+            uniform(lstm.projection, math.sqrt(6 / (cell_dim + dim)))
+        else:
+            lstm.projection.copy_(torch.eye(dim).repeat(2, 1))
     normal(network.table, dim)
     network.table.data[network.n_entries :] = 0.0
     nn.init.zeros_(network.output_bias)
@@ -771,6 +813,7 @@ _RECIPE: Final = (
     "learning_rate",
     "final_learning_rate",
     "warmup",
+    "warmup_steps",
     "schedule",
     "beta1",
     "beta2",

@@ -252,6 +252,12 @@ def in_short_steps(family: Value) -> Value:
     return short
 
 
+def completed(preparation: Preparation, family: Any) -> Preparation:
+    """`preparation` as it is for a family, where it leaves that open: see `Preparation.cased` and `punctuation`."""
+    reads_text_whole = getattr(family, "reads_text_whole", False)
+    return preparation.completed(cased=reads_text_whole, punctuation=reads_text_whole)
+
+
 def settings(family: Any) -> dict[str, Any]:
     """The family as JSON: its name and its hyperparameters."""
     return {"name": family.name, **asdict(family)}

@@ -27,6 +27,7 @@ from firth.families.word2vec import (
     kept_tables,
     parts_of,
     step_of,
+    stretch_for,
     table_shapes,
     tables_of,
 )
@@ -168,13 +169,15 @@ class Skipgram:
     def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
         """The corpus as this family's batches are cut from it."""
         tree = vocabulary.huffman_tree() if self.objective == "hierarchical_softmax" else None
+        parts = parts_of(self, vocabulary)
         return stream(
             corpus,
             vocabulary,
             sample=self.sample,
             noise_exponent=self.noise_exponent,
             tree=tree,
-            parts=parts_of(self, vocabulary),
+            parts=parts,
+            stretch=stretch_for(self, vocabulary, parts),
         )
 
     def batch(self, text: Stream, number: int, seed: int) -> Batch:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from firth.errors import UsageError
 from firth.families.family import Family, Step
-from firth.subwords import Ngrams, Parts, compose
+from firth.subwords import Ngrams, Parts, compose_all, fitted
 from firth.vocabulary import Vocabulary
-from firth.windows import Batch
+from firth.windows import STRETCH, Batch
 
-STRETCH: Final = 512
-"""Centres for which words are composed of their n-grams once: see `composition.py`."""
+LEAST_STRETCH: Final = 32
+MOST_SHARED: Final = 2.0
+"""How many times a word's own step it may be moved, in the mean, by others of its stretch that share its n-grams."""
 
 
 class Tables(NamedTuple):
@@ -73,7 +74,7 @@ def initial_tables(shapes: dict[str, tuple[int, int]], seed: int) -> Any:
 def kept_tables(network: Any, family: Any, vocabulary: Vocabulary) -> Any:
     """The network, its word vectors composed anew if they are means of parts."""
     if (ngrams := Ngrams.of(vars(family))) is not None:
-        network.input[:] = compose(network.words, network.ngrams, ngrams.parts(vocabulary.words))
+        network.input[:] = compose_all(ngrams, vocabulary.words, network.words, network.ngrams)
     return network
 
 
@@ -81,6 +82,27 @@ def parts_of(family: Any, vocabulary: Vocabulary) -> Parts | None:
     """The rows of the words' n-grams, where words are composed of them."""
     ngrams = Ngrams.of(vars(family))
     return None if ngrams is None else ngrams.parts(vocabulary.words)
+
+
+def stretch_for(family: Any, vocabulary: Vocabulary, parts: Parts | None) -> int:
+    """Centres of a stretch: as many as may be, so that what words share moves them by MOST_SHARED at most.
+
+    With n-grams of 3 to 6 characters that is the most there may be; with single letters, of which any two English words
+    have one in common, or with few buckets, it is fewer (docs/decisions/0013).
+    """
+    if parts is None:
+        return STRETCH
+    from firth import composition
+
+    shares = vocabulary.counts * vocabulary.keep_probabilities(family.sample).astype(np.float64)
+    shares /= shares.sum()
+    centres = STRETCH
+    while centres > LEAST_STRETCH:
+        met = -np.expm1(centres * np.log1p(-np.minimum(shares, 1 - 1e-9)))
+        if composition.overlap(*parts, met, np.zeros(family.buckets)) <= MOST_SHARED:
+            break
+        centres //= 2
+    return centres
 
 
 def give_rows(
@@ -100,14 +122,15 @@ def give_rows(
         UsageError: the other has n-grams, and this one none, or others.
     """
     network.output[rows] = base.output
-    theirs, ours = getattr(given, "subwords", None), family.subwords
+    theirs, ours = Ngrams.of(vars(given)), Ngrams.of(vars(family))
     if theirs is not None:
-        if (theirs, given.buckets, given.hashes) != (ours, family.buckets, family.hashes):
+        if theirs != ours:
             raise UsageError(
-                f"the model to go on from has sub-words of its own, which stay as they are: --subwords {theirs} "
-                f"--buckets {given.buckets} --hashes {given.hashes}"
+                "the model to go on from has sub-words of its own, which stay as they are: "
+                f"--subwords {theirs.lengths} --buckets {theirs.buckets} --hashes {theirs.hashes}"
             )
-        network.words[rows] = base.words
+        spelt = [vocabulary.words[row] for row in rows.tolist()]
+        network.words[rows] = fitted(theirs, spelt, base.words, base.ngrams, base.input)
         network.ngrams[:] = base.ngrams
     elif ours is not None:  # n-grams begin at zero: the word's own row makes up for their number
         parts = parts_of(family, vocabulary)
@@ -148,7 +171,7 @@ def step_of(network: Any, batch: Batch, plain: PlainStep, *, reaches: bool) -> S
     slots = np.empty(len(network.words), np.int32)
     found, inputs = np.empty(len(batch.rows), np.int32), np.zeros(len(batch.rows), np.int32)
     loss, n_pairs = 0.0, 0
-    for stretch in batch.stretches(STRETCH):
+    for stretch in batch.stretches():
         begin, end = stretch.reach() if reaches else (stretch.first, stretch.last)
         n = composition.distinct_rows(batch.rows, begin, end, slots, found, inputs)
         moved, before = np.empty((n, dim), np.float32), np.empty((n, dim), np.float32)
@@ -172,7 +195,7 @@ def reference_step(family: Family, network: Any, batch: Batch, learning_rate: fl
         tree: For hierarchical softmax.
     """
     total = n_pairs = 0.0
-    for stretch in [batch] if batch.parts is None else batch.stretches(STRETCH):
+    for stretch in [batch] if batch.parts is None else batch.stretches():
         before = None
         if batch.parts is not None:
             network.input[:] = mean_of_parts(network, batch.parts)

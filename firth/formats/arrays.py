@@ -27,7 +27,7 @@ def words_path(path: Path) -> Path:
 
 
 def read(path: str | Path, *, limit: int | None = None) -> WordVectors:
-    """The words and vectors of an array file; float32 stays on disk until it is touched.
+    """The words and vectors of an array file; float32 stays on disk, and is looked through once.
 
     The words are looked for beside it: as `words_path` says, or in a `.txt` of the same name, or in `vocab.txt`.
 
@@ -36,8 +36,8 @@ def read(path: str | Path, *, limit: int | None = None) -> WordVectors:
         limit: Rows read, from the top; None reads all.
 
     Raises:
-        FirthError: a file is missing or damaged, the array is not of (row, dim) floats, or there are not as many words
-            as rows. Where a word stands twice, or a number is not finite.
+        FirthError: a file is missing or damaged, the array is not of (row, dim) floats, there are not as many words as
+            rows, or a number is not finite.
     """
     path = Path(path)
     array = _mapped(path)
@@ -45,6 +45,11 @@ def read(path: str | Path, *, limit: int | None = None) -> WordVectors:
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit} asked; it counts the rows read, so at least 1")
     words, array = words[:limit], array[:limit]
+    for some, block in _blocks(words, array):
+        if (i := not_finite(block)) is not None:
+            raise FirthError(
+                f"{printable(str(path))}: the vector of '{printable(some[i])}' holds a number that is not finite"
+            )
     if len(set(words)) < len(words):
         repeated: list[str] = []
         return Rows(array.shape[1], len(words), first_of_each(_blocks(words, array), repeated), repeated).collected()

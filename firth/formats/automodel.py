@@ -5,7 +5,6 @@ nothing is downloaded. Windows are padded to the longest of their batch.
 """
 
 import copy
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.alignment import Cut, Pieced
+from firth.cutting import available_processors
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.readers import WORDS, Batch, Precision, Reader, alone, fingerprint_of_network, of_table, pieced_by
@@ -145,7 +145,7 @@ def read(
         behind=behind,
         is_causal=bool(torch.allclose(states[-1][0, 1], states[-1][1, 1], rtol=1e-5, atol=1e-6)),
         has_context=True,
-        n_workers=(threads or os.cpu_count() or 1) if place.type == "cpu" else 1,
+        n_workers=(threads or available_processors()) if place.type == "cpu" else 1,
         pieced=pieced,
         vectors=vectors,
         fingerprint=lambda: fingerprint_of_network(network),

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from firth import quantisation
 from firth.errors import FirthError, UsageError
-from firth.files import appearing, check_output, latest_checkpoint, printable, replacing
+from firth.files import appearing, check_output, json_object, latest_checkpoint, printable, replacing
 from firth.formats import safetensors
 from firth.formats.rows import Array, Rows, not_finite
+from firth.quantisation import Quantised, Table
 from firth.vocabulary import Vocabulary
 
 SETTINGS_FILE = "firth.json"
@@ -35,9 +36,9 @@ class Contents(NamedTuple):
     """What a directory holds.
 
     Attributes:
-        vocabulary: All of its words.
-        words: One a row.
-        array: Float32 (layer, row, dim), or (row, dim) of one layer; on disk until it is touched.
+        vocabulary: Its words, one a row.
+        array: Float32 (layer, row, dim), or (row, dim) of one layer, or its codes; on disk until it is touched.
+        codes: Codes that stand beside an array of float32.
         counts: (row,) how often each word occurred; None where that is not known.
         segmentation: The settings of how text is cut; None where that is not known.
         settings: All else that firth.json says.
@@ -45,12 +46,17 @@ class Contents(NamedTuple):
     """
 
     vocabulary: Vocabulary
-    words: list[str]
-    array: NDArray[Any]
+    array: Table
+    codes: Quantised | None
     counts: NDArray[np.int64] | None
     segmentation: Mapping[str, Any] | None
     settings: dict[str, Any]
-    tensors: Mapping[str, NDArray[Any]]
+    tensors: Mapping[str, Table]
+
+    @property
+    def words(self) -> list[str]:
+        """One a row."""
+        return self.vocabulary.words
 
 
 def read(path: Path, *, limit: int | None = None) -> Contents:
@@ -80,13 +86,19 @@ def read(path: Path, *, limit: int | None = None) -> Contents:
     array = tensors.get("vectors", tensors.get("input"))  # of a static model, the input table
     if array is None:
         raise FirthError(f"{shown}: {VECTORS_FILE} has neither a tensor 'vectors' nor 'input'")
-    if array.ndim not in (2, 3) or array.shape[-2] != len(vocabulary):
+    codes = tensors.get("vectors" + quantisation.CODES)
+    codes = codes if isinstance(codes, Quantised) else None
+    if len(array.shape) not in (2, 3) or array.shape[-2] != len(vocabulary):
         raise FirthError(f"{shown}: {VECTORS_FILE} has an array of shape {array.shape} for {len(vocabulary):,} words")
+    if codes is not None and codes.shape != array.shape:
+        raise FirthError(f"{shown}: {VECTORS_FILE} has vectors of shape {array.shape} and codes of {codes.shape}")
     segmentation = settings.pop("segmentation", None)
-    counts = vocabulary.counts[:limit] if settings.pop("counts_known", True) else None
-    return Contents(
-        vocabulary, vocabulary.words[:limit], array[..., :limit, :], counts, segmentation, settings, tensors
-    )
+    if limit is not None:
+        vocabulary = Vocabulary(vocabulary.words[:limit], vocabulary.counts[:limit])
+    counts = vocabulary.counts if settings.pop("counts_known", True) else None
+    some = array.first(limit) if isinstance(array, Quantised) else array[..., :limit, :]
+    codes = None if codes is None else codes.first(limit)
+    return Contents(vocabulary, some, codes, counts, segmentation, settings, tensors)
 
 
 def write(
@@ -174,17 +186,8 @@ def _refuse_without_vectors(path: Path) -> None:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    file = path / SETTINGS_FILE
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not (path / SETTINGS_FILE).exists():
         raise FirthError(
             f"{printable(str(path))} holds no {SETTINGS_FILE}: it is no model of ours, or its writing was cut off"
-        ) from error
-    except OSError as error:
-        raise FirthError(f"{printable(str(file))} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise FirthError(f"{printable(str(file))} is not JSON: {printable(str(error))}") from error
-    if not isinstance(settings, dict):
-        raise FirthError(f"{printable(str(file))} holds no settings: a JSON object is due")
-    return settings
+        )
+    return json_object(path / SETTINGS_FILE)

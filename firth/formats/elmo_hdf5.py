@@ -36,6 +36,8 @@ WEIGHTS: Final = "weights.hdf5"
 _ENDS: Final = (WEIGHTS, "weights.h5")
 OUTPUT: Final = "model.safetensors"
 EMBEDDING: Final = "embedding"
+_CELL: Final = "RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell"
+_PROJECTION: Final = "W_P_0"
 _WRITTEN_CHARACTERS: Final = N_CHARACTERS + 1  # with one for padding words: readers of trained models ask for it
 _MOST: Final[Mapping[str, int]] = {"n_layers": 256, "n_highway": 256, "max_characters_per_token": 1 << 14}
 _MOST_OF_OTHERS: Final = 1 << 20  # any other size: no network that was ever published comes near
@@ -143,6 +145,12 @@ def read(options: Path, weights: Path, embedding: Path | None = None) -> Publish
             raise FirthError(
                 f"{printable(str(options))} has no object char_cnn, and {printable(weights.name)} no dataset "
                 f"{EMBEDDING}: neither characters nor words can be read"
+            )
+        if not family.projects and _is_there(file, f"{_CELL}/{_PROJECTION}"):
+            raise FirthError(
+                f"{printable(str(weights))} has a dataset {_CELL}/{_PROJECTION}, although lstm.dim and "
+                f"lstm.projection_dim are both {family.cell_dim}: bilm-tf projects no such cells, and AllenNLP does; "
+                "firth reads them as bilm-tf writes them, without"
             )
         entries = [entry for entry in _entries(family) if has_encoder or not entry.ours.startswith("encoder.")]
         stored = [entry for entry in entries if not (is_bare and entry.theirs.startswith("CNN_proj"))]
@@ -262,7 +270,9 @@ def _family(path: Path) -> tuple[ELMo, bool]:
     """
     options = _json(path)
     lstm = _object(path, options, "lstm")
-    residual = lstm.get("use_skip_connections", False)
+    if "use_skip_connections" not in lstm:
+        raise FirthError(f"{printable(str(path))} has no lstm.use_skip_connections, which ELMo's options have")
+    residual = lstm["use_skip_connections"]
     if type(residual) is not bool:
         raise FirthError(
             f"{printable(str(path))} says lstm.use_skip_connections is {_shown(residual)}; it must be true or false"
@@ -275,11 +285,10 @@ def _family(path: Path) -> tuple[ELMo, bool]:
         "projection_clip": _clip(path, lstm, "proj_clip"),
         "residual": residual,
     }
-    if sizes["cell_dim"] <= sizes["dim"] // 2:
+    if sizes["cell_dim"] < sizes["dim"] // 2:
         raise FirthError(
             f"{printable(str(path))} says lstm.dim is {sizes['cell_dim']} and lstm.projection_dim {sizes['dim'] // 2}: "
-            "bilm-tf makes LSTMs without projection of these, which firth cannot read; it reads those whose cell is "
-            "longer than its projection"
+            "the words' vectors would be longer than those of the LSTM layers, with which they stand in one array"
         )
     has_characters = "char_cnn" in options
     if has_characters:
@@ -413,7 +422,8 @@ def _entries(family: ELMo) -> Iterator[_Entry]:
             ours, theirs = f"lstms.{layer}", f"RNN_{way}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
             yield _Entry(f"{ours}.weight", f"{theirs}/W_0", (2 * dim, 4 * cell_dim), 2 * dim * way)
             yield _Entry(f"{ours}.bias", f"{theirs}/B", (4 * cell_dim,), 4 * cell_dim * way)
-            yield _Entry(f"{ours}.projection", f"{theirs}/W_P_0", (cell_dim, dim), cell_dim * way)
+            if family.projects:
+                yield _Entry(f"{ours}.projection", f"{theirs}/{_PROJECTION}", (cell_dim, dim), cell_dim * way)
 
 
 def _part(ours: Tensor, entry: _Entry) -> Tensor:
@@ -480,6 +490,18 @@ def _found(path: Path, file: "h5py.File", name: str, shape: tuple[int, ...]) -> 
             f"and is {found.dtype} {found.shape}"
         )
     return found
+
+
+def _is_there(file: "h5py.File", name: str) -> bool:
+    """Whether the file itself has something of a name."""
+    import h5py
+
+    found: Any = file
+    for part in name.split("/"):
+        if not isinstance(found, h5py.Group) or not isinstance(found.get(part, getlink=True), h5py.HardLink):
+            return False
+        found = found[part]
+    return True
 
 
 def _embedding(path: Path, file: "h5py.File", family: ELMo) -> Floats:

@@ -8,14 +8,15 @@
     output      bool quantised; int64 rows, int64 columns, float32
 
 All numbers are little-endian. The layout is that of fastText 0.9.2 (version 12; 11 is the same for word vectors):
-Bojanowski et al. 2017, github.com/facebookresearch/fastText. Nothing here is executed, and a table is given memory only
-when the file is known to have the bytes for it.
+Bojanowski et al. 2017, github.com/facebookresearch/fastText. Nothing here is executed, and a table is mapped only when
+the file is known to have the bytes for it; it stays on disk until it is touched.
 """
 
+import math
 import mmap
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -54,6 +55,7 @@ class Settings:
         shortest: Characters of an n-gram, at least.
         longest: At most; 0 where there are none.
         sample: Words above this share of the corpus were sub-sampled.
+        n_tokens: Words of the corpus, those without a row too; 0 where that is not known.
     """
 
     dim: int
@@ -67,6 +69,7 @@ class Settings:
     shortest: int = 0
     longest: int = 0
     sample: float = 1e-4
+    n_tokens: int = 0
 
 
 class Published(NamedTuple):
@@ -78,9 +81,9 @@ class Published(NamedTuple):
     input: NDArray[np.float32]  # (V + B, D) a row for each word, then one for each bucket
     output: NDArray[np.float32]  # (V, D)
 
-    def texts(self) -> list[str]:
-        """The words; bytes that are not UTF-8 (fastText cuts long words anywhere) are shown as codes."""
-        return [word.decode(errors="backslashreplace") for word in self.words]
+    def texts(self, limit: int | None = None) -> list[str]:
+        """The words, the first `limit`; bytes that are not UTF-8 (fastText cuts long words anywhere) as codes."""
+        return [word.decode(errors="backslashreplace") for word in self.words[:limit]]
 
 
 def is_model(path: str | Path) -> bool:
@@ -93,7 +96,7 @@ def is_model(path: str | Path) -> bool:
 
 
 def read(path: str | Path) -> Published:
-    """The model of word vectors in a file of fastText's.
+    """The model of word vectors in a file of fastText's; its tables are mapped, at any byte of it.
 
     Raises:
         FirthError: the file is none, was cut off, contradicts itself, or is a model of another kind: a classifier
@@ -120,7 +123,7 @@ class _Reader:
 
     def model(self) -> Published:
         settings = self.header()
-        words, counts = self.dictionary()
+        words, counts, n_tokens = self.dictionary()
         n_input = len(words) + settings.buckets
         input = self.table("input", (n_input, settings.dim))
         output = self.table("output", (len(words), settings.dim))
@@ -128,7 +131,7 @@ class _Reader:
             raise self.malformed(
                 f"{len(self.data) - self.at:,} bytes stand behind the output table, where the file ends"
             )
-        return Published(settings, words, counts, input, output)
+        return Published(replace(settings, n_tokens=n_tokens), words, counts, input, output)
 
     def header(self) -> Settings:
         if bytes(self.data[:4]) != MAGIC.to_bytes(4, "little"):
@@ -150,6 +153,11 @@ class _Reader:
             )
         if longest > 0 and not buckets:
             raise self.malformed("n-grams are named, and no buckets for them")
+        if min(window, epochs) < 1 or min(min_count, negatives) < 0 or not 0 <= sample < math.inf:
+            raise self.malformed(
+                f"window {window}, {epochs} epochs, min_count {min_count}, {negatives} negatives and sample {sample} "
+                "cannot be"
+            )
         return Settings(
             dim=dim,
             window=window,
@@ -164,8 +172,8 @@ class _Reader:
             sample=sample,
         )
 
-    def dictionary(self) -> tuple[list[bytes], NDArray[np.int64]]:
-        n_entries, n_words, n_labels, _, n_pruned = self.take(DICTIONARY, "its dictionary")
+    def dictionary(self) -> tuple[list[bytes], NDArray[np.int64], int]:
+        n_entries, n_words, n_labels, n_tokens, n_pruned = self.take(DICTIONARY, "its dictionary")
         if n_labels or n_entries != n_words or n_words < 1:
             raise self.malformed(
                 f"a dictionary of {n_entries:,} entries, {n_words:,} words and {n_labels:,} labels; words alone are due"
@@ -186,7 +194,7 @@ class _Reader:
                 raise self.malformed(f"word {row + 1:,} has the count {counts[row]} and the kind {kind}")
         if len(set(words)) < n_words:
             raise self.malformed("a word stands in its dictionary twice")
-        return words, counts
+        return words, counts, max(0, n_tokens)
 
     def table(self, name: str, due: tuple[int, int]) -> NDArray[np.float32]:
         is_quantised, n_rows, n_columns = self.take(TABLE, f"the {name} table")
@@ -203,9 +211,9 @@ class _Reader:
             raise self.cut_off(
                 f"the {name} table, which takes {n_bytes:,} bytes; {len(self.data) - self.at:,} are left"
             )
-        numbers = np.frombuffer(self.data, "<f4", n_rows * n_columns, self.at).astype(np.float32)
+        table = np.memmap(self.path, "<f4", "r", self.at, due).view(np.ndarray)
         self.at += n_bytes
-        return numbers.reshape(due)
+        return table
 
     def take(self, layout: struct.Struct, what: str) -> Any:
         if self.at + layout.size > len(self.data):
@@ -224,7 +232,7 @@ class _Reader:
 def write(
     path: str | Path,
     settings: Settings,
-    words: Sequence[str],
+    words: Sequence[str | bytes],
     counts: NDArray[np.int64],
     tables: Sequence[NDArray[np.float32]],
     output: NDArray[np.float32] | None = None,
@@ -234,7 +242,7 @@ def write(
     Args:
         path: The file, replaced once all is written.
         settings: Of the vectors.
-        words: V words.
+        words: V words, or their bytes.
         counts: (V,) how often each occurred.
         tables: The input table, in parts one behind the other: a row for each word, then one for each bucket.
         output: (V, D); zeros where it is not known, which queries do without.
@@ -253,7 +261,8 @@ def write(
                 *(settings.shortest, settings.longest, 100, settings.sample),
             )
         )
-        file.write(DICTIONARY.pack(len(words), len(words), 0, int(counts.sum()), -1))
+        n_tokens = settings.n_tokens or int(counts.sum())
+        file.write(DICTIONARY.pack(len(words), len(words), 0, n_tokens, -1))
         file.writelines(entries)
         for rows, parts in (
             (shape[0], tables),
@@ -267,10 +276,11 @@ def write(
                     file.write(np.ascontiguousarray(part[start : start + WRITE_ROWS], "<f4").data)
 
 
-def _entry(word: str, count: int) -> bytes:
-    if "\0" in word:
-        raise FirthError(f"the word '{printable(word)}' holds a zero, which ends a word in this format")
+def _entry(word: str | bytes, count: int) -> bytes:
     try:
-        return word.encode() + b"\0" + ENTRY.pack(max(1, count), WORD)
+        spelt = word.encode() if isinstance(word, str) else word
     except UnicodeEncodeError:
-        raise FirthError(f"the word '{printable(word)}' is not text that UTF-8 can write") from None
+        raise FirthError(f"the word '{printable(str(word))}' is not text that UTF-8 can write") from None
+    if b"\0" in spelt:
+        raise FirthError(f"the word '{printable(str(word))}' holds a zero, which ends a word in this format")
+    return spelt + b"\0" + ENTRY.pack(max(1, count), WORD)

@@ -21,7 +21,7 @@ from firth.blocks import Activation
 from firth.errors import FirthError, UsageError
 from firth.families.bert import BERT, BERTNetwork
 from firth.families.gpt import GPT, GPTNetwork
-from firth.files import printable, replacing
+from firth.files import json_object, printable, replacing
 
 if TYPE_CHECKING:
     from firth.pieces import Pieces
@@ -93,7 +93,7 @@ def read(folder: Path) -> Published:
     Raises:
         FirthError: it is not whole, of another architecture, or holds no weights but pickles.
     """
-    config = _config(folder)
+    config = json_object(folder / "config.json")
     family = _family(folder, config)
     n_entries = _number(folder, config, "vocab_size")
     stored = _stored(folder)
@@ -134,8 +134,6 @@ def write(folder: Path, family: BERT | GPT, network: BERTNetwork | GPTNetwork, p
     state = {name: parameter.detach().float().cpu() for name, parameter in network.named_parameters()}
     tensors: dict[str, Tensor] = {}
     for entry in _entries(family, network.n_entries):
-        if entry.ours not in state:
-            continue  # a head that was not trained
         tensor = state[entry.ours]
         if entry.ours in ("table", "output_bias"):
             tensor = tensor[: network.n_entries]
@@ -291,19 +289,6 @@ def _found(name: str, stored: Mapping[str, Tensor]) -> str | None:
             if candidate.endswith(new) and candidate.removesuffix(new) + old in stored:
                 return candidate.removesuffix(new) + old
     return None
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FirthError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise FirthError(f"{printable(str(path))} is not JSON: {printable(str(error))}") from None
-    if not isinstance(config, dict):
-        raise FirthError(f"{printable(str(path))} is not a JSON object")
-    return config
 
 
 def _family(folder: Path, config: Mapping[str, Any]) -> BERT | GPT:

@@ -1,4 +1,4 @@
-"""Lines of words and numbers, parsed and written: compiled, on all cores, some megabytes at a time."""
+"""Lines of words and numbers, parsed and written: compiled, on several cores, some megabytes at a time."""
 
 import os
 import warnings
@@ -10,9 +10,11 @@ from typing import BinaryIO, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from firth.cutting import available_processors
 from firth.formats.rows import Array
 
 READ_BYTES = 8 * 2**20  # of text held and parsed at a time
+MOST_THREADS = 8  # each holds as much, and the numbers in it
 COMPILED_BYTES = 4 * 2**20  # of a file whose parsing is worth loading the compiled one
 
 S = TypeVar("S")
@@ -97,7 +99,7 @@ def _written(words: Sequence[bytes], block: Array, separator: bytes) -> NDArray[
 
 def _in_order(function: Callable[[S], T], values: Iterable[S]) -> Iterator[T]:
     """`function` of each of the values, several at a time."""
-    n_threads = os.cpu_count() or 1
+    n_threads = min(MOST_THREADS, available_processors())
     with ThreadPoolExecutor(n_threads, "firth-lines") as pool:
         coming: deque[Future[T]] = deque()
         for value in values:

@@ -12,7 +12,7 @@ from firth.files import printable
 from firth.formats import arrays, fasttext, parquet, projector, word2vec
 from firth.formats.rows import Rows, WordVectors
 
-Format = Literal["directory", "int8", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet"]
+Format = Literal["directory", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet"]
 FileFormat = Literal["text", "binary", "glove", "fasttext", "npy", "projector", "parquet"]
 
 OF_SUFFIX: Final[Mapping[str, Format]] = {

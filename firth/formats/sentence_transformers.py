@@ -7,7 +7,7 @@ its version 3: modules.json names the steps, each of which has its files in a fo
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.errors import FirthError
-from firth.files import printable, replacing
+from firth.files import json_object, printable, replacing
 from firth.formats import safetensors
 from firth.scripts import LETTERS, WITHOUT_SPACES, character_class
 from firth.segmentation import Segmentation
@@ -41,6 +41,15 @@ _SHARDS: Final = "model-*-of-*.safetensors"
 _PRIVATE_USE: Final = range(0xE000, 0xF900)
 _INVISIBLE: Final = "[\\x{AD}\\x{2060}\\x{FEFF}]"
 _UNBOUNDED: Final = 1_000_000  # of a tokenizer's `model_max_length`: it does not know
+_PADDINGS: Final = ("[PAD]", "<pad>")
+_LAST_PADDINGS: Final = ("<|endoftext|>", "</s>", "[UNK]", "<unk>")  # those of GPT-2 and GPT-1 have no other
+_BEHIND_PADDING: Final = frozenset(
+    {
+        *("camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "mpnet", "roberta"),
+        *("roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
+    }
+)
+"""Model types whose first position is the one behind that of padding, so that their tables have rows of no use."""
 
 
 def write_static(
@@ -78,7 +87,7 @@ def write_network(folder: Path, source: Path) -> None:
     Raises:
         FirthError: a file of it is missing or damaged.
     """
-    config = _read_json(source / "config.json")
+    config = json_object(source / "config.json")
     shards = sorted(path.name for path in source.glob(_SHARDS))
     names = [name for name in (*_NETWORK_FILES, *shards) if (source / name).is_file()]
     missing = [name for name in ("tokenizer.json",) if name not in names]
@@ -89,11 +98,12 @@ def write_network(folder: Path, source: Path) -> None:
     for name in names:
         if name != "tokenizer_config.json":
             shutil.copyfile(source / name, folder / name)
-    tokenizer = _read_json(source / "tokenizer_config.json") if "tokenizer_config.json" in names else {}
-    if tokenizer.get("pad_token") is None:  # GPT has none, and batches are filled up
-        tokenizer["pad_token"] = tokenizer.get("eos_token") or tokenizer.get("unk_token") or "[PAD]"
+    tokenizer = json_object(source / "tokenizer_config.json") if "tokenizer_config.json" in names else {}
+    tokenizer.pop("pad_token", None)
+    if (padding := _padding(source, config)) is not None:
+        tokenizer["pad_token"] = padding
     _write_json(folder / "tokenizer_config.json", tokenizer)
-    dim = config.get("hidden_size", config.get("n_embd", config.get("dim")))
+    dim = next((config[name] for name in ("hidden_size", "n_embd", "dim", "d_model") if name in config), None)
     if type(dim) is not int:
         raise FirthError(f"{printable(str(source))}: its config.json does not say how wide its layers are")
     (folder / POOLING).mkdir()
@@ -112,11 +122,59 @@ def is_network(source: Path) -> bool:
     )
 
 
+def _padding(source: Path, config: Mapping[str, Any]) -> str | None:
+    """The piece that batches are filled up with, which the network's table has; None where there is none.
+
+    One that the tokenizer did not have would be added behind its last, where the table has no row.
+    """
+    names = ("tokenizer_config.json", "special_tokens_map.json")
+    told = [json_object(source / name) for name in names if (source / name).is_file()]
+    number_of = _numbers_of_pieces(source / "tokenizer.json", told)
+    piece_of = {number: piece for piece, number in number_of.items()}
+    n_rows = config.get("vocab_size")
+
+    def named(what: str) -> Iterator[str | None]:
+        for settings in told:
+            token = settings.get(what)
+            yield token.get("content") if isinstance(token, dict) else token
+
+    def numbered(what: str) -> str | None:
+        number = config.get(what)
+        return piece_of.get(number) if type(number) is int else None
+
+    candidates = [*named("pad_token"), numbered("pad_token_id"), *_PADDINGS]
+    candidates += [*named("eos_token"), numbered("eos_token_id"), *named("unk_token"), *_LAST_PADDINGS]
+    for piece in candidates:
+        number = number_of.get(piece) if isinstance(piece, str) else None
+        if number is not None and not (type(n_rows) is int and number >= n_rows):
+            return piece
+    return None
+
+
+def _numbers_of_pieces(path: Path, told: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The pieces of tokenizer.json, and those that its settings add."""
+    written = json_object(path)
+    try:
+        pieces = written["model"]["vocab"]  # a list where each has a score
+        numbers = dict(pieces) if isinstance(pieces, dict) else {pair[0]: number for number, pair in enumerate(pieces)}
+        numbers |= {token["content"]: token["id"] for token in written.get("added_tokens") or []}
+        for settings in told:
+            added = settings.get("added_tokens_decoder") or {}
+            numbers |= {token["content"]: int(number) for number, token in added.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        raise FirthError(f"{printable(str(path))} does not hold the pieces of a tokenizer") from None
+    return numbers
+
+
 def _window(source: Path, config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> int:
     """Pieces that a network reads at once."""
-    known = [config.get("max_position_embeddings"), config.get("n_positions"), tokenizer.get("model_max_length")]
+    n_rows = config.get("max_position_embeddings")
+    if config.get("model_type") in _BEHIND_PADDING and type(n_rows) is int:
+        padding = config.get("pad_token_id", 1)
+        n_rows -= 1 + (padding if type(padding) is int else 1)
+    known = [n_rows, config.get("n_positions"), tokenizer.get("model_max_length")]
     if (source / "firth.json").is_file():  # positions beyond those of its training were never learnt
-        settings = _read_json(source / "firth.json")
+        settings = json_object(source / "firth.json")
         family = settings.get("family")
         if "corpus" in settings and isinstance(family, dict):
             known.append(family.get("context_length"))
@@ -213,6 +271,8 @@ def _cutter(segmentation: Segmentation | None) -> dict[str, Any]:
         word = f"[{alone}&&[{letters}]][{marks}]*|{_joined(run, inner)}"
     else:
         word = _joined(run, inner)
+    if segmentation.punctuation:
+        word += r"|([\p{P}\p{S}])\1*"
     return {"type": "Split", "pattern": {"Regex": word}, "behavior": "Removed", "invert": True}
 
 
@@ -221,18 +281,6 @@ def _joined(run: str, inner: str) -> str:
 
 
 # --- files
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FirthError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise FirthError(f"{printable(str(path))} is not JSON: {printable(str(error))}") from None
-    if not isinstance(value, dict):
-        raise FirthError(f"{printable(str(path))} is not a JSON object")
-    return value
 
 
 def _write_json(path: Path, value: object) -> None:

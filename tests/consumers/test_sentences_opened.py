@@ -67,6 +67,13 @@ def test_networks_with_mean_pooling(encoded, tmp_path):
     for name, family in families.items():
         models[tmp_path / name] = firth.train(family, TEXT, tokens=500, threads=1, matrices=False)
         firth.to_sentence_transformers(models[tmp_path / name], tmp_path / name)
+    told_little = {}
+    for name in ("gpt", "gpt2"):  # as published: the tokenizer's settings name no piece
+        models[tmp_path / name].save(tmp_path / f"{name}-saved")
+        (tmp_path / f"{name}-saved" / "tokenizer_config.json").write_text('{"model_max_length": 32}')
+        firth.to_sentence_transformers(tmp_path / f"{name}-saved", tmp_path / f"{name}-little")
+        told_little[tmp_path / f"{name}-little"] = models[tmp_path / name]
+    models |= told_little
     for path, found in encoded(dict.fromkeys(models, ASKED)).items():
         model = models[type(tmp_path)(path)]
         np.testing.assert_allclose(found, [model.sentence_vector(text) for text in ASKED], atol=1e-5)

@@ -179,11 +179,17 @@ def test_a_seed_repeats_and_draws_nothing_else():
     assert first.table.abs().max() <= 2 * BOTH.deviation
 
 
-def test_the_pooler_is_drawn_where_it_is_not_trained():
+def test_the_heads_that_are_not_trained_are_drawn():
     network = SMALL.network(V, 0)
-    assert network.next is None
-    assert not network.pooler.weight.requires_grad
-    assert network.pooler.weight.std() > 0.1
+    assert SMALL.untrained == ("pooler", "next")
+    assert BOTH.untrained == ()
+    both = BOTH.network(V, 0).state_dict()
+    for name in ("pooler.weight", "next.weight"):
+        weight = network.get_parameter(name)
+        assert not weight.requires_grad
+        assert weight.std() > 0.1
+    for name, weight in network.state_dict().items():  # the seed draws the same whatever is trained
+        assert torch.equal(weight, both[name])
 
 
 def test_an_optimisers_state_is_kept():

@@ -34,6 +34,8 @@ NETWORKS = {
     "tanh": replace(SMALL, activation="tanh", n_highway=0, filters=((3, 4),)),
     "apart": replace(SMALL, residual=False, cell_clip=None, n_layers=3),
     "library": replace(SMALL, lstm="library", cell_clip=None, projection_clip=None),
+    "unprojected": replace(SMALL, cell_dim=4),
+    "unprojected library": replace(SMALL, cell_dim=4, lstm="library", cell_clip=None, projection_clip=None),
 }
 V, B, T = 70, 3, 5
 WORDS = ["<S>", "</S>", "a", "of", "thing", "nothing", "internationalisation", "开心", "aaaaaaaaaa", "é"]
@@ -108,8 +110,11 @@ def plain_layers(family, network, texts, state=None):
                 i, j, f, o = (torch.cat([x, h], 1) @ w + b).chunk(4, 1)
                 c = torch.sigmoid(f + 1) * c + torch.sigmoid(i) * torch.tanh(j)
                 c = c if family.cell_clip is None else c.clamp(-family.cell_clip, family.cell_clip)
-                h = (torch.sigmoid(o) * torch.tanh(c)) @ back
-                h = h if family.projection_clip is None else h.clamp(-family.projection_clip, family.projection_clip)
+                h = torch.sigmoid(o) * torch.tanh(c)
+                if cell_dim > dim:  # else nothing is projected, and of a projection nothing clipped
+                    h = h @ back
+                    clip = math.inf if family.projection_clip is None else family.projection_clip
+                    h = h.clamp(-clip, clip)
                 outputs.append(h + x if family.residual and number else h)
             after[way, number] = h, c
             layers.append(torch.stack(outputs, 1))
@@ -287,6 +292,24 @@ def test_long_texts_are_read_in_parts(monkeypatch, network, family):
     torch.testing.assert_close(after, state)
 
 
+def test_fused_layers_make_the_same_loss_and_gradients(family, network, monkeypatch):
+    """Of the exact recurrence; the library's is left as it is. What is compiled finds the same: tests/test_fused.py."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    batch = batch_of(family)
+    _, state = network(batch.characters, torch.stack([batch.backward, batch.forward]))
+    weights = list(network.parameters())
+    due = family.loss(network, batch, state)
+    gradients = torch.autograd.grad(due.mean, weights)
+    network.fuse()
+    assert all((lstm.fused is None) == (family.lstm == "library") for lstm in network.lstms)
+    loss = family.loss(network, batch, state)
+    torch.testing.assert_close(loss, due)
+    for one, other in zip(torch.autograd.grad(loss.mean, weights), gradients, strict=True):
+        torch.testing.assert_close(one, other)
+    network.unfuse()
+    assert all(lstm.fused is None for lstm in network.lstms)
+
+
 # --- the loss
 
 
@@ -444,6 +467,17 @@ def test_the_published_sizes_have_the_published_numbers_of_weights(preset, n_wei
     assert sum(weight.numel() for part in parts for weight in part.parameters()) == n_weights
 
 
+def test_a_cell_as_long_as_its_output_is_not_projected():
+    family = replace(SMALL, cell_dim=4)
+    network = family.network(0, 0)
+    names = {name for name, _ in network.named_parameters()}
+    assert not any(name.startswith("lstms.") and name.endswith("projection") for name in names)
+    assert sum(weight.numel() for weight in network.parameters()) == family.n_weights
+    assert set(network.state_dict()) == names
+    assert SMALL.projects
+    assert not family.projects
+
+
 def test_its_sizes_grow():
     sizes = [getattr(ELMo, name)().n_weights for name in ("tiny", "mini", "small", "medium", "original")]
     assert sizes == sorted(set(sizes))
@@ -550,7 +584,8 @@ def test_it_is_a_value_that_json_knows():
     ("changes", "said"),
     [
         ({"dim": 7}, "dim is 7, of which each direction has half"),
-        ({"cell_dim": 4}, r"cell_dim is 4, and dim 8.*must be longer"),
+        ({"cell_dim": 3}, r"cell_dim is 3, and dim 8.*must not be shorter"),
+        ({"warmup_steps": -1}, "warmup_steps is -1"),
         ({"n_layers": 0}, "n_layers is 0; it must be at least 1"),
         ({"filters": ()}, "filters is"),
         ({"filters": ((1, 2, 3),)}, "must be pairs of a width and a number"),

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import firth
+from firth import composition
 from firth import corpus as corpora
 from firth.families.skipgram import pool_for
 from firth.families.word2vec import (
-    STRETCH,
     SubwordTables,
     Tables,
     initial_tables,
@@ -18,6 +18,7 @@ from firth.families.word2vec import (
     mean_of_parts,
     parts_of,
     reference_step,
+    stretch_for,
 )
 from firth.tokens import encode
 from firth.vocabulary import HuffmanTree, Vocabulary
@@ -330,13 +331,12 @@ def test_moved_tables_of_whole_words_are_both():
 
 
 @pytest.mark.parametrize("name", ["skipgram-subwords", "cbow-subwords"])
-def test_words_are_composed_anew_for_every_stretch(name, monkeypatch):
+def test_words_are_composed_anew_for_every_stretch(name):
     """In stretches of one block the second one sees what the first has moved through n-grams that the words share."""
     family = FAMILIES[name]
-    batch = difficult_batch(family)
     steps = []
-    for centres in (STRETCH, 8):
-        monkeypatch.setattr("firth.families.word2vec.STRETCH", centres)
+    for centres in (512, 8):
+        batch = difficult_batch(family)._replace(stretch=centres)
         network, reference = random_tables(family), random_tables(family, np.float64)
         family.step(network, batch, 0.1)
         reference_step(family, reference, batch, 0.1)
@@ -349,13 +349,40 @@ def test_words_are_composed_anew_for_every_stretch(name, monkeypatch):
 def test_a_stretch_ends_with_a_block_and_a_batch_without_centres_has_one():
     family = FAMILIES["skipgram-subwords"]
     batch = difficult_batch(family)  # centres 2 to 22, in blocks of 8
-    assert [(some.first, some.last, len(some.noise)) for some in batch.stretches(17)] == [(2, 18, 2), (18, 23, 1)]
-    assert [(some.first, some.last, len(some.noise)) for some in batch.stretches(1)] == [
-        (2, 10, 1), (10, 18, 1), (18, 23, 1),
-    ]  # fmt: skip
-    assert [(some.first, some.last) for some in batch.empty().stretches(17)] == [(0, 0)]
+    for centres, due in ((17, [(2, 18, 2), (18, 23, 1)]), (1, [(2, 10, 1), (10, 18, 1), (18, 23, 1)])):
+        some = batch._replace(stretch=centres).stretches()
+        assert [(one.first, one.last, len(one.noise)) for one in some] == due
+    assert [(some.first, some.last) for some in batch.empty().stretches()] == [(0, 0)]
     assert batch.reach() == (batch.left[2:23].min(), batch.right[2:23].max())
     assert batch.empty().reach() == (0, 0)
+
+
+def test_what_words_share_is_counted_as_by_hand():
+    """Three words that are met for certain: a and b have row 0 in common, a has row 1 twice, c has no n-gram."""
+    starts, rows = np.array([0, 3, 4, 4]), np.array([0, 1, 1, 0], np.int32)
+    found = composition.overlap(starts, rows, np.ones(3), np.zeros(2))
+    assert found == pytest.approx(((2 + 2 + 2) / 4 + 2 / 2 + 0) / 3)
+
+
+@pytest.mark.parametrize(("subwords", "buckets", "due"), [("3-6", 200_000, 512), ("1-3", 200_000, 32), ("3-6", 20, 32)])
+def test_the_more_words_share_the_shorter_a_stretch_is(subwords, buckets, due):
+    """1,000 words of five syllables: single letters are in all of them, three letters in few."""
+    rng = np.random.default_rng(0)
+    syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+    words = sorted({"".join(rng.choice(syllables, 5)) for _ in range(1000)})
+    vocabulary = Vocabulary(words, np.full(len(words), 10))
+    family = firth.Skipgram(subwords=subwords, buckets=buckets)
+    assert stretch_for(family, vocabulary, parts_of(family, vocabulary)) == due
+    assert stretch_for(firth.Skipgram(), vocabulary, None) == 512
+
+
+def test_short_n_grams_do_not_overshoot():
+    """With single letters a stretch of 512 ends in numbers that are no numbers; the one that is chosen does not."""
+    rng = np.random.default_rng(1)
+    words = ["".join(rng.choice(list("abcde"), 6)) for _ in range(300)]
+    text = [" ".join(rng.choice(words, 40)) for _ in range(150)]
+    model = firth.train(firth.Skipgram(dim=8, subwords="1", min_count=1, sample=0.0), text, epochs=5, threads=1)
+    assert 0 < model.record["loss_nats"] < 6 * np.log(2)  # of 5 negatives and a neighbour, knowing nothing
 
 
 def test_the_derivative_by_a_part_is_the_means_divided_by_the_parts():

@@ -88,6 +88,18 @@ def test_what_is_wrong_is_named(tmp_path, words, array, message):
         arrays.read(tmp_path / "x.npy")
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_named_by_its_word(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(arrays, "BLOCK_ROWS", 2)
+    array = ARRAY.copy()
+    array[3, 1] = number
+    np.save(tmp_path / "x.npy", array)
+    (tmp_path / "x.txt").write_text("".join(f"w{row}\n" for row in range(len(array))), encoding="utf-8")
+    with pytest.raises(FirthError, match=r"x\.npy: the vector of 'w3' holds a number that is not finite"):
+        arrays.read(tmp_path / "x.npy")
+    assert arrays.read(tmp_path / "x.npy", limit=3).words == ["w0", "w1", "w2"]
+
+
 def test_a_file_that_is_cut_off_or_missing(tmp_path):
     arrays.write_rows(tmp_path / "x.npy", Rows.of(WORDS, ARRAY))
     content = (tmp_path / "x.npy").read_bytes()

@@ -95,7 +95,7 @@ def test_a_directory_that_is_no_model_says_what_was_looked_for(tmp_path, names, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: (folder / "firth.json").write_text("[]"), "holds no settings: a JSON object is due"),
+        (lambda folder: (folder / "firth.json").write_text("[]"), "firth.json is not a JSON object"),
         (lambda folder: (folder / "firth.json").write_text("{"), "is not JSON"),
         (lambda folder: (folder / "vocabulary.tsv").unlink(), "cannot read"),
         (

@@ -171,6 +171,7 @@ def test_our_own_model_is_what_the_equations_made():
         {"activation": "tanh", "n_highway": 0},
         {"filters": [[3, 4]]},
         {"projection_dim": 5, "dim": 9},
+        {"projection_dim": 6},
     ],
     ids=str,
 )
@@ -241,7 +242,7 @@ def test_any_network_is_read_as_it_was_written(tmp_path_factory, data):
     dim = data.draw(st.integers(1, 4))
     family = ELMo(
         dim=2 * dim,
-        cell_dim=dim + data.draw(st.integers(1, 4)),
+        cell_dim=dim + data.draw(st.integers(0, 4)),
         n_layers=data.draw(st.integers(1, 3)),
         character_dim=data.draw(st.integers(1, 3)),
         filters=tuple(filters),
@@ -330,7 +331,32 @@ def test_clips_may_be_null_or_missing(pair):
         assert (family.cell_clip, family.projection_clip) == (None, None)
         shutil.copyfile(OURS / "options.json", pair / "options.json")
     assert elmo_hdf5.options_of(family)["lstm"]["cell_clip"] is None
-    assert read(changed(pair, use_skip_connections=...)).family.residual is False
+
+
+def test_the_residual_may_be_left_out_by_name_alone(pair):
+    """bilm-tf looks for it whatever the model, and AllenNLP takes none to be false, which it refuses."""
+    assert read(changed(pair, use_skip_connections=False)).family.residual is False
+    with pytest.raises(FirthError, match=r"options\.json has no lstm\.use_skip_connections, which ELMo's options have"):
+        read(changed(pair, use_skip_connections=...))
+
+
+def test_a_model_whose_cells_are_not_projected_is_written_as_it_is_read(pair, tmp_path):
+    """bilm-tf has no W_P_0 where a cell is as long as what it is to be projected to."""
+    options = json.loads(json.dumps(elmo_reference.OPTIONS))
+    options["lstm"]["projection_dim"] = 6
+    weights = elmo_reference.random_weights(options, 3)
+    assert not any("W_P_0" in name for name in weights)
+    elmo_reference.write(pair / "weights.hdf5", weights)
+    (pair / "options.json").write_text(json.dumps(options))
+    found = read(pair)
+    elmo_hdf5.write(tmp_path, found.family, found.network(found.family, 0, 0))
+    written = arrays_of(tmp_path / "weights.hdf5")
+    assert sorted(written) == sorted(weights)
+    assert all(np.array_equal(written[name], weights[name]) for name in weights)
+    with weights_of(pair) as file:
+        file["RNN_0/RNN/MultiRNNCell/Cell0/LSTMCell/W_P_0"] = np.eye(6, dtype=np.float32)
+    with pytest.raises(FirthError, match=r"has a dataset RNN_0/.*/W_P_0, although lstm\.dim and lstm\.projection_dim"):
+        read(pair)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +382,8 @@ def test_clips_may_be_null_or_missing(pair):
         ({"n_highway": 10**9}, "char_cnn.n_highway is 1000000000; it can be 256 at most"),
         ({"filters": [[1, 10**30]]}, "char_cnn.filters is"),
         ({"max_characters_per_token": 10**9}, "it can be 16,384 at most"),
-        ({"dim": 4}, "lstm.dim is 4 and lstm.projection_dim 4: bilm-tf makes LSTMs without projection"),
+        ({"dim": 3}, "lstm.dim is 3 and lstm.projection_dim 4: the words' vectors would be longer"),
+        ({"dim": 4}, r"although lstm\.dim and lstm\.projection_dim are both 4"),
         ({"dim": 1 << 20}, r"W_0 should be floats of shape \(8, 4194304\)"),
     ],
 )

@@ -168,7 +168,7 @@ def test_their_classes_open_what_we_write(kind, tmp_path):
     model, report = their_class.from_pretrained(tmp_path, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["mismatched_keys"]
-    assert {name.split(".")[1] for name in report["unexpected_keys"]} <= {"pooler"}
+    assert {name.split(".")[1] for name in report["unexpected_keys"]} <= {"pooler", "seq_relationship"}
     bare, report = transformers.AutoModel.from_pretrained(tmp_path, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["mismatched_keys"]
@@ -185,13 +185,17 @@ def test_their_classes_open_what_we_write(kind, tmp_path):
         torch.testing.assert_close(one[is_there], other[is_there], rtol=0, atol=1e-5)
 
 
-def test_loading_never_invents_a_pooler(tmp_path):
+def test_loading_never_invents_a_head(tmp_path):
     family, network = trained("masked")
     huggingface.write(tmp_path, family, network, None)
-    model = transformers.AutoModel.from_pretrained(tmp_path)
-    torch.testing.assert_close(model.pooler.dense.weight, network.pooler.weight, rtol=0, atol=0)
+    model, report = transformers.BertForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())  # nothing is missing, unexpected, or of another shape
+    torch.testing.assert_close(model.bert.pooler.dense.weight, network.pooler.weight, rtol=0, atol=0)
+    torch.testing.assert_close(model.cls.seq_relationship.weight, network.next.weight, rtol=0, atol=0)
     assert network.pooler.weight.std() > 0.01
-    assert "cls.seq_relationship.weight" not in load_file(tmp_path / "model.safetensors")  # it was not trained
+    assert network.next.weight.std() > 0.01
+    again = trained("masked")[1]
+    assert torch.equal(again.next.weight, network.next.weight)  # drawn by the seed
 
 
 SIZES = st.fixed_dictionaries(

@@ -31,6 +31,10 @@ WORDS = [
     "a",
     "new_york",
     "状态",
+    ".",
+    "!!",
+    "-",
+    "_",
 ]
 MATRIX = np.random.default_rng(1).normal(size=(len(WORDS), 4)).astype(np.float32)
 TEXTS = st.text(
@@ -46,6 +50,8 @@ SEGMENTATIONS = [
     Segmentation(method="space", lower=False),
     Segmentation(method="characters"),
     Segmentation(method="characters", inner="'"),
+    Segmentation(method="words", inner="-", punctuation=True),
+    Segmentation(method="characters", punctuation=True),
 ]
 
 
@@ -59,7 +65,11 @@ def found(tokenizer, text):
     return tokenizer.encode(text, add_special_tokens=False).ids
 
 
-@pytest.fixture(scope="module", params=SEGMENTATIONS, ids=lambda value: f"{value.method}-{value.lower}-{value.inner}")
+@pytest.fixture(
+    scope="module",
+    params=SEGMENTATIONS,
+    ids=lambda value: f"{value.method}-{value.lower}-{value.inner}-{value.punctuation}",
+)
 def both(request, tmp_path_factory):
     """A segmentation and the tokenizer written for it."""
     return request.param, written(tmp_path_factory.mktemp("static") / "model", WORDS, request.param)
@@ -113,6 +123,66 @@ def test_a_network_is_copied_with_its_window(tmp_path):
         tmp_path / "gpt" / "model.safetensors"
     ).read_bytes()
     assert not (tmp_path / "out" / "firth.json").exists()
+
+
+def exported_padding(folder, out, vocabulary, config, **files):
+    """What is written as the token that fills batches up, of a network with these files."""
+    folder.mkdir()
+    out.mkdir()
+    (folder / "model.safetensors").write_bytes(b"")
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 4} | config))
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    sentence_transformers.write_network(out, folder)
+    return json.loads((out / "tokenizer_config.json").read_bytes()).get("pad_token")
+
+
+GPT2 = {"a": 0, "b": 1, "<|endoftext|>": 2}
+ROBERTA = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4}
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "config", "settings", "due"),
+    [
+        (GPT2, {"eos_token_id": 2, "vocab_size": 3}, {"model_max_length": 1024}, "<|endoftext|>"),
+        (GPT2, {"vocab_size": 3}, {}, "<|endoftext|>"),
+        (ROBERTA, {"pad_token_id": 1, "vocab_size": 5}, {"model_max_length": 512}, "<pad>"),
+        (ROBERTA, {}, {"pad_token": {"content": "</s>"}}, "</s>"),
+        (ROBERTA, {}, {"pad_token": "[PAD]", "eos_token": "</s>"}, "<pad>"),  # [PAD] has no row
+        (ROBERTA | {"[PAD]": 5}, {"vocab_size": 5}, {"pad_token": "[PAD]"}, "<pad>"),  # nor here
+        ({"a": 0, "</s>": 1}, {}, {"eos_token": "</s>"}, "</s>"),
+        ({"a": 0, "<unk>": 1}, {}, {}, "<unk>"),  # GPT-1
+        ([["<pad>", 0.0], ["a", -1.5]], {}, {}, "<pad>"),  # with scores
+        ({"a": 0}, {}, {"added_tokens_decoder": {"1": {"content": "[PAD]"}}}, "[PAD]"),
+        ({"a": 0}, {}, {}, None),
+    ],
+)
+def test_batches_are_filled_up_with_a_piece_that_has_a_row(tmp_path, vocabulary, config, settings, due):
+    found = exported_padding(tmp_path / "in", tmp_path / "out", vocabulary, config, tokenizer_config=settings)
+    assert found == due
+
+
+def test_the_piece_that_fills_up_may_be_named_elsewhere(tmp_path):
+    told = {"special_tokens_map": {"pad_token": "</s>"}}
+    assert exported_padding(tmp_path / "in", tmp_path / "out", ROBERTA, {}, **told) == "</s>"
+    (tmp_path / "in" / "tokenizer.json").write_text("{}")
+    with pytest.raises(firth.FirthError, match="does not hold the pieces of a tokenizer"):
+        sentence_transformers.write_network(tmp_path / "out", tmp_path / "in")
+
+
+def test_the_window_is_that_of_the_network(tmp_path):
+    for number, (config, due) in enumerate(
+        [
+            ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
+            ({"model_type": "xlm-roberta", "max_position_embeddings": 514}, 512),
+            ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, 512),
+            ({"model_type": "gpt2", "n_positions": 1024}, 1024),
+        ]
+    ):
+        exported_padding(tmp_path / f"in{number}", tmp_path / f"out{number}", ROBERTA, config)
+        written = json.loads((tmp_path / f"out{number}" / "sentence_bert_config.json").read_bytes())
+        assert written == {"max_seq_length": due}
 
 
 def test_no_network(tmp_path):

@@ -1,73 +1,136 @@
-"""What a byte a number costs: size, recall of neighbours, and scores of a model before and after.
+"""What a byte a number costs: size, memory, time, recall of neighbours and scores of a model in each precision.
 
     python benchmarks/quantisation.py MODEL...
 
-A model is a directory of firth's, or any file that it reads; it is written as int8 and read again. Recall@10 is the
-share of the 10 nearest neighbours before that are among the 10 after, over the QUERIES most frequent words; with the 50
-nearest after ranked anew by the vectors before, it is what a search in bytes with a second look finds. Some 20 seconds
-a model; every run is recorded in results/quantisation.jsonl.
+A model is a directory of firth's, or any file that it reads, such as glove.6B.50d.txt; it is written as float32, as int8,
+and as both (`int8+float32`: neighbours are looked for in the bytes, and the best ranked anew by the numbers, which stay
+on disk). Each is opened by a process of its own, which asks for the 10 neighbours of the QUERIES most frequent words, one
+after the other and all at once. Memory is what these made resident, of files too. Recall@10 is the share of the 10
+neighbours by float32 that are among those of another precision. Of a model with n-grams, the words of the pairs that are
+not in the vocabulary are composed in that precision.
+
+Half a minute for 400,000 words; every run is recorded in results/quantisation.jsonl, the table goes to
+results/quantisation.md.
 """
 
 import argparse
+import json
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from recording import Record, recorded
+import recording
+from comparing import Row, Runs, number, origin, table
+from recording import Record, recorded, run_measured
 from subwords import scores
 
 from firth import Vectors
-from firth.neighbours import nearest_to_each, norms, unit
 
-QUERIES = 2_000
+PRECISIONS = ("float32", "int8", "int8+float32")
+QUERIES = 1_000
+ALONE = 200
 TOP = 10
-LOOKED_AT = 50
+CHILD = """
+import json, sys, time
+
+from firth import Vectors
+
+path, n, alone, top = sys.argv[1], *map(int, sys.argv[2:])
+
+def resident():
+    with open("/proc/self/smaps_rollup") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Rss:")) / 1024
+
+Vectors(["a", "b"], [[1.0, 2.0], [3.0, 4.0]]).most_similar("a")
+at_first, began = resident(), time.perf_counter()
+vectors = Vectors.load(path)
+vectors.most_similar(vectors.words[0], topn=top)
+opened = time.perf_counter()
+for word in vectors.words[:alone]:
+    vectors.most_similar(word, topn=top)
+asked = time.perf_counter()
+found = vectors.similar_by_words(vectors.words[:n], topn=top)
+done = time.perf_counter()
+print(json.dumps({
+    "first_answer_seconds": opened - began,
+    "milliseconds_alone": 1000 * (asked - opened) / min(alone, len(vectors)),
+    "milliseconds_together": 1000 * (done - asked) / min(n, len(vectors)),
+    "resident_mib": resident() - at_first,
+    "neighbours": [[word for word, _ in near] for near in found],
+}))
+"""
 
 
-def compared(path: Path) -> Record:
-    before = Vectors.load(path)
-    with tempfile.TemporaryDirectory() as folder:
-        sizes = {}
-        for precision in ("float32", "int8"):
-            before.save(Path(folder, precision), precision=precision)
-            sizes[f"{precision}_mib"] = (Path(folder, precision) / "vectors.safetensors").stat().st_size / 2**20
-        after = Vectors.load(Path(folder, "int8"))
-        n = min(QUERIES, len(before))
-        own = [[row] for row in range(n)]
-        exact, coarse = (
-            nearest_to_each(some.matrix, norms(some.matrix), some.matrix[:n], k, own)
-            for some, k in ((before, TOP), (after, LOOKED_AT))
-        )
-        units = unit(before.matrix)
-        found = reranked = 0
-        for row in range(n):
-            due, near = set(exact[row].rows.tolist()), coarse[row].rows
-            best = near[np.argsort(-(units[near] @ units[row]), kind="stable")[:TOP]]
-            found += len(due & set(near[:TOP].tolist()))
-            reranked += len(due & set(best.tolist()))
-        return {
-            **sizes,
-            "recall_at_10": found / (n * TOP),
-            "recall_at_10_reranked": reranked / (n * TOP),
-            "before": scores(path),
-            "after": scores(Path(folder, "int8")),
-        }
+def measured(path: Path, precision: str, exact: list[list[str]] | None) -> tuple[Record, list[list[str]]]:
+    """What one precision takes and gives; and the neighbours, against which others are compared."""
+    command: list[str | Path] = [sys.executable, "-c", CHILD, path, *map(str, (QUERIES, ALONE, TOP))]
+    record = json.loads(run_measured(command).output.splitlines()[-1])
+    neighbours: list[list[str]] = record.pop("neighbours")
+    due = neighbours if exact is None else exact
+    shared = sum(len(set(one) & set(other)) for one, other in zip(neighbours, due, strict=True))
+    record |= {
+        "size_mib": (path / "vectors.safetensors").stat().st_size / 2**20,
+        "recall_at_10": shared / sum(map(len, due)),
+        **scores(path),
+    }
+    return record, neighbours
+
+
+def compared(model: Path) -> Record:
+    """A record of all precisions, which one run measures."""
+    vectors = Vectors.load(model)
+    exact = None
+    of_precision: Record = {}
+    for precision in PRECISIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model")
+            vectors.save(path, precision=precision)  # type: ignore[arg-type]
+            of_precision[precision], neighbours = measured(path, precision, exact)
+            exact = exact or neighbours
+    return {"precisions": of_precision}
+
+
+ROWS: dict[str, tuple[str, str]] = {
+    "size, MiB": ("size_mib", ".1f"),
+    "resident after the queries, MiB": ("resident_mib", ".1f"),
+    "opened and answered once, s": ("first_answer_seconds", ".2f"),
+    "a query alone, ms": ("milliseconds_alone", ".2f"),
+    f"of {QUERIES:,} queries at once, ms each": ("milliseconds_together", ".2f"),
+    "recall@10": ("recall_at_10", ".4f"),
+    "wordsim353": ("wordsim353", ".4f"),
+    "simlex999": ("simlex999", ".4f"),
+    "analogies": ("analogies", ".4f"),
+    "pairs of scws with a composed word": ("scws_rare", ".4f"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    parser.add_argument("--into", type=Path, default=recording.RESULTS, help="the folder of the records and the table")
     parser.add_argument("--commit", action="store_true", help="commit results/quantisation.jsonl after each run")
     arguments = parser.parse_args()
+    recording.RESULTS = arguments.into
+    lines = ["# What a byte a number costs", "", "`python benchmarks/quantisation.py MODEL...`"]
+    runs_of_all: list[Runs] = []
     for path in arguments.models:
         vectors = Vectors.load(path)
-        told = {"model": path.name, "words": len(vectors), "dim": vectors.dim, "subwords": vectors.subwords is not None}
+        told: dict[str, Any] = {"model": path.name, "words": len(vectors), "dim": vectors.dim}
+        if vectors.subwords is not None:
+            told |= vectors.subwords.ngrams.settings()
         record = recorded("quantisation", told, 0, partial(compared, path), commit=arguments.commit)
-        print({name: value for name, value in record.items() if name not in ("before", "after", "settings")})
-        for score, value in record["before"].items():
-            if score != "sections":
-                print(f"{score}: {value:.4f} -> {record['after'][score]:.4f}")
+        runs: Runs = {precision: [record["precisions"][precision]] for precision in PRECISIONS}
+        runs_of_all.append({"firth": [record]})
+        rows: list[Row] = [(name, partial(number, runs, *how)) for name, how in ROWS.items()]
+        shown = ", ".join(
+            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in told.items()
+        )
+        lines += ["", f"## {shown}", "", *table(runs, rows)]
+    lines[3:3] = ["", f"{origin(*runs_of_all)} Every run: `quantisation.jsonl`."]
+    (arguments.into / "quantisation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

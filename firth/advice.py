@@ -3,7 +3,7 @@
 import codecs
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -111,8 +111,8 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
     if undecodable:
         yield Finding(
             f"{max(undecodable.values()):.0%} of the characters are not valid {asked} in "
-            f"{few(undecodable)}, and {_untold(undecodable)}: replacing what is invalid would leave garbage; name the "
-            "encoding of these files, convert them, or leave them out",
+            f"{few(undecodable)}, and {_untold(undecodable)}: replacing what is invalid would leave garbage; "
+            "--encoding names the one that they are in, if you know it; else leave them out",
             "",
         )
     is_told = found.undecodable or found.encodings or found.encoding is not None
@@ -145,7 +145,8 @@ def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Find
     if found.layout != "wrapped" and found.words_per_line < _LEAST_WORDS_A_LINE:
         can_be_joined = found.n_lines >= _LEAST_LINES_A_DOCUMENT * found.n_documents  # no document is joined to another
         yield Finding(
-            f"a line has {found.words_per_line:.1f} words on average, and windows end where it ends",
+            f"a line has {found.words_per_line:.1f} words on average, and windows end where it ends"
+            + ("" if can_be_joined else "; each is a document of its own, which no flag joins to another"),
             "--layout wrapped" if can_be_joined else "",
         )
     if found.long >= _LONG_WORDS and (found.segment == "space" or "codes" not in preparation.drop):
@@ -194,6 +195,23 @@ def _markup_finding(kind: str, share: float) -> Finding:
 def _json_finding(share: float, field: str) -> Finding:
     message = f"{share:.0%} of the lines look like JSON, whose keys would be trained on: --field names the text's"
     return Finding(message, f"--field {field}" if field and printable(field) == field else "")
+
+
+def as_advised(preparation: Preparation, mended: Iterable[Finding]) -> tuple[Preparation, dict[str, int]]:
+    """The preparation with the options of what was found; and those that are the families', as `min_count`."""
+    changes: dict[str, Any] = {}
+    others: dict[str, int] = {}
+    kinds = {field.name: type(field.default) for field in fields(Preparation)}
+    for finding in mended:
+        name, _, value = finding.option.removeprefix("--").partition(" ")
+        name = name.replace("-", "_")
+        if name == "drop":
+            changes[name] = (*changes.get(name, preparation.drop), value)
+        elif name in kinds:
+            changes[name] = int(value) if kinds[name] is int else value
+        elif name:
+            others[name] = int(value)
+    return replace(preparation, **changes), others
 
 
 def command(

@@ -36,6 +36,7 @@ from firth.pieces import Pieces, with_symbols
 from firth.progress import Progress
 from firth.readers import Reader, pieced_by
 from firth.segmentation import Segmentation
+from firth.subwords import Subwords, fitted
 from firth.vectors import Vectors
 
 START: Final = "<|start|>"
@@ -157,13 +158,18 @@ class Words(nn.Module):
         for word, number in self.found.items():
             matrix[rows[word] if word in rows else old.row(word)] = trained[number - 1]
         counts = None if old.counts is None else np.concatenate([old.counts, np.ones(len(new), np.int64)])
+        words, subwords = [*old.words, *new], old.subwords
+        if subwords is not None:
+            own = np.concatenate([subwords.words, np.zeros((len(new), self.dim), np.float32)])
+            own = fitted(subwords.ngrams, words, own, subwords.table, matrix)
+            subwords = Subwords(subwords.ngrams, words, own, subwords.table)
         self.vectors = Vectors(
-            [*old.words, *new],
+            words,
             matrix[np.newaxis],
             counts=counts,
             segmentation=old.segmentation,
             provenance=old.provenance,
-            subwords=old.subwords,
+            subwords=subwords,
         )
         self.given, self.table = self.table.detach(), None
 

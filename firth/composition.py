@@ -121,12 +121,13 @@ def composing(dim: int) -> Callable[..., None]:
 def spreading(dim: int) -> Callable[..., None]:
     """What adds to all parts of some words what each word's row has moved, compiled for this `dim`.
 
-    Args of it as of `composing`, then the rows as they are, (n, D), and as they were composed, which are lost.
+    Args of it as of `composing`, then the rows as they are, (n, D), and as they were composed, which are lost; and the
+    share of the step that each n-gram gets.
     """
     code = CODE
 
     @exact
-    def spread(words, ngrams, starts, parts, rows, moved, before):  # type: ignore[no-untyped-def]
+    def spread(words, ngrams, starts, parts, rows, moved, before, share):  # type: ignore[no-untyped-def]
         _ = code
         for i in range(len(rows)):
             if i + AHEAD < len(rows):
@@ -141,6 +142,7 @@ def spreading(dim: int) -> Callable[..., None]:
             for k in range(dim):
                 before[i, k] = moved[i, k] - before[i, k]
                 words[row, k] += before[i, k]
+                before[i, k] *= share
             for part in parts[starts[row] : starts[row + 1]]:
                 for k in range(dim):
                     ngrams[part, k] += before[i, k]

@@ -283,8 +283,8 @@ def _write_fasttext(target: Path, vectors: Vectors, output: Array | None) -> Non
         output = None
     if output is None:
         warnings.warn(
-            f"{printable(str(target))} has zeros for its output table, which these vectors do not have with them: queries "
-            "do without it, but training that goes on from the file learns it anew",
+            f"{printable(str(target))} has zeros for its output table, which these vectors do not have with them: "
+            "queries do without it, but training that goes on from the file learns it anew",
             stacklevel=5,
         )
     counts = np.ones(len(vectors), np.int64) if vectors.counts is None else vectors.counts

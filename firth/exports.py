@@ -29,7 +29,7 @@ def to_sentence_transformers(
     Args:
         model: A model, vectors, or where they are; a published Hugging Face directory, too.
         target: The directory to write.
-        layer: Of the static matrices, counted from 0.
+        layer: Of the static matrices, as `Vectors.layer` numbers them.
         overwrite: Whether a directory that is a model of firth's may be replaced.
 
     Raises:

@@ -106,7 +106,7 @@ class Inspection:
         unmeasured: By family, why its pace is in neither.
         threads: That the paces were measured with.
         findings: What to mend.
-        command: The training that is advised.
+        command: The training that is advised; empty where none would succeed, which a finding explains.
     """
 
     name: str

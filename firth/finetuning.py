@@ -42,7 +42,6 @@ from firth.bodies import (
     table_of,
 )
 from firth.budget import Budget, Report
-from firth.cutting import available_processors
 from firth.errors import FirthError, UsageError
 from firth.extraction import opened
 from firth.families.bert import BERTNetwork
@@ -157,14 +156,14 @@ class Finetuned:
         Args:
             inputs: Texts; of `pair` pairs of texts; of `tag` sequences of words.
             device: cuda, cuda:1, mps or cpu; None takes the fastest there is.
-            threads: How many compute; None is all cores.
+            threads: How many compute; None is as PyTorch has it, all cores as a rule.
 
         Raises:
             UsageError: inputs of another kind than the task's.
         """
         given = [_input(item, self.tuning.task, number) for number, item in enumerate(inputs)]
         place = devices.chosen_device(device)
-        with devices.on_threads(threads or available_processors()):
+        with devices.on_threads(threads or torch.get_num_threads()):
             self.network.to(place).eval()
             rows = self.network.body.encode(given, tags=self.tuning.task == "tag")
             found = _answers(self, rows, range(len(given)), place)
@@ -328,7 +327,7 @@ def finetune(
         resume: Go on with the unfinished run in `output`; all else is as it was.
         device: cuda, cuda:1, mps or cpu; by default the fastest there is.
         precision: `auto` computes in bf16 where the device multiplies it fast.
-        threads: How many compute; None is all cores.
+        threads: How many compute; None is as PyTorch has it, all cores as a rule.
         progress: Shows how far the work is; by default nothing is shown.
         on_report: Called about once a second.
         **settings: Others of `firth.tuning.Tuning`, as layer_decay=0.8, unfreezing="gradual", mix_penalty=0.001.
@@ -369,7 +368,7 @@ def finetune(
         precision=_precision(precision),
         patience=patience,
         device=chosen,
-        threads=threads or available_processors(),
+        threads=threads or torch.get_num_threads(),
         progress=progress,
         on_report=on_report,
         place=place,

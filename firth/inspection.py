@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -27,15 +27,21 @@ from firth.duplicates import count_duplicates
 from firth.errors import EncodingError, FirthError
 from firth.faults import Faults
 from firth.files import printable
-from firth.findings import Inspection
+from firth.findings import Finding, Inspection
+from firth.model import FAMILIES
 from firth.paces import pieces_paces, words_paces
 from firth.preparation import Preparation
 from firth.progress import Advance, Progress, Silent
 from firth.reports import RARE
 from firth.scripts import letters_by_script
 from firth.tokens import EncodedCorpus
+from firth.training import default_epochs, words_per_second
 
 _MOST_PLACES: Final = 3  # of faults, that are told
+_TRIED_WORDS: Final = 200_000  # left of a corpus: with more, training succeeds
+_TRIED_OF_LARGE: Final = 10  # times as many are read again for it
+_TRIED_TOKENS: Final = 20_000
+_MOST_TRIALS: Final = 3
 _SAMPLED_TYPES: Final = 200_000
 _WORDS_SHOWN: Final = 100_000  # of a corpus of ready words, that pieces are learnt from
 
@@ -108,10 +114,56 @@ def check(
             threads=n_threads,
         )
         findings = advice.findings(inspection, preparation, encoded.cautions, failures)
+    can_be_trained = not (inspection.undecodable and preparation.encoding_errors == "strict")
+    if can_be_trained and names is not None and _is_to_be_tried(inspection, names, findings):
+        with progress.stage("trying what is advised"):
+            findings, can_be_trained = _tried(sources, preparation, findings, cache_dir)
+    elif failures:
+        can_be_trained = can_be_trained and all(failure.option for failure in failures)
+    findings = tuple(dict.fromkeys(findings))
+    if not can_be_trained:
+        return replace(inspection, findings=findings)
     if inspection.encodings:  # the files will be UTF-8
         preparation = replace(preparation, encoding="utf-8", encoding_errors="strict")
     others = {"--threads": threads, "--cache-dir": cache_dir}
     return replace(inspection, findings=findings, command=advice.command(names, preparation, findings, paces, others))
+
+
+def _is_to_be_tried(found: Inspection, names: list[str], findings: Sequence[Finding]) -> bool:
+    """Whether so little is there, or left by what is advised, that training may fail, and reading it again is cheap."""
+    changing = [finding for finding in findings if finding.option and not finding.option.startswith("--encoding-errors")]
+    if "-" in names or found.encodings or not changing:
+        return False
+    left = found.n_tokens * (1 - (found.duplicate_line_words or 0.0))
+    return min(left, found.n_tokens / _TRIED_OF_LARGE) <= _TRIED_WORDS
+
+
+def _tried(
+    sources: Any,
+    preparation: Preparation,
+    findings: tuple[Finding, ...],
+    cache_dir: str | os.PathLike[str] | None,
+) -> tuple[tuple[Finding, ...], bool]:
+    """What is to be mended, with what came of training Skip-gram as is advised; and whether it succeeds at last."""
+    for _ in range(_MOST_TRIALS):
+        advised, others = advice.as_advised(preparation, findings)
+        try:
+            corpus = corpora.read(sources, advised)
+            with (
+                _passing_folder(cache_dir) as folder,
+                cache.encoded(corpus, None, advised, cache_dir=folder, progress=Silent()) as encoded,
+            ):
+                n_tokens = min(_TRIED_TOKENS, default_epochs(encoded.n_tokens) * encoded.n_tokens)
+                words_per_second(FAMILIES["skipgram"](**others), encoded, n_tokens, 1)
+            return findings, True
+        except FirthError as error:
+            why = Finding(f"read as is advised: {error}", error.option)
+            if not why.option or any(finding.option == why.option for finding in findings):
+                is_new = all(finding.message != str(error) for finding in findings)
+                return (*findings, why._replace(option="")) if is_new else findings, False
+            name = why.option.partition(" ")[0]
+            findings = (*(finding for finding in findings if not finding.option.startswith(name)), why)
+    return findings, False
 
 
 def _names(sources: Any) -> list[str] | None:
@@ -133,6 +185,7 @@ def _encoded(
 ) -> Iterator[tuple[Corpus, EncodedCorpus, str]]:
     """The corpus, the same encoded, and what stopped reading it strictly, if that did."""
     preparation = replace(preparation, drop_duplicates="no")  # they are counted here
+    preparation = preparation.completed(cased=False, punctuation=False)  # as for the family that is advised
     lenient = preparation
     if preparation.encoding_errors == "strict" and names is not None:
         lenient = replace(preparation, encoding_errors="replace")

@@ -217,7 +217,9 @@ class _Chances(NamedTuple):
         around = np.pad(self.distances, ALIKE, constant_values=np.nan)
         alike = np.lib.stride_tricks.sliding_window_view(around, 2 * ALIKE + 1)  # (W, 2 ALIKE + 1)
         places = np.searchsorted(self.ranks, self.ranks)
-        limits = [_limits(alike[places[start : start + WORDS_AT_ONCE]]) for start in range(0, len(places), WORDS_AT_ONCE)]
+        limits = [
+            _limits(alike[places[start : start + WORDS_AT_ONCE]]) for start in range(0, len(places), WORDS_AT_ONCE)
+        ]
         furthest = np.fmax(self.distances, np.concatenate(limits))  # of NaN and a number the number
         return alignment.movements / np.where(furthest > 0, furthest, np.inf)
 

@@ -153,7 +153,8 @@ def _pieces_pace(family: Any, texts: Sequence[str], encoded: EncodedCorpus, thre
     from firth import devices
 
     sizes = [getattr(family, name)() for name in _SIZES]
-    check_prepared_for_pieces(encoded.preparation, sizes[0])
+    asked = encoded.preparation
+    check_prepared_for_pieces(replace(asked, punctuation=asked.punctuation or None), sizes[0])
     with devices.on_threads(threads), _sampled(sizes[0], texts, encoded) as sample:
         n_tokens = round(sample.pieces_per_word * encoded.n_tokens)
         return _pace(sizes, sizes[0].stream(sample.encoded), sample.pieces, n_tokens, "pieces")

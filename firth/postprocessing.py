@@ -149,8 +149,8 @@ def quantise(vectors: Vectors) -> Vectors:
     """Every number rounded to one of 255 steps between the largest of its row and its negative.
 
     That is what a directory of precision int8 holds, in a byte a number (`Vectors.save(path, precision="int8")`, `firth
-    convert --precision int8`): these vectors, saved so, come back as they are, but for rounding. No number moves by more
-    than 1/254 of the largest of its row.
+    convert --precision int8`): these vectors, saved so, come back as they are, but for rounding. No number moves by
+    more than 1/254 of the largest of its row.
 
     Raises:
         FirthError: a number is not finite.

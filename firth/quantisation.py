@@ -3,10 +3,10 @@
     x ~ scale * code,    scale = max |x| / 127,    code from -127 to 127
 
 No number is off by more than half a step, 1/254 of the largest of its row: a cosine changes in the third digit. On
-disk, a tensor `vectors` is one of int8 and a tensor `vectors.scales` of float32; it stays there, and rows become float32
-when they are asked for. Neighbours are looked for in the codes, some rows at a time. Where the float32 table is on disk
-beside them (precision `int8+float32`: `vectors`, `vectors.codes`, `vectors.scales`), the best rows are ranked anew by
-theirs: memory holds the codes, and of the table no more than these rows.
+disk, a tensor `vectors` is one of int8 and a tensor `vectors.scales` of float32; they stay there, and rows become
+float32 when they are asked for. Neighbours are looked for in the codes, some rows at a time. Where the float32 table is
+on disk beside them (precision `int8+float32`: `vectors`, `vectors.codes`, `vectors.scales`), the best rows are ranked
+anew by theirs: memory holds the codes, and of the table no more than these rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -280,7 +280,7 @@ def reduced(
 
 
 def _compacted(array: NDArray[np.float32], kept: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(K, kept, D): the rows that are kept, moved together within the array (K, R, D), which is the largest there is."""
+    """(K, kept, D): the rows that are kept, moved together within the array (K, R, D), which is too large to copy."""
     n_layers, n_rows, dim = array.shape
     if len(kept) == n_rows:
         return array

@@ -25,7 +25,9 @@ def report(found: Inspection) -> list[str]:
             lines.append(f"- {finding.message}" + ("" if is_named else f": {finding.option}"))
     if times := list(_times(found)):
         lines += ["", f"Training here, on {plural(found.threads, 'thread')}:", *(f"- {time}" for time in times)]
-    return [*lines, "", found.command]
+    if found.encodings and found.command:
+        return [*lines, "", "With the files converted:", found.command]
+    return [*lines, "", found.command or "No training is advised: as it is, this text can be trained by none (see above)."]
 
 
 def _rows(found: Inspection) -> Iterator[tuple[str, str]]:

@@ -520,7 +520,8 @@ def _of_conll(path: Path, lines: Sequence[str], remarks: tuple[str, ...]) -> Tab
     name = printable(path.name)
     looked_at = [line for line in lines if line.strip()]
     by_tabs = bool(looked_at) and sum("\t" in line for line in looked_at) > len(looked_at) / 2
-    widths = Counter(len(_parted(line, by_tabs)) for line in looked_at if not line.startswith("#"))
+    without_comments = [line for line in looked_at if not line.startswith("#")] or looked_at
+    widths = Counter(len(_parted(line, by_tabs)) for line in without_comments)
     width = widths.most_common(1)[0][0] if widths else 0
 
     def words() -> Iterator[tuple[int, list[str] | None]]:

@@ -81,8 +81,8 @@ class Vectors:
     ) -> None:
         """Takes words and an array (layer, row, dim), or (row, dim) of one layer; a float32 array is not copied.
 
-        Of `Quantised` rows of float32 are made as they are asked for; `codes` are those of an array of float32, by which
-        the nearest rows are found before the array ranks them: see `firth.quantisation`.
+        Of `Quantised`, rows of float32 are made as they are asked for. `codes` are those of an array of float32, in which
+        the nearest rows are looked for before the array ranks them: see `firth.quantisation`.
 
         Of a `Vocabulary` the words and the table of rows are shared, which take a while to make for a million words.
 
@@ -544,6 +544,26 @@ class Vectors:
         return sorted(
             zip(central.tolist(), words, strict=True), key=lambda centrality_and_word: -centrality_and_word[0]
         )
+
+    def most_varied(self, topn: int = 10, *, least_contexts: int = 5) -> Similar:
+        """The words whose vectors differ most from context to context, with their `variance`, the highest first.
+
+        They mean many things, or little by themselves.
+
+        Args:
+            topn: How many are wanted.
+            least_contexts: Words that were read in fewer contexts are left out, whose variance tells little.
+
+        Raises:
+            UsageError: no variance is known, as of static models.
+        """
+        if self.variance is None:
+            raise UsageError("no variance is known of these vectors: `firth matrices` measures it, over contexts")
+        varied = np.nan_to_num(self.variance[-1], nan=-1.0)
+        if self.contexts is not None:
+            varied = np.where(self.contexts < least_contexts, np.float32(-1), varied)
+        rows = neighbours.best(varied, _at_least_0(topn))
+        return [(self._word(row), float(varied[row])) for row in rows.tolist() if varied[row] >= 0]
 
     # --- several words at once
 

@@ -162,8 +162,8 @@ class Vocabulary:
         if self._file is None or "table" in vars(self) or self._file.n_searches >= MOST_SEARCHES:
             return self.table.get(word)
         row = self._file.find(word)
-        is_plain = not self._file.has_escapes if row is None else self._file.word(row) == word
-        return row if is_plain else self.table.get(word)  # as where another program wrote the file
+        is_sure = word.translate(_ESCAPE_TABLE) == word if row is None else self._file.word(row) == word
+        return row if is_sure else self.table.get(word)  # another program may have written the file
 
     def word(self, row: int) -> str:
         """The word of a row."""
@@ -271,7 +271,6 @@ class _File:
         self.shown = shown
         self.content = content
         self.n_lines = content.count(b"\n")
-        self.has_escapes = b"\\" in content
         self.n_searches = 0
 
     @cached_property

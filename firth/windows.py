@@ -35,6 +35,7 @@ class Batch(NamedTuple):
     n_tokens: int  # raw tokens that the batch stands for
     parts: Parts | None = None  # the n-grams of all words, where words are composed of them
     stretch: int = STRETCH  # centres for which they are composed once
+    passed_on: float = 1.0  # of a word's step, to each of its n-grams
 
     def empty(self) -> "Batch":
         """A batch without centres, whose arrays are of the same kinds."""
@@ -79,6 +80,7 @@ class Stream:
     tree: HuffmanTree | None
     parts: Parts | None = None  # the n-grams of all words, where words are composed of them
     stretch: int = STRETCH  # centres for which they are composed once
+    passed_on: float = 1.0  # of a word's step, to each of its n-grams
 
     @property
     def n_tokens(self) -> int:
@@ -119,6 +121,7 @@ def stream(
     tree: HuffmanTree | None,
     parts: Parts | None = None,
     stretch: int = STRETCH,
+    passed_on: float = 1.0,
 ) -> Stream:
     """The `Stream` of `corpus` under a vocabulary and the families' settings."""
     return Stream(
@@ -129,6 +132,7 @@ def stream(
         tree=tree,
         parts=parts,
         stretch=stretch,
+        passed_on=passed_on,
     )
 
 
@@ -166,4 +170,5 @@ def cut(text: Stream, number: int, seed: int, *, window: int, narrowest: int, bl
     if text.noise_table is not None:
         key = np.uint64(kernels.mix(of_noise, batch))
         noise = kernels.draw_noise(*text.noise_table, key, n_blocks * noise_pool).reshape(n_blocks, noise_pool)
-    return Batch(rows, left, right, first, last, block, noise, stop - start, text.parts, text.stretch)
+    of_parts = (text.parts, text.stretch, text.passed_on)
+    return Batch(rows, left, right, first, last, block, noise, stop - start, *of_parts)

@@ -120,6 +120,7 @@ def write_files() -> None:
         "questions.txt": ": capitals\nparis france berlin germany\nberlin germany paris france\n"
         ": family\nking queen man woman\n",
     }
+    files["page.html"] = "".join(f"<p>{line}</p>\n" for line in english(3).splitlines())
     paragraphs = (files["corpus.txt"][start : start + 2000] for start in range(0, 20_000, 2000))
     files["book.txt"] = "\n\n".join(map(textwrap.fill, paragraphs))
     for name, text in files.items():

@@ -461,6 +461,24 @@ class TestFindings:
         found = inspected(path)
         assert found.markup == {"HTML tags": 0.25}
         assert [finding.message.partition(",")[0] for finding in found.findings] == ["25% of the lines hold HTML tags"]
+        assert options(found) == ["--drop html"]
+        again = inspected(path, drop=("html",))
+        assert (again.markup, again.findings) == ({}, ())
+        assert any("markup left out or made plain: HTML tags (" in remark for remark in again.remarks)
+        assert "--drop html" in again.command
+
+    def test_several_kinds_of_markup_are_one_option(self, write: Write) -> None:
+        lines = [f"<p>{line}</p> http://x.org" for line in english(40)]
+        found = inspected(write("\n".join(lines)))
+        assert sorted(options(found)) == ["--drop html", "--drop urls"]
+        assert "--drop html,urls" in found.command
+
+    def test_encoded_data(self, write: Write) -> None:
+        rng = random.Random(3)
+        codes = ["".join(rng.choices("abcdefghij", k=60)) for _ in range(60)]
+        path = write("\n".join([*english(40), *codes]))
+        assert options(inspected(path)) == ["--drop codes"]
+        assert options(inspected(path, drop=("codes",))) == []
 
     def test_json_in_plain_text(self, write: Write) -> None:
         found = inspected(write("\n".join(json.dumps({"text": line}) for line in english(40))))
@@ -500,12 +518,40 @@ class TestFindings:
     def test_the_count_that_is_advised_can_be_trained_with(self, write: Write, text: str, advised: int | None) -> None:
         path = write(text)
         found = inspected(path)
-        assert options(found) == ["" if advised is None else f"--min-count {advised}"]
+        assert options(found) == ([""] if advised is None else [f"--min-count {advised}", "--sample 0"])
         if advised is None:
             assert "--min-count" not in found.command
         else:
             family = Skipgram(dim=4, min_count=advised, sample=0.0)
             assert len(train(family, path, tokens=20, threads=1).vocabulary) >= 2
+
+    @pytest.mark.parametrize(
+        ("text", "options_", "succeeds"),
+        [
+            ("the same line again and again\n" * 300, ["--drop-duplicates lines", "--min-count 1"], True),
+            ("word\n" * 300, ["--drop-duplicates lines", "--layout wrapped", ""], False),
+        ],
+    )
+    def test_no_training_is_advised_that_fails(
+        self, write: Write, text: str, options_: list[str], succeeds: bool
+    ) -> None:
+        path = write(text)
+        found = inspected(path)
+        assert options(found) == options_
+        assert bool(found.command) == succeeds
+        assert report(found)[-1] == found.command or "No training is advised" in report(found)[-1]
+        if succeeds:
+            preparation = Preparation(drop_duplicates="lines")
+            family = Skipgram(dim=4, min_count=1)
+            assert len(train(family, path, threads=1, preparation=preparation).vocabulary) == 5
+
+    def test_no_training_is_advised_on_what_no_encoding_reads(self, write: Write) -> None:
+        path = write(random.Random(1).randbytes(9_000))
+        found = inspected(path)
+        assert found.undecodable
+        assert found.command == ""
+        assert "--encoding names the one" in found.findings[0].message
+        assert "firth train" in inspected(path, encoding_errors="skip").command
 
     def test_what_is_read_with_bytes_replaced_lies_where_the_cache_does(
         self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,7 @@ def test_scales_that_do_not_fit_are_refused():
 
 def test_what_has_no_rows_stays_as_it_is():
     tensors = {"a": np.ones(3, np.float32), "b": np.ones((2, 2), np.int64)}
-    assert quantisation.packed(tensors).keys() == tensors.keys()
+    assert quantisation.packed(tensors, "int8").keys() == tensors.keys()
     assert quantisation.unpacked(tensors).keys() == tensors.keys()
 
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firth.spans import Span, scheme_of, spans
@@ -50,6 +50,7 @@ def test_entities_of_tags(tags: str, expected: list[tuple[str, int, int]]) -> No
     assert spans(tags.split()) == [Span(*span) for span in expected]
 
 
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.sampled_from(["", "A", "B"]), st.integers(1, 4)), max_size=6),
     st.sampled_from(["BIO", "BIOES", "BMES"]),

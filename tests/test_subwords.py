@@ -194,4 +194,3 @@ def test_words_never_seen_have_vectors_wherever_text_is_read(model):
     assert sorted(made.words) == ["walkers", "walks"]
     np.testing.assert_array_equal(made[["walkers", "walks"]], vectors[["walkers", "walks"]])
     assert (vectors.has_vector("walkers"), vectors.has_vector("qqq")) == (True, False)
-

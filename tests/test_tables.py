@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_containers import COMPRESSIONS, written
 
@@ -66,7 +66,7 @@ class TestSeparated:
             ("1,a film\n0,a bore\n1,a joy\n", False),
             ("was ist es,heiter\nschoen,pos\nfein,pos\nmies,neg\noede,neg\n", True),
             ("gut,pos\nschoen,pos\nfein,pos\nmies,neg\noede,neg\n", False),
-            ("label,text b\nlabel,text c\nother,d\n", False),
+            ("label,a b\nlabel,a c\nother,d\n", False),
             (",text,label\n0,a,x\n1,b,y\n", True),
         ],
     )
@@ -86,6 +86,7 @@ class TestSeparated:
         packed = COMPRESSIONS[suffix](b"text,label\na,b\n")
         assert values(read_rows(written(tmp_path, packed, f"a.csv.{suffix}"))) == [("a", "b")]
 
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(CELL, CELL), min_size=1))
     def test_what_python_writes_is_read_again(self, tmp_path_factory: Any, cells: list[tuple[str, str]]) -> None:
         for name, separator in (("a.csv", ","), ("a.tsv", "\t")):
@@ -155,6 +156,7 @@ class TestRecords:
         with pytest.raises(FirthError, match="no Parquet file"):
             read_rows(written(tmp_path, "text", "a.parquet"))
 
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(CELL, st.integers(-(2**31), 2**31)), min_size=1))
     def test_what_python_writes_is_read_again(self, tmp_path_factory: Any, records: list[tuple[str, int]]) -> None:
         text = "".join(json.dumps({"text": one, "label": two}) + "\n" for one, two in records)
@@ -175,7 +177,7 @@ class TestSentences:
             place = table.names.index("upos")
             assert [(row.line, row.values[1], row.values[place]) for row in table.rows] == [
                 (3, ("Do", "n't", "go", "."), ("AUX", "PART", "VERB", "PUNCT")),
-                (9, ("new\u00a0york",), ("X",)),
+                (10, ("new\u00a0york",), ("X",)),
             ]
 
     def test_conllu_plus(self, tmp_path: Path) -> None:
@@ -211,6 +213,7 @@ class TestSentences:
         with pytest.raises(FirthError, match=r"a\.conll, line 5: 1 columns \('call'\).*have 2.*every tag a word"):
             read_sentences(path)
 
+    @settings(max_examples=40)
     @given(
         st.lists(st.lists(st.tuples(st.text("ab今#.-", min_size=1), st.sampled_from("XYZ")), min_size=1), min_size=1)
     )
@@ -240,7 +243,7 @@ class TestEncodings:
         )
         assert read_rows(path, encoding_errors="skip").rows[1].values == ("0", "a sistercity")
         assert read_rows(path, encoding="latin-1").rows[1].values == ("0", "a sisterðcity")
-        with pytest.raises(FirthError, match="line 2: byte 0xf0.*--encoding-errors replace or skip"):
+        with pytest.raises(FirthError, match=r"line 2: byte 0xf0.*--encoding-errors replace or skip"):
             read_rows(path, encoding="utf-8")
 
     def test_an_encoding_that_cannot_be_told_is_an_error_that_says_what_to_do(self, tmp_path: Path) -> None:
@@ -261,5 +264,5 @@ class TestGiven:
 
     @pytest.mark.parametrize("rows", [["a"], [3], [("a", 1), ("b",)], [{"a": 1}, {"b": 1}], [("a", 1), {"a": 1}]])
     def test_what_is_no_row(self, rows: list[Any]) -> None:
-        with pytest.raises(UsageError, match="row [12]"):
+        with pytest.raises(UsageError, match=r"row [12]"):
             of_given(rows, "x")

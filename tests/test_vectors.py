@@ -110,6 +110,18 @@ def test_layers():
         vectors.layer(3)
 
 
+def test_the_words_that_differ_most_from_context_to_context():
+    variance = [[9, 9, 9, 9], [1, np.nan, 3, 2]]
+    vectors = Vectors(CITY_WORDS, np.ones((2, 4, 2)), variance=variance, contexts=[9, 1, 9, 5])
+    first, _, third, fourth = CITY_WORDS
+    assert vectors.most_varied() == [(third, 3.0), (fourth, 2.0), (first, 1.0)]
+    assert vectors.most_varied(1) == [(third, 3.0)]
+    assert vectors.most_varied(least_contexts=6) == [(third, 3.0), (first, 1.0)]
+    assert vectors.layer(0).most_varied(1) == [(first, 9.0)]
+    with pytest.raises(UsageError, match="no variance is known"):
+        Vectors(CITY_WORDS, CITY_ARRAY).most_varied()
+
+
 def test_layers_of_a_model_keep_their_numbers(tmp_path):
     array = RNG.standard_normal((3, 4, 2)).astype(np.float32)
     provenance = {"family": "bert", "layers": [0, 5, 12]}

@@ -137,7 +137,7 @@ def check(
         cache_dir=cache_dir,
         progress=progress_of(quiet),
     )
-    if config is not None:
+    if config is not None and found.command:
         found = replace(found, command=f"{found.command} --config {shlex.quote(str(config))}")
     if as_json:
         print_json(found.settings())

@@ -178,8 +178,8 @@ def convert(
             reduce-dim=DIM, normalise, quantise. The firth.json of a directory tells it.
         space: What to write for white space inside a word, which text and binary cannot hold.
         neighbours: How many neighbours of each word a `.parquet` names; of many words this takes long.
-        precision: Of a directory: `int8` takes a byte a number, a quarter of the size; `int8+float32` holds both: neighbours
-            are looked up in bytes, which memory holds, and ranked by numbers, which stay on disk.
+        precision: Of a directory: `int8` takes a byte a number, a quarter of the size; `int8+float32` holds both:
+            neighbours are looked up in bytes, which memory holds, and ranked by numbers, which stay on disk.
         encoding_errors: What to do about words of a text or binary file that are not UTF-8.
         overwrite: Replace the target.
         as_json: Print JSON, for machines.
@@ -215,8 +215,8 @@ def convert(
     )
     if layer is None and converted.n_layers > 1 and isinstance(converted.layers[0], int):
         say(
-            f"{source} has {converted.n_layers} layers; {target} holds layer {converted.layers[0]} alone, as any file (a "
-            "directory holds all, --layer all writes a file for each)"
+            f"{source} has {converted.n_layers} layers; {target} holds layer {converted.layers[0]} alone, as any file "
+            "(a directory holds all, --layer all writes a file for each)"
         )
     rows: list[Row] = [
         {"target": str(path), "words": converted.n_words, "dim": converted.dim} for path in converted.paths

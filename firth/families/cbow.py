@@ -28,8 +28,8 @@ from firth.families.word2vec import (
     initial_tables,
     kept_tables,
     parts_of,
+    sharing,
     step_of,
-    stretch_for,
     table_shapes,
     tables_of,
 )
@@ -168,7 +168,7 @@ class CBOW:
             noise_exponent=self.noise_exponent,
             tree=tree,
             parts=parts,
-            stretch=stretch_for(self, vocabulary, parts),
+            **sharing(self, vocabulary, parts)._asdict(),
         )
 
     def batch(self, text: Stream, number: int, seed: int) -> Batch:

@@ -26,8 +26,8 @@ from firth.families.word2vec import (
     initial_tables,
     kept_tables,
     parts_of,
+    sharing,
     step_of,
-    stretch_for,
     table_shapes,
     tables_of,
 )
@@ -177,7 +177,7 @@ class Skipgram:
             noise_exponent=self.noise_exponent,
             tree=tree,
             parts=parts,
-            stretch=stretch_for(self, vocabulary, parts),
+            **sharing(self, vocabulary, parts)._asdict(),
         )
 
     def batch(self, text: Stream, number: int, seed: int) -> Batch:

@@ -84,25 +84,33 @@ def parts_of(family: Any, vocabulary: Vocabulary) -> Parts | None:
     return None if ngrams is None else ngrams.parts(vocabulary.words)
 
 
-def stretch_for(family: Any, vocabulary: Vocabulary, parts: Parts | None) -> int:
-    """Centres of a stretch: as many as may be, so that what words share moves them by MOST_SHARED at most.
+class Sharing(NamedTuple):
+    """How words are trained that share n-grams."""
 
-    With n-grams of 3 to 6 characters that is the most there may be; with single letters, of which any two English words
-    have one in common, or with few buckets, it is fewer (docs/decisions/0013).
+    stretch: int  # centres for which words are composed of them once
+    passed_on: float  # of a word's step, to each of its n-grams
+
+
+def sharing(family: Any, vocabulary: Vocabulary, parts: Parts | None) -> Sharing:
+    """Stretches as long as may be, such that what words share moves them by MOST_SHARED at most, and all is passed on.
+
+    With n-grams of 3 to 6 characters that is the longest there is; with single letters, of which any two English words
+    have one in common, or with few buckets, a shorter one (docs/decisions/0013). Where the shortest is too long still,
+    n-grams get a part of each step.
     """
     if parts is None:
-        return STRETCH
+        return Sharing(STRETCH, 1.0)
     from firth import composition
 
     shares = vocabulary.counts * vocabulary.keep_probabilities(family.sample).astype(np.float64)
     shares /= shares.sum()
     centres = STRETCH
-    while centres > LEAST_STRETCH:
+    while True:
         met = -np.expm1(centres * np.log1p(-np.minimum(shares, 1 - 1e-9)))
-        if composition.overlap(*parts, met, np.zeros(family.buckets)) <= MOST_SHARED:
-            break
+        shared = composition.overlap(*parts, met, np.zeros(family.buckets))
+        if shared <= MOST_SHARED or centres == LEAST_STRETCH:
+            return Sharing(centres, min(1.0, MOST_SHARED / shared) if shared else 1.0)
         centres //= 2
-    return centres
 
 
 def give_rows(
@@ -178,7 +186,7 @@ def step_of(network: Any, batch: Batch, plain: PlainStep, *, reaches: bool) -> S
         compose_rows(*tables, found[:n], moved)
         before[:] = moved
         some_loss, some_pairs = plain(moved, network.output, inputs, stretch)
-        spread(*tables, found[:n], moved, before)
+        spread(*tables, found[:n], moved, before, np.float32(batch.passed_on))
         loss += some_loss
         n_pairs += some_pairs
     return Step(loss, n_pairs)
@@ -207,7 +215,7 @@ def reference_step(family: Family, network: Any, batch: Batch, learning_rate: fl
             total += loss.nats
             n_pairs += loss.n_pairs
         if before is not None and batch.parts is not None:
-            spread_over_parts(network, batch.parts, network.input - before)
+            spread_over_parts(network, batch.parts, network.input - before, batch.passed_on)
     return Step(total, int(n_pairs))
 
 
@@ -222,10 +230,10 @@ def mean_of_parts(network: SubwordTables, parts: Parts) -> NDArray[np.float64]:
     )
 
 
-def spread_over_parts(network: SubwordTables, parts: Parts, steps: NDArray[np.float64]) -> None:
-    """Adds the step of each word, (V, D), to its own row and to each of its n-grams'."""
+def spread_over_parts(network: SubwordTables, parts: Parts, steps: NDArray[np.float64], share: float) -> None:
+    """Adds the step of each word, (V, D), to its own row, and this share of it to each of its n-grams'."""
     np.add(network.words, steps, out=network.words)
-    np.add.at(network.ngrams, parts.rows, np.repeat(steps, np.diff(parts.starts), axis=0))
+    np.add.at(network.ngrams, parts.rows, share * np.repeat(steps, np.diff(parts.starts), axis=0))
 
 
 def check_word2vec(given: Any) -> None:

@@ -18,7 +18,7 @@ from firth.families.word2vec import (
     mean_of_parts,
     parts_of,
     reference_step,
-    stretch_for,
+    sharing,
 )
 from firth.tokens import encode
 from firth.vocabulary import HuffmanTree, Vocabulary
@@ -335,15 +335,16 @@ def test_words_are_composed_anew_for_every_stretch(name):
     """In stretches of one block the second one sees what the first has moved through n-grams that the words share."""
     family = FAMILIES[name]
     steps = []
-    for centres in (512, 8):
-        batch = difficult_batch(family)._replace(stretch=centres)
+    for centres, passed_on in ((512, 1.0), (8, 1.0), (512, 0.25)):
+        batch = difficult_batch(family)._replace(stretch=centres, passed_on=passed_on)
         network, reference = random_tables(family), random_tables(family, np.float64)
         family.step(network, batch, 0.1)
         reference_step(family, reference, batch, 0.1)
         for table, due in zip(moved(network), moved(reference), strict=True):
             np.testing.assert_allclose(table, due, atol=2e-6)
         steps.append(network.ngrams)
-    assert np.abs(steps[0] - steps[1]).max() > 1e-4
+    for other in steps[1:]:
+        assert np.abs(steps[0] - other).max() > 1e-4
 
 
 def test_a_stretch_ends_with_a_block_and_a_batch_without_centres_has_one():
@@ -372,8 +373,10 @@ def test_the_more_words_share_the_shorter_a_stretch_is(subwords, buckets, due):
     words = sorted({"".join(rng.choice(syllables, 5)) for _ in range(1000)})
     vocabulary = Vocabulary(words, np.full(len(words), 10))
     family = firth.Skipgram(subwords=subwords, buckets=buckets)
-    assert stretch_for(family, vocabulary, parts_of(family, vocabulary)) == due
-    assert stretch_for(firth.Skipgram(), vocabulary, None) == 512
+    found = sharing(family, vocabulary, parts_of(family, vocabulary))
+    assert found.stretch == due
+    assert found.passed_on == 1.0 if due > 32 else 0.0 < found.passed_on < 1.0
+    assert sharing(firth.Skipgram(), vocabulary, None) == (512, 1.0)
 
 
 def test_short_n_grams_do_not_overshoot():

@@ -54,7 +54,8 @@ def layers_of(family, network, sentences, state=None):
     ids = torch.zeros(len(bounded), int(lengths.max()), dtype=torch.int64)
     for row, sentence in enumerate(bounded):
         ids[row, : len(sentence)] = torch.tensor([row_of[word] for word in sentence])
-    layers, state = network.read(vectors, ids, lengths, state)
+    with torch.no_grad():
+        layers, state = network.read(vectors, ids, lengths, state)
     stacked = torch.stack(layers, 1).numpy()  # (B, D + 1, T, 2 P)
     return [stacked[row, :, : len(sentence)] for row, sentence in enumerate(bounded)], state
 

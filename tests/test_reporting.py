@@ -1,0 +1,147 @@
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firth import reporting
+from firth.errors import UsageError
+from firth.reporting import label_rows, report, rows, to_html, write
+from firth.tasks import Examples, read_examples, read_inputs
+
+EVIL = "</script><script>alert(1)</script><b>$x$</b>\u202e"
+
+
+class Tags(HTMLParser):
+    """The elements of a page, their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.found and self.found[-1][0] == "script" and self.lasttag == "script":
+            self.scripts.append(data)
+        self.text += data
+
+
+@pytest.fixture(autouse=True)
+def small_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five megabytes are parsed in one test alone."""
+    monkeypatch.setattr(reporting, "_plotly", lambda: "var Plotly = {newPlot() {}};")
+
+
+def evil() -> Examples:
+    return read_examples([(f"text {EVIL}", EVIL), ("b", "good"), ("c", "good"), ("d", EVIL)], "classify")
+
+
+class TestReport:
+    def test_scores_and_mistakes(self) -> None:
+        examples = read_examples([("a", "x"), ("b", "y"), ("c", "y"), ("d", "x")], "classify")
+        found = report(examples, ["x", "x", "x", "x"], [0.9, 0.6, 0.8, 0.7])
+        assert found.scores.value == 0.5
+        assert [(one.line, one.text, one.due, one.came, one.confidence) for one in found.mistakes] == [
+            (3, "c", "y", "x", 0.8),
+            (2, "b", "y", "x", 0.6),
+        ]
+        assert (found.n_mistakes, found.title, found.without_seen) == (2, "classify: the rows given", None)
+        assert len(report(examples, ["x"] * 4, n_mistakes=1).mistakes) == 1
+        assert next(rows(found)) == {"score": "accuracy", "value": 0.5}
+        assert next(label_rows(found))["label"] == "x"
+
+    def test_examples_that_train_has_too_are_left_out_once(self) -> None:
+        train = read_examples([("a", "x"), ("b", "y")], "classify")
+        test = read_examples([("a", "x"), ("c", "x"), ("d", "y")], "classify", like=train)
+        found = report(test, ["x", "y", "y"], train=train)
+        assert found.n_seen == 1
+        assert found.without_seen is not None
+        assert (found.scores.value, found.without_seen.value) == (pytest.approx(2 / 3), 0.5)
+        assert next(rows(found)) == {"score": "accuracy", "value": pytest.approx(2 / 3), "without seen": 0.5}
+        assert "1 examples stand verbatim in the training file" in to_html(found)
+
+    def test_entities(self) -> None:
+        examples = read_examples([(["EU", "rejects", "the", "call"], ["B-ORG", "O", "O", "O"])], "tag")
+        found = report(examples, [["B-ORG", "O", "B-PER", "O"]], [[0.9, 0.8, 0.7, 0.6]])
+        assert found.scores.main == "f1"
+        assert found.schemas["strict"].f1 == pytest.approx(found.scores.value)
+        (mistake,) = found.mistakes
+        assert mistake == (1, "EU rejects the call", "the", "O", "B-PER", 0.7)
+        assert "strict" in to_html(found)
+
+    def test_numbers(self) -> None:
+        examples = read_examples([("a", "b", 1.5), ("c", "d", 3.0)], "pair")
+        found = report(examples, [1.0, 0.5])
+        assert [(one.due, one.came, one.confidence) for one in found.mistakes] == [("3", "0.5", 2.5), ("1.5", "1", 0.5)]
+        assert "pearson" in to_html(found)
+
+    def test_what_cannot_be_scored(self) -> None:
+        with pytest.raises(UsageError, match="read without its labels"):
+            report(read_inputs(["a"], "classify"), ["x"])
+        with pytest.raises(UsageError, match="4 examples have 1 confidences"):
+            report(evil(), ["good"] * 4, [0.5])
+
+
+class TestPage:
+    def test_nothing_of_the_data_is_a_tag(self) -> None:
+        found = report(evil(), ["good"] * 4, title=EVIL)
+        page = to_html(found)
+        tags = Tags(page)
+        names = [name for name, _ in tags.found]
+        assert names.count("script") == 3  # plotly, and two pictures
+        assert "b" not in names
+        assert "\u202e" not in page
+        assert tags.text.count("alert(1)") >= 4  # it is shown, as text
+
+    def test_labels_in_pictures_are_escaped_for_plotly_too(self) -> None:
+        page = to_html(report(evil(), ["good"] * 4))
+        pictures = [text for text in Tags(page).scripts if text.startswith("Plotly.newPlot(")]
+        for script in pictures:
+            assert "<" not in script
+            decoded, _ = json.JSONDecoder().raw_decode(script.removeprefix("Plotly.newPlot(").partition(", ")[2])
+            for label in decoded[0]["x"]:
+                assert "<" not in label
+                assert label in ("good", "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;b&gt;&#36;x&#36;"
+                                 "&lt;/b&gt;\\u{202e}")  # fmt: skip
+        assert len(pictures) == 2
+
+    def test_it_asks_for_no_other_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.undo()
+        pytest.importorskip("plotly")
+        page = to_html(report(evil(), ["good"] * 4))
+        assert len(page) > 1_000_000
+        head = page.partition("<script>")[0]
+        assert "default-src 'none'" in head
+        assert not re.search(r"<(?:script|link|img|iframe)[^>]*(?:src|href)\s*=", page.replace("\\u003c", ""))
+
+    def test_many_labels(self) -> None:
+        examples = read_examples([(f"text {number}", f"label {number % 90}") for number in range(180)], "classify")
+        page = to_html(report(examples, [f"label {number % 89}" for number in range(180)]))
+        assert "texttemplate" not in page
+        assert page.count("<tr>") > 90
+
+    def test_a_run_without_mistakes(self) -> None:
+        examples = read_examples([("a", "x"), ("b", "y")], "classify")
+        assert "<p>None.</p>" in to_html(report(examples, ["x", "y"]))
+
+
+def test_written_files(tmp_path: Path) -> None:
+    found = report(evil(), ["good"] * 4)
+    write(found, tmp_path)
+    told: dict[str, Any] = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert told["scores"]["values"]["accuracy"] == 0.5
+    assert told["mistakes"][0]["due"] == EVIL
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_curve() -> None:
+    picture = reporting.curve([0, 1], {"<i>dev</i>": [0.5, None]}, "layer", "accuracy")
+    assert "<i>" not in picture
+    assert "null" in picture

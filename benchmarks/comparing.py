@@ -57,8 +57,8 @@ def account(command: str, n_words: int, settings: Mapping[str, Any], seeds: Sequ
     """How a table came about, in a paragraph."""
     told = ", ".join(f"{setting} {value}" for setting, value in settings.items())
     return (
-        f"`{command}`: {n_words:,} words; {told}; means of seeds {', '.join(map(str, seeds))} (lowest to highest). Every "
-        f"run: `{name}.jsonl`."
+        f"`{command}`: {n_words:,} words; {told}; means of seeds {', '.join(map(str, seeds))} (lowest to highest). "
+        f"Every run: `{name}.jsonl`."
     )
 
 

@@ -92,6 +92,7 @@ CHOICES: Final[dict[str, Record]] = {
     "half of the rate": {"learning_rate": 8e-3},
     "twice the rate": {"learning_rate": 3.2e-2},
     "a warm-up of a twentieth": {"warmup": 0.05},
+    "a warm-up of a fifth, however few batches that is": {"warmup_steps": 0},
     "the last rate is the highest": {"learning_rate": 1.6e-2, "final_learning_rate": 1.6e-2},
     "no decay of the weights (the paper)": {"weight_decay": 0.0},
 }  # fmt: skip

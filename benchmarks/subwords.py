@@ -5,11 +5,11 @@
         --chinese ../shared/data/corpora/zh-mixed.txt.xz --fasttext /tmp/fasttext/bin/python
 
 Both read one file, whose words are parted by blanks, English ones in lower case, Chinese ones cut beforehand: its first
-WORDS words, of Chinese CHINESE_WORDS. Both train Skip-gram with n-grams of 3 to 6 characters (Chinese: 1 to 3) in as many
-buckets, the same dimension, window, negatives, sub-sampling and passes, on 2 threads, each at its own default learning
+WORDS words, of Chinese CHINESE_WORDS. Both train Skip-gram with n-grams of 3 to 6 characters (Chinese: 1 to 3) in as
+many buckets, the same dimension, window, negatives, sub-sampling and passes, on 2 threads, each at its own default learning
 rate (fastText's .05). Measured are words a second of training, by the clock of each program (fastText's reads its words
-in it), and the wall clock from the file to saved vectors. firth without n-grams is a third column, which shows what they
-bring. fastText 0.9.2 takes no seed: its runs differ by the order of its threads alone.
+in it), and the wall clock from the file to saved vectors. firth without n-grams is a third column, which shows what
+they bring. fastText 0.9.2 takes no seed: its runs differ by the order of its threads alone.
 
 Scored are the vectors that both composed, by firth's evaluation: word pairs of words in the vocabulary, which is the
 same for all; analogies in two halves, of grammar and of the rest; and pairs with a rare word, one that is not in the
@@ -189,8 +189,8 @@ def ratios(runs: Runs) -> str:
     faster = mean(runs, "words_per_second", "firth") / mean(runs, "words_per_second", "fastText")
     sooner = mean(runs, "wall_seconds", "fastText") / mean(runs, "wall_seconds", "firth")
     return (
-        f"With n-grams, firth trains **{faster:.1f} times** as many words a second, and takes the file to saved vectors "
-        f"{sooner:.1f} times as fast, with counting, encoding and loading its compiled steps."
+        f"With n-grams, firth trains **{faster:.1f} times** as many words a second, and takes the file to saved "
+        f"vectors {sooner:.1f} times as fast, with counting, encoding and loading its compiled steps."
     )
 
 

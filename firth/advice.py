@@ -84,14 +84,15 @@ def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[
         files = "; ".join(
             f"{kind}: {few([name for name, other in found.encodings.items() if other == kind])}" for kind in kinds
         )
-        commands = " or ".join(
-            f"`iconv -f {kind} -t utf-8 FILE > NEW`" for kind in kinds if codecs.lookup(kind).name not in UTF8
-        )
-        yield Finding(
-            f"the files are in different encodings ({files}), and no single one reads them all: convert them to UTF-8 "
-            f"first, as {commands} does; the figures here are of the garbled text",
-            "",
-        )
+        others = [kind for kind in kinds if codecs.lookup(kind).name not in UTF8]
+        message = f"the files are in different encodings ({files}); the figures here are of the garbled text"
+        if len(others) == 1:  # what is in another is hardly ever valid UTF-8
+            yield Finding(message, f"--encoding utf-8,{others[0]}")
+        else:
+            commands = " or ".join(f"`iconv -f {kind} -t utf-8 FILE > NEW`" for kind in others)
+            yield Finding(
+                f"{message}; --encoding cannot tell them apart: convert them to UTF-8, as {commands} does", ""
+            )
     elif found.encoding is not None:
         invalid = f"{_stretches(n_invalid)} not valid {asked}, but {found.encoding} reads them"
         yield Finding(

@@ -6,8 +6,8 @@
     Spelt      ELMo, the same
     Stored     what `firth.extract` gives, made once: of any model, none of whose weights is trained
 
-All have the same methods: `encode` reads texts, and what it gives back, `layers` takes. Ids of words are numbered anew by
-each call of `encode`: rows stand for the words that it was given last.
+All have the same methods: `encode` reads texts, and what it gives back, `layers` takes. Words are numbered anew by each
+call of `encode`: ids stand for the words that it was given last.
 
     B rows, T positions, D dim, K layers; W words of a row
 """
@@ -17,6 +17,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ from firth.families.bert import BERTNetwork
 from firth.model import Model
 from firth.parts import Extraction, extracted
 from firth.pieces import Pieces, with_symbols
-from firth.progress import Progress
+from firth.progress import Progress, Silent
 from firth.readers import Reader, pieced_by
 from firth.segmentation import Segmentation
 from firth.subwords import Subwords, fitted
@@ -48,6 +49,7 @@ Inputs = tuple[str, ...]
 """(text,), or (first, second), or the words of a sentence that is to be tagged."""
 
 _TEXTS_AT_ONCE: Final = 1 << 10
+_SHARE_GIVEN_UP: Final = 0.01  # of the words, for what leaves a text more as it is
 _LEAST_DEVIATION: Final = 1e-5  # of a number, in parts of the greatest of its layer: below, it is constant
 
 
@@ -204,7 +206,7 @@ class PieceTable(nn.Module):
                 ids.append(one[0])
                 places.append(one[1])
             return _rows(ids, len(texts))._replace(places=places)
-        flat = [text for text in texts for text in text]
+        flat = [text for inputs in texts for text in inputs]
         return _rows([np.array(row, np.int64) for row in self.pieces.encode(flat)], len(texts))
 
     def layers(self, ids: Tensor, lengths: Tensor, segments: Tensor | None = None) -> list[Tensor]:
@@ -218,7 +220,7 @@ class Blocks(nn.Module):
     Of BERT a text begins with [CLS], each of two ends with [SEP], and a word that is tagged has the vector of its first
     piece (Devlin et al. 2019, sections 3 and 5.3). Of GPT a text stands between symbols of its own, which are pieces
     that are new (Radford et al. 2018, section 3.3), and a word that is tagged has the vector of its last piece, which
-    has seen the others.
+    has seen the others. Differs: two texts are read in the order given alone, also where theirs does not matter.
 
     Attributes:
         network: A copy of the model's.
@@ -231,6 +233,9 @@ class Blocks(nn.Module):
         super().__init__()
         reader = model.reader(device="cpu", context_length=context_length)
         self.is_bert = isinstance(model.network, BERTNetwork)
+        self.before: tuple[int, ...]
+        self.between: tuple[int, ...]
+        self.behind: tuple[int, ...]
         self.family, self.segmentation = model.family, reader.segmentation
         self.name, self.n_layers, self.dim = reader.name, reader.n_layers, reader.dim
         assert reader.capacity is not None
@@ -247,7 +252,7 @@ class Blocks(nn.Module):
             has_symbols = all(model.pieces.backend.token_to_id(symbol) is not None for symbol in symbols)
             self.pieces = model.pieces if has_symbols else with_gpt_symbols(model.pieces)
             self.network = _with_rows(model, self.pieces.n_entries, seed)
-            ids = [self.pieces.backend.token_to_id(symbol) for symbol in symbols]
+            ids: list[Any] = [self.pieces.backend.token_to_id(symbol) for symbol in symbols]
             self.before, self.between, self.behind = (ids[0],), (ids[1],), (ids[2],)
         if self.capacity < len(self.before) + len(self.between) + len(self.behind) + 2:
             raise UsageError(f"context_length is {context_length}, which leaves no room for text")
@@ -380,8 +385,12 @@ class Stored(nn.Module):
         """The texts as rows of places in the file."""
         flat: list[Any] = list(texts) if tags else [text for inputs in texts for text in inputs]
         lengths = []
-        with tempfile.TemporaryFile() as file:  # which lives as long as what is mapped from it
-            for sentence in extracted(self.asked, flat):
+        with (
+            tempfile.TemporaryFile() as file,  # which lives as long as what is mapped from it
+            (progress or Silent()).stage("reading") as advance,
+        ):
+            for number, sentence in enumerate(extracted(self.asked, flat), 1):
+                advance(number / len(flat), 0)
                 block = np.nan_to_num(sentence.array.transpose(1, 0, 2).astype(np.float16, copy=False))
                 file.write(np.ascontiguousarray(block).data)
                 lengths.append(len(block))
@@ -389,7 +398,7 @@ class Stored(nn.Module):
             if n_all := sum(lengths):
                 self.array = np.memmap(file, np.float16, "r", shape=(n_all, self.n_layers, self.dim))
         ends = np.cumsum([0, *lengths])
-        return _rows([np.arange(first, stop) for first, stop in zip(ends, ends[1:], strict=False)], len(texts))
+        return _rows([np.arange(first, stop) for first, stop in pairwise(ends)], len(texts))
 
     def standardise(self, rows: Iterable[Positions]) -> None:
         """Sets centre and scale by these places of the file."""
@@ -458,16 +467,20 @@ def with_gpt_symbols(pieces: Pieces) -> Pieces:
 
 
 def suited_segmentation(vectors: Vectors, texts: Sequence[Inputs]) -> Segmentation:
-    """How text is cut for vectors that do not say it: of white space and Unicode words, what finds more of them."""
+    """How text is cut for vectors that do not say it.
+
+    At white space, where that finds about as many words as any other way does: the text was cut before, then. Else into
+    Unicode words, with punctuation marks where the vectors have some.
+    """
     sample = [text for inputs in texts[:_TEXTS_AT_ONCE] for text in inputs]
-    best, most = Segmentation(method="chinese", lower=False), -1.0
-    for candidate in (best, replace(best, punctuation=True), Segmentation(method="space", lower=False)):
+    plain = Segmentation(method="chinese", lower=False)
+    candidates = (Segmentation(method="space", lower=False), replace(plain, punctuation=True), plain)
+    shares = []
+    for candidate in candidates:
         words = [word for cut in cut_texts(sample, candidate) for word in cut.words]
-        share = sum(word in vectors or word.lower() in vectors for word in words) / max(1, len(words))
-        n_known = share * math.sqrt(len(words))  # of two that find all, the one that reads more
-        if n_known > most:
-            best, most = candidate, n_known
-    return best
+        shares.append(sum(word in vectors or word.lower() in vectors for word in words) / max(1, len(words)))
+    least = max(shares) - _SHARE_GIVEN_UP
+    return next(candidate for candidate, share in zip(candidates, shares, strict=True) if share >= least)
 
 
 def table_of(reader: Reader, words: Sequence[str]) -> NDArray[np.float32]:

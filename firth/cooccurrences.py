@@ -22,12 +22,13 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +63,7 @@ _HEAD_BYTES: Final = 16
 _LARGEST_UNIT: Final = 1 << 32
 _BLOCK_ENTRIES: Final = 1 << 20  # in the rows that one thread counts at a time, at most, but for a longer row
 _TOKEN_BYTES: Final = 12  # of memory, of a slice
+_ENTRY_BYTES: Final = 12
 _FEWEST_TOKENS: Final = 1 << 20  # of a slice
 _LARGEST_SLICE: Final = 1 << 29  # places in it are int32, those of the marks around lines too
 _MOST_RUNS: Final = 64  # on disk at a time: each is an open file
@@ -187,6 +189,22 @@ class Cooccurrences:
             word = printable(self.vocabulary.words[row])
             raise FirthError(f"{shown} is damaged: the entries of '{word}' are out of order or beyond the vocabulary")
 
+    @cached_property
+    def by_column(self) -> Rows:
+        """The same with rows as columns; of symmetric counts the very same.
+
+        Others are turned by way of a file, which `turn` places; by default where the system has such files.
+        """
+        if self.nearness.context == "symmetric":
+            return Rows(self.entries, self.ends)
+        with tempfile.TemporaryDirectory(prefix="firth-", ignore_cleanup_errors=True) as folder:  # mapped, it may go
+            return transposed(self, Path(folder, "by-column"))
+
+    def turn(self, folder: Path, *, memory: float = MEMORY) -> None:
+        """Makes `by_column` by a file in `folder`, which is there as long as it is asked for, in so much memory (GiB)."""
+        if self.nearness.context != "symmetric":
+            self.by_column = transposed(self, folder / "by-column", memory=memory)
+
     @property
     def types(self) -> Sequence[str]:
         """The words, as of an encoded corpus."""
@@ -214,6 +232,7 @@ class Cooccurrences:
         """Lets go of the mapped file."""
         self.entries = np.empty((0, 3), np.uint32)
         self.ends = np.empty(0, np.int64)
+        vars(self).pop("by_column", None)
 
     def __enter__(self) -> Self:
         """The counts; the file is let go at the end of the block."""
@@ -431,10 +450,28 @@ def counted(
         yield stack.enter_context(Cooccurrences(place))
 
 
-def transposed(entries: Row, ends: NDArray[np.int64]) -> tuple[Row, NDArray[np.int64]]:
-    """Rows as columns: the entries, in memory, and the rows' ends."""
-    turned: tuple[Row, NDArray[np.int64]] = _turned(entries, ends)
-    return turned
+def transposed(counts: Cooccurrences, path: Path, *, memory: float = MEMORY) -> Rows:
+    """Rows as columns, written to `path` and mapped: some rows at a time, for each of which all entries are passed over.
+
+    Args:
+        counts: What is turned.
+        path: The file.
+        memory: GiB of new entries that are held at a time, or the longest row.
+
+    Raises:
+        FirthError: the file cannot be written.
+    """
+    n_of_row = np.bincount(counts.entries[:, 0], minlength=len(counts.ends)) if len(counts.entries) else counts.ends
+    at_once = max(1, int(memory * 2**30) // _ENTRY_BYTES)
+
+    def blocks() -> Iterator[Block]:
+        for first, last in _row_blocks(n_of_row, at_once):
+            yield _turned(counts.entries, counts.ends, first, n_of_row[first:last]), n_of_row[first:last]
+
+    try:
+        return _on_disk(path, blocks(), len(counts.ends))
+    except OSError as error:
+        raise FirthError(f"cannot write the counts to {printable(str(path))}: {error.strerror}") from error
 
 
 def is_counts(path: Path) -> bool:
@@ -526,13 +563,13 @@ def _merged(
         told(last / len(runs[0].ends))
 
 
-def _row_blocks(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """First and last + 1 of consecutive rows that have _BLOCK_ENTRIES entries together, where `bounds` are reached."""
+def _row_blocks(bounds: NDArray[np.int64], most: int = _BLOCK_ENTRIES) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of consecutive rows that have `most` entries together, where `bounds` are reached."""
     ends = np.cumsum(bounds)
     first = 0
     while first < len(bounds):
         before = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + _BLOCK_ENTRIES, side="right")))
+        last = max(first + 1, int(np.searchsorted(ends, before + most, side="right")))
         yield first, last
         first = last
 
@@ -781,21 +818,21 @@ def _first_fault(entries: Any, ends: Any) -> int:
 
 
 @compiled
-def _turned(entries: Any, ends: Any) -> tuple[Any, Any]:
-    """The entries by column, then by row, and where each column's end."""
-    free = np.zeros(len(ends) + 1, int64)
-    for e in range(len(entries)):
-        free[entries[e, 0] + uint32(1)] += 1
-    for column in range(len(ends)):
-        free[column + 1] += free[column]
-    turned = np.empty((len(entries), 3), uint32)
+def _turned(entries: Any, ends: Any, first: int, n_of_column: Any) -> Any:
+    """The entries of the columns from `first` on, each column's by row; `n_of_column` is how many each has."""
+    free = np.zeros(len(n_of_column) + 1, int64)
+    for column in range(len(n_of_column)):
+        free[column + 1] = free[column] + n_of_column[column]
+    turned = np.empty((free[len(n_of_column)], 3), uint32)
     begin = 0
     for row in range(len(ends)):
         for e in range(begin, ends[row]):
-            place = free[entries[e, 0]]
-            turned[place, 0] = uint32(row)
-            turned[place, 1] = entries[e, 1]
-            turned[place, 2] = entries[e, 2]
-            free[entries[e, 0]] = place + 1
+            column = int64(entries[e, 0]) - first
+            if 0 <= column < len(n_of_column):
+                place = free[column]
+                turned[place, 0] = uint32(row)
+                turned[place, 1] = entries[e, 1]
+                turned[place, 2] = entries[e, 2]
+                free[column] = place + 1
         begin = ends[row]
-    return turned, free[: len(ends)].copy()
+    return turned

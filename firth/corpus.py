@@ -262,7 +262,6 @@ class _Text(Corpus):
                     n_lines += piece.count("\n")
                 yield piece
 
-
     def _lines(self, unit: Unit, layout: layouts.Joined, lang: str | None) -> Iterator[str]:
         """The lines of a unit, which closes its last line and its document."""
         pieces = layouts.lines(unit.texts, layout=layout, is_record=unit.is_record)

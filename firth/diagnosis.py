@@ -93,6 +93,8 @@ def guess(
         preparation: the encoding that was asked for.
         beginning: the first bytes of standard input, if that is among the paths.
     """
+    if len(preparation.encodings) > 1:  # each file is read by the one that fits, if any does
+        return Guess(None, {}, {}, {})
     undecodable = {
         name: n_invalid / max(1, corpus.done_bytes)  # of standard input, which cannot be looked at again
         for name, n_invalid in invalid.items()
@@ -140,7 +142,7 @@ def guess(
 
 
 def _is_utf8(preparation: Preparation) -> bool:
-    return codecs.lookup(preparation.encoding).name in UTF8
+    return codecs.lookup(preparation.encodings[0]).name in UTF8
 
 
 def _files(corpus: Corpus, names: list[str], invalid: Mapping[str, int]) -> tuple[dict[Path, str], list[Path]]:

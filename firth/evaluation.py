@@ -163,8 +163,8 @@ def evaluate_pairs(
     vector_of |= {word: array[row_of[word]] for word in asked & row_of.keys()}
     answered = [pair for pair in pairs if {fold(pair.first), fold(pair.second)} <= vector_of.keys()]
     first, second = (
-        np.array([vector_of[fold(pair[place])] for pair in answered], np.float32).reshape(-1, array.shape[1])
-        for place in (0, 1)
+        np.array([vector_of[fold(word)] for word in asked_of], np.float32).reshape(-1, array.shape[1])
+        for asked_of in ([pair.first for pair in answered], [pair.second for pair in answered])
     )
     cosines = _cosines(first, second)
     scores = np.array([pair.score for pair in answered])

@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 from firth import hub
-from firth.files import appearing, check_output
+from firth.extraction import OURS
+from firth.files import appearing, check_output, json_object
 from firth.formats import sentence_transformers
 from firth.model import OF_PIECES, Model, load
 from firth.vectors import Vectors
@@ -41,11 +42,12 @@ def to_sentence_transformers(
     if isinstance(model, str | os.PathLike):
         source = hub.found(model).path
         is_network = layer is None and sentence_transformers.is_network(source)
-        if is_network and (source / "tokenizer.json").is_file():
+        is_ours = is_network and json_object(source / "config.json").get("model_type") in OURS
+        if is_network and (not is_ours or (source / "tokenizer.json").is_file()):
             with appearing(target) as folder:
                 sentence_transformers.write_network(folder, source)
             return
-        model = load(source) if is_network else Vectors.load(source)  # load writes a tokenizer of vocab.txt alone anew
+        model = load(source) if is_network else Vectors.load(source)  # of vocab.txt alone, a tokenizer is written anew
     if isinstance(model, Model):
         if layer is None and model.family.name in OF_PIECES:
             with tempfile.TemporaryDirectory(prefix="firth-") as beside, appearing(target) as folder:

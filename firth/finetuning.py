@@ -48,15 +48,16 @@ from firth.families.bert import BERTNetwork
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing, uninterrupted
 from firth.formats import classification, safetensors
 from firth.heads import Head, TextPool
-from firth.model import Model, Words as WordTokens, load, versions
+from firth.model import Model, load, versions
+from firth.model import Words as WordTokens
 from firth.parts import asked_of
 from firth.pieces import Pieces
 from firth.progress import Progress, Silent
-from firth.readers import WORDS, Reader
+from firth.readers import WORDS
 from firth.scoring import Scores
 from firth.segmentation import Method, Segmentation
 from firth.tasks import Examples, Task, account, overlap, read_examples
-from firth.tuning import Batch, Stream, TaskNetwork, Tuning, Unfreezing, batch_of, layers_of, lengths_of
+from firth.tuning import Batch, Stream, TaskNetwork, Tuning, batch_of, layers_of, lengths_of
 from firth.vectors import Vectors
 
 Use = Literal["features", "finetune", "scratch"]
@@ -150,7 +151,9 @@ class Finetuned:
             return self.model
         return self.model.vectors
 
-    def predict(self, inputs: Iterable[Any], *, device: str | None = None, threads: int | None = None) -> list[Prediction]:
+    def predict(
+        self, inputs: Iterable[Any], *, device: str | None = None, threads: int | None = None
+    ) -> list[Prediction]:
         """What is answered to each input.
 
         Args:
@@ -205,7 +208,7 @@ class Finetuned:
     def write(self, folder: Path) -> None:
         """Writes its files into `folder`, which exists and is empty."""
         body = self.network.body
-        told = {
+        told: dict[str, Any] = {
             "use": self.use,
             "body": _BODIES[type(body)],
             "labels": list(self.labels),
@@ -217,12 +220,22 @@ class Finetuned:
             told["context_length"] = body.capacity
         if isinstance(body, Stored):
             asked = body.asked
-            told["stored"] = {"unit": asked.unit, "pool": asked.pool, "context_length": self.record.get("context_length")}
+            told["stored"] = {
+                "unit": asked.unit,
+                "pool": asked.pool,
+                "context_length": self.record.get("context_length"),
+            }
         if isinstance(self.model, Vectors):
             old = self.model
-            provenance = {**old.provenance, "finetuned": told}
-            kept = {"counts": old.counts, "segmentation": old.segmentation, "subwords": old.subwords}
-            Vectors(old.words, old.array, **kept, provenance=provenance).save(folder)
+            vectors = Vectors(
+                old.words,
+                old.array,
+                counts=old.counts,
+                segmentation=old.segmentation,
+                subwords=old.subwords,
+                provenance={**old.provenance, "finetuned": told},
+            )
+            vectors.save(folder)
             if isinstance(body, PieceTable):
                 body.pieces.write(folder)
         else:
@@ -299,8 +312,8 @@ def finetune(
     Args:
         model: A model of any family, vectors, or where they are; a published directory of BERT, GPT, GPT-2 or ELMo, a
             file of vectors.
-        train: The examples: a file (see `firth.read_examples`), or rows as (text, label), (first, second, label), (words,
-            tags).
+        train: The examples: a file (see `firth.read_examples`), or rows as (text, label), (first, second, label) or
+            (words, tags).
         task: `classify` a text, a `pair` of texts, or `tag` each word.
         dev: Examples that choose the best epoch; without them the last one is kept.
         test: Examples that are scored at the end.
@@ -535,7 +548,9 @@ class _Job:
         if {name: tuple(tensor.shape) for name, tensor in own.items()} != {
             name: array.shape for name, array in state.items()
         }:
-            raise UsageError("a resumed run keeps its examples and its model; the run in the output was begun with others")
+            raise UsageError(
+                "a resumed run keeps its examples and its model; the run in the output was begun with others"
+            )
         self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         self.log[:] = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
         self.record = {name: value for name, value in told.items() if name != "tuning"}
@@ -553,7 +568,9 @@ def load_finetuned(path: str | os.PathLike[str]) -> Finetuned:
     try:
         description = json.loads((path / "firth.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise FirthError(f"{shown} is no model with a head: {printable(str(error))}; `firth finetune` makes one") from None
+        raise FirthError(
+            f"{shown} is no model with a head: {printable(str(error))}; `firth finetune` makes one"
+        ) from None
     told = description.get("finetuned") if isinstance(description, dict) else None
     if not isinstance(told, dict):
         raise FirthError(f"{shown} has no head: it was not trained for a task; `firth finetune` does that")
@@ -636,8 +653,7 @@ def _body(asked: _Asked, seed: int) -> Body:
         raise UsageError("segmentation is given, and changes nothing: the model reads pieces of words")
     segmentation = _cut_by(method, own or WORDS)
     if asked.use == "scratch":
-        drawn = from_scratch(model, inputs, segmentation, seed)
-        return drawn
+        return from_scratch(model, inputs, segmentation, seed)
     if isinstance(model, Vectors):
         return Words(model, segmentation)
     if asked.use == "features":
@@ -723,7 +739,7 @@ def _tuning(asked: _Asked, body: Body) -> Tuning:
             _refuse(given, setting, "it is of the layers of a network that is trained")
     if isinstance(body, Stored):
         _refuse_pool(given, body)
-    shape = {"task": task, "n_outputs": len(train.labels) or 1, "is_regression": train.is_regression}
+    shape: dict[str, Any] = {"task": task, "n_outputs": len(train.labels) or 1, "is_regression": train.is_regression}
     return Tuning(**shape, **(default | given))
 
 
@@ -745,7 +761,7 @@ def _targets(train: Examples, rows: Rows) -> tuple[list[Any], float, float]:
         numbers = np.array(train.targets, np.float64)
         centre, spread = float(numbers.mean()), float(numbers.std()) or 1.0
         return [float((numbers[owner] - centre) / spread) for owner in owners], centre, spread
-    of_labels = {label: number for number, label in enumerate(train.labels)}
+    of_labels: dict[Any, int] = {label: number for number, label in enumerate(train.labels)}
     if train.task != "tag":
         return [of_labels[train[int(owner)].target] for owner in owners], 0.0, 1.0
     found = []
@@ -959,8 +975,8 @@ def _tell_of_rows(body: Body, rows: Rows, n_examples: int, asked: _Asked) -> Non
         )
     if isinstance(body, Words):
         asked.progress.say(
-            f"{body.unknown_share:.1%} of the words are not among those of {body.name}: they share one vector, which is "
-            "trained"
+            f"{body.unknown_share:.1%} of the words are not among those of {body.name}: they share one vector, which "
+            "is trained"
         )
 
 

@@ -124,7 +124,8 @@ class FusedRecurrence:
     def forward(self, given: _Given) -> tuple[Tensor, ...]:
         """(2, T, B, P) the outputs; then the cells of each step, then the gates of each."""
         n_steps, clip = given.x.shape[1], self._clip(given.x.dtype)
-        scores = torch.baddbmm(given.offsets, given.x.flatten(1, 2), given.of_x).unflatten(1, (n_steps, -1))
+        n_rows = given.x.shape[2]
+        scores = torch.baddbmm(given.offsets, given.x.flatten(1, 2), given.of_x).view(2, n_steps, n_rows, -1)
         h, cell = given.h, given.c
         outputs: list[Tensor] = []
         cells: list[Tensor] = []
@@ -160,8 +161,11 @@ class FusedRecurrence:
         shown = [
             (gate.chunk(4, -1)[3] * cell.tanh()).to(outputs.dtype) for gate, cell in zip(gates, cells, strict=True)
         ]
-        of_steps = (torch.stack(parts, 1) for parts in (shown, d_gates[::-1], d_projected[::-1]))
-        return *weight_gradients(given.x, given.h, outputs, *of_steps, given.of_x.mT), d_h, d_cell
+        of_shown, of_gates, of_projected = (
+            torch.stack(parts, 1) for parts in (shown, d_gates[::-1], d_projected[::-1])
+        )
+        of_weights = weight_gradients(given.x, given.h, outputs, of_shown, of_gates, of_projected, given.of_x.mT)
+        return *of_weights, d_h, d_cell
 
     def graphs(self, given: _Given) -> _Graphs | None:
         """The graphs for what is given; None where there is none, or a gradient of the last batch is still awaited."""
@@ -191,7 +195,7 @@ def captured(
 ) -> tuple[Callable[[], object], tuple[Tensor, ...]]:
     """What launches all kernels of `work` at once, and the tensors that they fill each time."""
     with torch.cuda.device(device):
-        here, apart = torch.cuda.current_stream(), torch.cuda.Stream()
+        here, apart = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         apart.wait_stream(here)
         with torch.cuda.stream(apart):
             for _ in range(_TURNS_BEFORE):

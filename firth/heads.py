@@ -61,7 +61,7 @@ class CNN(nn.Module):
         x = (hidden * is_real[..., None]).transpose(1, 2)  # (B, D, T)
         found = []
         for filters in self.filters:
-            width = filters.weight.shape[2]
+            width: int = filters.kernel_size[0]  # type: ignore[index, assignment]
             found.append(filters(F.pad(x, ((width - 1) // 2, width // 2))))
         return torch.cat(found, 1).relu().transpose(1, 2)
 

@@ -123,7 +123,7 @@ def check(
     findings = tuple(dict.fromkeys(findings))
     if not can_be_trained:
         return replace(inspection, findings=findings)
-    if inspection.encodings:  # the files will be UTF-8
+    if inspection.encodings and not any(finding.option.startswith("--encoding ") for finding in findings):  # converted
         preparation = replace(preparation, encoding="utf-8", encoding_errors="strict")
     others = {"--threads": threads, "--cache-dir": cache_dir}
     return replace(inspection, findings=findings, command=advice.command(names, preparation, findings, paces, others))
@@ -131,7 +131,9 @@ def check(
 
 def _is_to_be_tried(found: Inspection, names: list[str], findings: Sequence[Finding]) -> bool:
     """Whether so little is there, or left by what is advised, that training may fail, and reading it again is cheap."""
-    changing = [finding for finding in findings if finding.option and not finding.option.startswith("--encoding-errors")]
+    changing = [
+        finding for finding in findings if finding.option and not finding.option.startswith("--encoding-errors")
+    ]
     if "-" in names or found.encodings or not changing:
         return False
     left = found.n_tokens * (1 - (found.duplicate_line_words or 0.0))

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 FILL: Final = "\u2060"
 """Stands where markup was; it parts no word."""
 
-_INLINE: Final = frozenset(  # tags that stand inside words too, as <b>b</b>old
-    "a abbr acronym b bdi bdo big cite code del dfn em font i ins kbd mark q s samp small span strike strong tt u var "
-    "wbr".split()
+_INLINE: Final = (  # tags that stand inside words too, as <b>b</b>old
+    *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd"),
+    *("mark", "q", "s", "samp", "small", "span", "strike", "strong", "tt", "u", "var", "wbr"),
 )
 _NESTED: Final = ("templates", "links")  # may stand in one another
 _MOST_NESTED: Final = 8
@@ -159,9 +159,9 @@ _RULES: Final[dict[str, tuple[_Rule, ...]]] = {
         _rule(
             "HTML tags",
             "<",
-            rf"<{FILL}{{0,60}}+(?:/?([a-zA-Z][\w:.-]{{0,60}}+)(?:[ \t][^<>=\n]{{0,500}}+=[^<>\n]{{0,4000}}+|[ \t]{{1,9}}+"
-            r"(?:selected|checked|disabled|hidden|nowrap|noshade|async|defer|compact|itemscope))?[ \t]{0,9}/?|"
-            r"[!?][^<>\n]{0,4000}+)>",
+            rf"<{FILL}{{0,60}}+"
+            r"(?:/?([a-zA-Z][\w:.-]{0,60}+)(?:[ \t][^<>=\n]{0,500}+=[^<>\n]{0,4000}+|[ \t]{1,9}+(?:selected|checked|"
+            r"disabled|hidden|nowrap|noshade|async|defer|compact|itemscope))?[ \t]{0,9}/?|[!?][^<>\n]{0,4000}+)>",
             _tag,
         ),
     ),
@@ -186,7 +186,12 @@ _RULES: Final[dict[str, tuple[_Rule, ...]]] = {
     ),
     "markdown": (
         _rule("fences", "``` ~~~", r"^[ \t]*(?:```|~~~).*"),
-        _rule("links", "](", r"!?\[([^\[\]\n]{0,1000}+)\]\([^()\n]{0,2000}(?:\([^()\n]{0,500}+\)[^()\n]{0,500})?\)", _inside),
+        _rule(
+            "links",
+            "](",
+            r"!?\[([^\[\]\n]{0,1000}+)\]\([^()\n]{0,2000}(?:\([^()\n]{0,500}+\)[^()\n]{0,500})?\)",
+            _inside,
+        ),
         _rule("links", "][", r"!?\[([^\[\]\n]{1,1000}+)\]\[[^\[\]\n]{0,200}+\]", _inside),
         _rule("links", "]:", r"^[ \t]{0,3}\[[^\[\]\n]{1,200}+\]:[ \t].*"),
         _rule("signs of Markdown", "#", r"^[ \t]{0,3}#{1,6}[ \t]+"),

@@ -186,7 +186,7 @@ class Model:
         return Vectors(
             self.vocabulary,
             self.table()[np.newaxis],
-            counts=self.vocabulary.counts,
+            counts=self.vocabulary,
             segmentation=self.segmentation,
             provenance={"family": self.family.name, **self.record},
             subwords=self._subwords(),
@@ -462,7 +462,9 @@ def _loaded(path: Path, source: str) -> Model:
     if folder is None and any(path.glob("*.h*5")):
         return _load_elmo(path, {"source": source})
     if folder is None:
-        there = "no such directory" if not path.is_dir() else "a directory without firth.json"
+        there = "no such directory"
+        if path.is_dir():
+            there = "a directory without firth.json, checkpoint/latest, config.json, or an ELMo's weights.hdf5"
         raise FirthError(f"{shown} is no model: {there}; `firth train` makes one")
     try:
         description = json.loads((folder / "firth.json").read_bytes())

@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,8 @@ _FOUND_ANYWHERE: Final = {
     "special": False,
 }
 _LEAST_LONG: Final = 0.001  # of the characters, in words that are too long: from here on they are parted
+_LEAST_MARKS: Final = 0.02  # of the characters: from here on they are no strays
+_LOOKED_AT: Final = 1 << 14  # characters of each of some texts, for that
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LEAST_UNSPACED: Final = 0.05  # of the letters
 
@@ -255,7 +258,8 @@ def train_pieces(
             (Radford et al. 2019).
         size: The rows of the table, a multiple of 64 or taken up to one: at most so many entries, special ones among
             them. A text that cannot fill them gets fewer.
-        cased: Keeps capital letters apart from small ones, and accents.
+        cased: Keeps capital letters apart from small ones, and accents. Marks that spell vowels, as in Thai or Hindi,
+            are kept anyway.
         seed: Decides on the sample where the text is longer than `max_characters`.
         cleaning: `plain` makes curly quotes, dashes and ellipses plain, as ftfy and GPT-1 did.
         max_characters: The most that is learnt from.
@@ -269,19 +273,22 @@ def train_pieces(
     least = 2 * MULTIPLE if kind != "byte_bpe" else 256 + MULTIPLE
     if size < least:
         raise UsageError(f"a vocabulary of {size} was asked for; {kind} needs {least} or more")
-    pipeline = _pipeline(kind, cased=cased, cleaning=cleaning)
     sample = _sampled(lines, seed, max_characters)
+    keeps_marks = kind != "byte_bpe" and not cased and _has_marks(sample.texts)
+    pipeline = _pipeline(kind, cased=cased, cleaning=cleaning, strip_accents=False if keeps_marks else None)
     counts = _counted(sample.texts, kind, pipeline)
     if not any(map(str.strip, sample.texts)):
         raise FirthError("there are no words in the text, so that no pieces can be learnt")
     remarks = []
+    if keeps_marks:
+        remarks.append("marks on letters are kept, since they spell vowels here; else small letters lose their accents")
     long_share = _long_share(counts) if kind == "wordpiece" else 0.0
     if long_share >= _LEAST_LONG:
         counts = _parted(counts)
         _part_long_words(pipeline)
         remarks.append(
-            f"{long_share:.1%} of the text stands in runs of more than {LONGEST_WORD} letters without a space, which are "
-            f"parted every {LONGEST_WORD} letters"
+            f"{long_share:.1%} of the text stands in runs of more than {LONGEST_WORD} letters without a space, which "
+            f"are parted every {LONGEST_WORD} letters"
         )
     alphabet = _byte_alphabet() if kind == "byte_bpe" else []
     merges = learn(counts, size - len(specials), _MARKS[kind], alphabet=alphabet)
@@ -475,8 +482,17 @@ def _byte_alphabet() -> list[str]:
     return sorted(pre_tokenizers.ByteLevel.alphabet())  # in this order the entries of GPT-2 begin
 
 
-def _pipeline(kind: Kind, *, cased: bool, cleaning: Cleaning) -> "Tokenizer":
-    """A tokenizer of this kind without a vocabulary."""
+def _has_marks(texts: list[str]) -> bool:
+    """Whether the script has marks that do not compose with their letters, as those for vowels in Thai or Hindi."""
+    looked_at: Counter[str] = Counter()
+    for text in texts[:: max(1, len(texts) // 32)]:
+        looked_at.update(unicodedata.normalize("NFC", text[:_LOOKED_AT]))
+    n_marks = sum(count for char, count in looked_at.items() if unicodedata.category(char) == "Mn")
+    return n_marks >= _LEAST_MARKS * max(1, looked_at.total())
+
+
+def _pipeline(kind: Kind, *, cased: bool, cleaning: Cleaning, strip_accents: bool | None = None) -> "Tokenizer":
+    """A tokenizer of this kind without a vocabulary; None strips accents where capital letters become small."""
     _require()
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -492,7 +508,7 @@ def _pipeline(kind: Kind, *, cased: bool, cleaning: Cleaning) -> "Tokenizer":
         backend.post_processor = processors.ByteLevel(trim_offsets=False)
     else:
         backend = Tokenizer(models.WordPiece() if kind == "wordpiece" else models.BPE())
-        steps.append(normalizers.BertNormalizer(lowercase=not cased))
+        steps.append(normalizers.BertNormalizer(lowercase=not cased, strip_accents=strip_accents))
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         backend.decoder = decoders.WordPiece() if kind == "wordpiece" else decoders.BPEDecoder(suffix="</w>")
     if steps:

@@ -27,7 +27,8 @@ class Preparation:
         keep: Of JSON lines and Parquet: columns kept with every document, as year and source.
         keep_from_name: A regular expression with named groups, searched in a file's name, and if that does not match,
             in its path; what the groups match is kept with every document of the file.
-        encoding: Of text files: the name of any text codec of Python's.
+        encoding: Of text files: the name of any text codec of Python's. Of several, as utf-8,gb18030, each file is read
+            by the first one that all of its bytes are valid in.
         encoding_errors: Bytes that are not valid: `strict` stops at them, `replace` puts U+FFFD in their place, `skip`
             leaves them out; both are counted.
         layout: `lines` takes a line as a paragraph or sentence, and an empty line as a document's end; `wrapped` joins
@@ -96,12 +97,13 @@ class Preparation:
                 asked = printable(str(getattr(self, name)))
                 raise UsageError(f"{name} is {asked!r}; there are {', '.join(choices)}")
         object.__setattr__(self, "drop", kinds_of_markup(self.drop))
-        try:
-            "a".encode(self.encoding)
-            codecs.getincrementaldecoder(self.encoding)
-        except (LookupError, ValueError):
-            asked = printable(self.encoding)
-            raise UsageError(f"no encoding is called '{asked}'; utf-8, gb18030, big5, latin-1 are some") from None
+        for encoding in self.encodings:
+            try:
+                "a".encode(encoding)
+                codecs.getincrementaldecoder(encoding)
+            except (LookupError, ValueError):
+                asked = printable(encoding)
+                raise UsageError(f"no encoding is called '{asked}'; utf-8, gb18030, big5, latin-1 are some") from None
         if self.keep_from_name is not None:
             try:
                 groups = re.compile(self.keep_from_name).groupindex
@@ -117,6 +119,11 @@ class Preparation:
             raise UsageError(f"max_types is {self.max_types}; it must be at least 2")
         if any(character.isspace() or character.isalnum() for character in self.inner):
             raise UsageError(f"inner is {printable(self.inner)!r}; letters, digits and white space need not be named")
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """The encodings that a file may be in, the likeliest first."""
+        return tuple(name.strip() for name in self.encoding.split(","))
 
     @property
     def column(self) -> str:

@@ -25,9 +25,13 @@ def report(found: Inspection) -> list[str]:
             lines.append(f"- {finding.message}" + ("" if is_named else f": {finding.option}"))
     if times := list(_times(found)):
         lines += ["", f"Training here, on {plural(found.threads, 'thread')}:", *(f"- {time}" for time in times)]
-    if found.encodings and found.command:
+    if found.encodings and found.command and "--encoding utf-8," not in found.command:
         return [*lines, "", "With the files converted:", found.command]
-    return [*lines, "", found.command or "No training is advised: as it is, this text can be trained by none (see above)."]
+    return [
+        *lines,
+        "",
+        found.command or "No training is advised: as it is, this text can be trained by none (see above).",
+    ]
 
 
 def _rows(found: Inspection) -> Iterator[tuple[str, str]]:

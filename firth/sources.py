@@ -11,6 +11,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -219,6 +220,7 @@ class _Files(Sources):
         found = list(chain.from_iterable(_found(path, self.faults) for path in paths))
         self._places = [_place(path, pattern, preparation, self.faults) for path in found]
         _check_columns(preparation, has_tables=any(place.kind != "text" for place in self._places))
+        self._read_as: dict[Path, str] = {}
         self._has_stream = _STANDARD_INPUT in found
         self._stream = _Stream(self._count)
         self.faults.repeated = [printable(str(path)) for path, n_times in Counter(found).items() if n_times > 1]
@@ -243,7 +245,7 @@ class _Files(Sources):
             if (offsets or is_begun) and (place.kind != "text" or compression_of(head_of(place.path)) is not None):
                 samples.append(self._beginning(place, max(1, _SAMPLE_STRETCHES * place.size // total_bytes)))
             else:
-                encoding = self._preparation.encoding
+                encoding = self._prepared(place).encoding
                 if is_begun:
                     samples.append(_stretch(place.path, 0, min([owed, *offsets]), encoding))
                 samples += [_stretch(place.path, offset, _SAMPLE_STRETCH_BYTES, encoding) for offset in offsets]
@@ -259,7 +261,7 @@ class _Files(Sources):
             if place.kind == "text":
                 self._refuse_records(place)
                 no_columns: Kept = (None,) * len(self._preparation.keep)
-                texts = decoded(self._chunks(place), place.name, self._preparation, self.faults)
+                texts = decoded(self._chunks(place), place.name, self._prepared(place), self.faults)
                 first = next(texts, "")
                 like_records += [place.name] if _looks_like_records(first) else []
                 texts = chain((first,), texts) if first else texts
@@ -269,6 +271,10 @@ class _Files(Sources):
                     yield Unit(place.name, columns + place.kept, iter((text,)), is_record=True)
             if place.path != _STANDARD_INPUT and not _is_still(place):
                 raise FirthError(f"{place.name} changed or vanished while it was read; begin again")
+        for encoding in self._preparation.encodings[1:]:
+            if names := [place.name for place in self._places if self._read_as.get(place.path) == encoding]:
+                remark = f"{files_told(names)} read as {encoding}"
+                self.faults.remarks += [remark] if remark not in self.faults.remarks else []
         if like_records:
             remark = (
                 f"JSON lines are read as text, so that keys become words, in {files_told(like_records)}: "
@@ -287,6 +293,16 @@ class _Files(Sources):
     def _count(self, n_bytes: int) -> None:
         self.done_bytes += n_bytes
 
+    def _prepared(self, place: _Place) -> Preparation:
+        """The preparation, of whose encodings the one is left that a file is in: the first that reads all of it."""
+        first, *others = self._preparation.encodings
+        if not others:
+            return self._preparation
+        if place.path not in self._read_as:
+            fitting = (one for one in (first, *others) if place.path != _STANDARD_INPUT and _is_valid(place.path, one))
+            self._read_as[place.path] = next(fitting, first)
+        return replace(self._preparation, encoding=self._read_as[place.path])
+
     def _chunks(self, place: _Place) -> Iterator[bytes]:
         return self._stream.chunks() if place.path == _STANDARD_INPUT else chunks_of(place.path, self._count)
 
@@ -294,7 +310,7 @@ class _Files(Sources):
         if place.kind == "table":
             return rows(place.path, place.name, self._preparation, faults, count)
         chunks = self._stream.chunks() if place.path == _STANDARD_INPUT else chunks_of(place.path, count)
-        texts = decoded(chunks, place.name, self._preparation, faults)
+        texts = decoded(chunks, place.name, self._prepared(place), faults)
         return json_lines(texts, place.name, self._preparation, faults)
 
     def _refuse_records(self, place: _Place) -> None:
@@ -313,17 +329,17 @@ class _Files(Sources):
         texts: Iterator[str]
         self._refuse_records(place)
         if place.kind == "records" and place.path == _STANDARD_INPUT:
-            start = decoded(self._stream.first_lines(wanted), place.name, self._preparation, Faults(), is_part=True)
+            start = decoded(self._stream.first_lines(wanted), place.name, self._prepared(place), Faults(), is_part=True)
             lines = _whole_lines("".join(start), is_start=True, is_end=self._stream.has_ended)
             records = json_lines(iter((lines,)), place.name, self._preparation, Faults())
             texts = (text + "\n\n" for text, _ in records)
         elif place.kind != "text":
             texts = (text + "\n\n" for text, _ in self._records(place, Faults(), uncounted))
         elif place.path == _STANDARD_INPUT:
-            texts = decoded(self._stream.first(wanted), place.name, self._preparation, Faults(), is_part=True)
+            texts = decoded(self._stream.first(wanted), place.name, self._prepared(place), Faults(), is_part=True)
         else:
             chunks = chunks_of(place.path, uncounted)
-            texts = decoded(chunks, place.name, self._preparation, Faults())
+            texts = decoded(chunks, place.name, self._prepared(place), Faults())
         taken = []
         for text in texts:
             taken.append(text[:wanted])
@@ -481,7 +497,7 @@ def _place(path: Path, pattern: re.Pattern[str] | None, preparation: Preparation
 def _begins_with_brace(path: Path, preparation: Preparation) -> bool:
     chunk = next(chunks_of(path, uncounted), b"")
     try:
-        text = codecs.getincrementaldecoder(preparation.encoding)(errors="ignore").decode(chunk)
+        text = codecs.getincrementaldecoder(preparation.encodings[0])(errors="ignore").decode(chunk)
     except UnicodeError:
         return False  # without a byte-order mark; reading will say so
     return _RECORD_START.match(text) is not None
@@ -557,6 +573,18 @@ def _is_still(place: _Place) -> bool:
         return _state(place.path) == (place.size, place.modified_ns)
     except FirthError:
         return False
+
+
+def _is_valid(path: Path, encoding: str) -> bool:
+    """Whether all bytes of a file are valid in an encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
+    try:
+        for chunk in chunks_of(path, uncounted):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _exists(path: Path) -> bool:

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -39,6 +39,7 @@ _LABELLED: Final = re.compile(r"(\S+)[ \t]+(\S.*)")
 _MOST_LABELS: Final = 200  # of lines of a label and a text
 _LEAST_REPEATED: Final = 0.9  # of such lines, how many have a label that others have too
 _MOST_NAMED: Final = 20
+_FEW_ROWS: Final = 20  # fewer tell little of how often labels come again
 _BLANKS: Final = re.compile(r"[ \t]+")
 _CONLLU_ID: Final = re.compile(r"(\d+)(?:([-.])\d+)?")
 _GLOBAL_COLUMNS: Final = re.compile(r"#\s*global\.columns\s*=\s*(.*)")
@@ -124,7 +125,7 @@ def read_sentences(path: Path, *, encoding: str | None = None, encoding_errors: 
         return _of_conllu(path, lines, remarks)
     if suffix in _SEPARATORS and not _has_sentences(lines):
         separator = _separator(lines, _SEPARATORS[suffix])
-        return _of_separated(path, lines, separator or ("," if suffix == ".csv" else "\t"), remarks)
+        return _grouped(_of_separated(path, lines, separator or ("," if suffix == ".csv" else "\t"), remarks))
     return _of_conll(path, lines, remarks)
 
 
@@ -457,7 +458,10 @@ def _of_labelled_lines(path: Path, lines: Sequence[str], remarks: tuple[str, ...
         rows.append(Row(number, (match[1], match[2]) if match else (line.strip(), "")))
     labels = Counter(str(row.values[0]) for row in rows)
     n_repeated = sum(count for count in labels.values() if count > 1)
-    if rows and (len(labels) > _MOST_LABELS or n_repeated < _LEAST_REPEATED * len(rows)) and len(rows) > 3:
+    are_labels = len(labels) <= max(3, len(rows) // 2)
+    if len(rows) >= _FEW_ROWS:
+        are_labels = len(labels) <= _MOST_LABELS and n_repeated >= _LEAST_REPEATED * len(rows)
+    if not are_labels:
         raise FirthError(
             f"{name}: by its name it has lines of a label and a text, but its {len(rows):,} lines begin with "
             f"{len(labels):,} different words; columns are to be parted by tabs (.tsv) or commas (.csv), or be the "
@@ -540,6 +544,24 @@ def _of_conll(path: Path, lines: Sequence[str], remarks: tuple[str, ...]) -> Tab
     return Table(path.name, "CoNLL columns", _numbered(width), False, tuple(_sentences(words(), width)), remarks)
 
 
+def _grouped(table: Table) -> Table:
+    """Sentences, where a column says of each word which it stands in: by its number, or at its first word alone."""
+    place = next((place for place, name in enumerate(table.names) if plain(name) in SENTENCE_NAMES), None)
+    if place is None:
+        return table
+
+    def words() -> Iterator[tuple[int, list[str] | None]]:
+        before: Value = None
+        for line, values in table.rows:
+            if values[place] and values[place] != before:
+                yield line, None
+                before = values[place]
+            yield line, [str(value) for value in values]
+
+    rows = tuple(_sentences(words(), len(table.names)))
+    return replace(table, format=f"{table.format}, a word a row", rows=rows)
+
+
 def _parted(line: str, by_tabs: bool) -> list[str]:
     return [value.strip(" ") for value in line.split("\t")] if by_tabs else _BLANKS.split(line.strip(" \t"))
 
@@ -595,6 +617,7 @@ TAGS_NAMES: Final = (
     "upos", "tags", "nertags", "postags", "labels", "ner", "tag", "pos",
     "label", "chunktags", "标签",
 )  # fmt: skip
+SENTENCE_NAMES: Final = ("sentence#", "sentenceid", "sentenceidx", "sentid", "sentenceno", "sentencenumber")
 KNOWN_NAMES: Final = frozenset((*TEXT_NAMES, *FIRST_NAMES, *SECOND_NAMES, *LABEL_NAMES, *WORDS_NAMES, *TAGS_NAMES))
 """What such columns are called, in the order of preference; compared by `plain`."""
 

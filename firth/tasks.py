@@ -41,7 +41,7 @@ class Example(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Examples(Sequence[Example]):
     """The examples of a file, and what was found in it.
 
@@ -67,6 +67,10 @@ class Examples(Sequence[Example]):
     format: str = ""
     scheme: Scheme | None = None
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """How many there are, and where they are from."""
+        return f"<Examples of {self.task}: {len(self.examples):,} from {printable(self.source)}>"
 
     def __len__(self) -> int:
         """How many examples there are."""
@@ -364,9 +368,11 @@ def _columns(
             place = _by_name(table, names[role], set(found.values()))
             if place is not None:
                 found[role] = place
+    if table.format == "rows" and not table.are_named and len(table.names) == len(roles) and not found:
+        found = dict(zip(roles, range(len(roles)), strict=True))  # in Python the order tells
     _by_contents(table, task, roles, found)
     if missing := [role for role in roles if role not in found]:
-        option = {"second": "--second", "label": "--label"}.get(missing[0], "--text")
+        option = "--label" if "label" in missing else {"second": "--second"}.get(missing[0], "--text")
         raise UsageError(
             f"{printable(table.source)} ({table.format}): no column for {' and '.join(missing)} was found among "
             f"{_told(table)}; {option} names it"
@@ -430,12 +436,12 @@ def _by_contents(table: Table, task: Task, roles: Sequence[str], found: dict[str
 
 def _label_by_contents(table: Table, rows: Sequence[Row], free: Sequence[int]) -> int | None:
     """The column of few different short values, each of which comes often; else one of numbers that are not whole."""
-    few = {}
+    few: dict[int, tuple[int, int]] = {}
     for place in free:
         values = Counter(_string(row.values[place]) for row in rows)
         is_short = all(len(value) <= 50 for value in values)
         if is_short and 1 < len(values) <= min(_MOST_LABELS, max(2, len(rows) // 2)):
-            few[place] = len(values)
+            few[place] = len(values), sum(map(len, values.elements()))
     if few:
         return min(few, key=lambda place: few[place])
     for place in free:

@@ -325,6 +325,10 @@ def _counted(asked: _Asked, model: Model, matter: Any) -> Iterator[Any]:
                 )
             )
         _check_counts(counts, model)
+        if model.family.context == "left":
+            folder = stack.enter_context(cache.scratch("co-occurrence counts", cache_dir=asked.cache_dir))
+            stack.callback(counts.close)
+            counts.turn(folder, memory=cooccurrences.MEMORY if asked.memory is None else asked.memory)
         model.record["prepared"]["count_seconds"] = round(time.monotonic() - began, 3)
         n_entries = _plural(len(counts.entries), "pair")
         asked.progress.say(f"{n_entries} of words within {_plural(model.family.window, 'word')}: those are trained on")
@@ -737,8 +741,8 @@ def _encoded_pieces(
             progress.say(remark)
         if encoded.unknown_share == 1:
             what_to_do = (
-                "its vocabulary has no room for the characters there are: raise --vocabulary-size, or train gpt on bytes "
-                "(--pieces byte_bpe)"
+                "its vocabulary has no room for the characters there are: raise --vocabulary-size, or train gpt on "
+                "bytes (--pieces byte_bpe)"
                 if given is None
                 else "take one of this script, or leave it out, and one is learnt from the text"
             )

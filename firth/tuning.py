@@ -5,12 +5,12 @@ The network is a body (see `firth.bodies`) and a head (see `firth.heads`); the l
     classify, pair  -log P(label), of numbers the squared error
     tag             -log P(tag) of each word, or of the chain of them
 
-The layers of a body are one of them, several made one, or a mix with weights that are learnt (Peters et al. 2018, equation
-1). Of GPT the loss of its language model is added, times `language_model` (Radford et al. 2018, equation 5).
+The layers of a body are one of them, several made one, or a mix with weights that are learnt (Peters et al. 2018,
+equation 1). Of GPT the loss of its language model is added, times `language_model` (Radford et al. 2018, equation 5).
 
-Steps are AdamW's. `layer_decay` and `unfreezing` are of Howard & Ruder 2018 (arXiv 1801.06146, sections 3.2 and 3.3): the
-deeper a layer, the lower its rate, and the later it moves at all. Differs: their rates fall by 2.6 a layer and rise and
-fall by a triangle, and they unfreeze a layer an epoch; here all layers move from the middle of the budget on.
+Steps are AdamW's. `layer_decay` and `unfreezing` are of Howard & Ruder 2018 (arXiv 1801.06146, sections 3.2 and 3.3):
+the deeper a layer, the lower its rate, and the later it moves at all. Differs: their rates fall by 2.6 a layer and rise
+and fall by a triangle, and they unfreeze a layer an epoch; here all layers move from the middle of the budget on.
 
     B rows, T positions, W words of a row, N outputs
 """
@@ -29,8 +29,8 @@ from torch.nn import functional as F
 
 from firth import objectives
 from firth.alignment import Positions
-from firth.bodies import Blocks, Body, PieceTable, Rows, Spelt, Words
 from firth.blocks import ScalarMix, dropped
+from firth.bodies import Blocks, Body, PieceTable, Rows, Spelt, Words
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, scheduled_rate
 from firth.files import printable
@@ -382,10 +382,9 @@ class TaskNetwork(nn.Module):
         parts = name.split(".")[2:]
         if parts and parts[0] in ("blocks", "lstms"):
             return int(parts[1]) + 1
-        is_last = parts and (parts[0] == "pooler" or (parts[0] == "norm" and isinstance(self.body, Blocks)))
-        if is_last and (parts[0] == "pooler" or not self.body.is_bert):  # type: ignore[union-attr]
-            return self.n_depths - 1
-        return 0
+        is_gpt = isinstance(self.body, Blocks) and not self.body.is_bert
+        is_last = parts[:1] == ["pooler"] or (is_gpt and parts[:1] == ["norm"])
+        return self.n_depths - 1 if is_last else 0
 
     def open(self, n_open: int) -> None:
         """Lets the last `n_open` layers of the body be trained, and no other one."""
@@ -407,9 +406,7 @@ def layers_of(asked: str, body: Body) -> Layers:
     begin = named.rpartition(":")[0].rpartition(":")[2] if ":" in named else ""
     if begin.startswith("-") and begin[1:].isdecimal() and int(begin[1:]) > body.n_layers:
         which = "layer 0" if body.n_layers == 1 else f"layers 0 to {body.n_layers - 1}"
-        raise UsageError(
-            f"the last {begin[1:]} layers asked of {body.name}, which has {body.n_layers} ({which})"
-        )
+        raise UsageError(f"the last {begin[1:]} layers asked of {body.name}, which has {body.n_layers} ({which})")
     told: Any = SimpleNamespace(name=body.name, n_layers=body.n_layers, layer_numbers=None)
     return chosen_layers(named, told)
 

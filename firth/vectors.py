@@ -48,7 +48,6 @@ class Vectors:
 
     Attributes:
         codes: Int8 codes and scales of the array, in which neighbours are looked for; None where there are none.
-        counts: Int64 (row,), how often each word occurred; None where that is not known.
         segmentation: How text is cut into these words; None where that is not known.
         provenance: How they came about: family, corpus and the like, as in `firth.json`.
         subwords: The n-grams that words are composed of; with them, words that are not known have vectors too.
@@ -59,7 +58,6 @@ class Vectors:
     """
 
     codes: Quantised | None
-    counts: NDArray[np.int64] | None
     segmentation: Segmentation | None
     provenance: dict[str, Any]
     subwords: Subwords | None
@@ -72,7 +70,7 @@ class Vectors:
         array: ArrayLike | Quantised,
         *,
         codes: Quantised | None = None,
-        counts: ArrayLike | None = None,
+        counts: ArrayLike | Vocabulary | None = None,
         segmentation: Segmentation | None = None,
         provenance: dict[str, Any] | None = None,
         subwords: Subwords | None = None,
@@ -81,10 +79,11 @@ class Vectors:
     ) -> None:
         """Takes words and an array (layer, row, dim), or (row, dim) of one layer; a float32 array is not copied.
 
-        Of `Quantised`, rows of float32 are made as they are asked for. `codes` are those of an array of float32, in which
-        the nearest rows are looked for before the array ranks them: see `firth.quantisation`.
+        Of `Quantised`, rows of float32 are made as they are asked for. `codes` are those of an array of float32, in
+        which the nearest rows are looked for before the array ranks them: see `firth.quantisation`.
 
-        Of a `Vocabulary` the words and the table of rows are shared, which take a while to make for a million words.
+        Of a `Vocabulary` the words and the table of rows are shared, which take a while to make for a million words; as
+        `counts` it stands for its own. It is not looked at before it must be.
 
         Raises:
             UsageError: shapes that do not fit one another, no word at all, or a word that stands twice.
@@ -94,12 +93,16 @@ class Vectors:
             codes = array
         else:
             self.array = _layers(array, len(words))
-        self.codes = (
-            None if codes is None else Quantised(*(some[None] if codes.codes.ndim == 2 else some for some in codes))
-        )
-        self.counts = None if counts is None else np.asarray(counts, np.int64)
-        if self.counts is not None and self.counts.shape != (len(words),):
-            raise UsageError(f"{len(words):,} words have counts of shape {self.counts.shape}")
+        if codes is not None and codes.codes.ndim == 2:
+            codes = Quantised(codes.codes[np.newaxis], codes.scales[np.newaxis])
+        self.codes = codes
+        self._counted = counts if isinstance(counts, Vocabulary) else None
+        if not isinstance(counts, Vocabulary):
+            self.counts = None if counts is None else np.asarray(counts, np.int64)
+            if self.counts is not None and self.counts.shape != (len(words),):
+                raise UsageError(f"{len(words):,} words have counts of shape {self.counts.shape}")
+        elif len(counts) != len(words):
+            raise UsageError(f"{len(words):,} words have counts of shape ({len(counts)},)")
         self.segmentation = segmentation
         self.provenance = dict(provenance or {})
         self.subwords = subwords
@@ -146,6 +149,11 @@ class Vectors:
         """In the order of the rows, the most frequent first as a rule."""
         assert self._vocabulary is not None
         return self._vocabulary.words
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64] | None:
+        """Int64 (row,), how often each word occurred; None where that is not known."""
+        return None if self._counted is None else self._counted.counts
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:
@@ -659,11 +667,13 @@ class Vectors:
     # --- editing: each returns new vectors
 
     def unit_normalized(self) -> "Vectors":
-        """Every vector of every layer scaled to length 1; those of zeros stay."""
+        """Every vector of every layer scaled to length 1; those of zeros stay. N-grams stay behind."""
         return self._with_array(neighbours.unit(self.array), {}, subwords=None)
 
     def vectors_for_all(self, words: Iterable[str]) -> "Vectors":
         """The vectors of those of `words` that are known, in the order given, each once; the others are left out.
+
+        Of vectors with n-grams those of words never seen are among them, and the n-grams themselves stay behind.
 
         Raises:
             UnknownWordError: none is known.
@@ -688,6 +698,8 @@ class Vectors:
 
     def with_vectors(self, words: Sequence[str], array: ArrayLike, *, counts: ArrayLike | None = None) -> "Vectors":
         """These vectors with those of `words` added behind, or put in the place of a word that is the same.
+
+        N-grams stay behind: what they make of a word that was never seen would not fit the vectors that are put here.
 
         Args:
             words: As they are to stand; they are not normalised.
@@ -716,7 +728,7 @@ class Vectors:
         )
 
     def intersected(self, other: "Vectors") -> "Vectors":
-        """These words, with the vectors of `other` for those that both have, spelt alike."""
+        """These words, with the vectors of `other` for those that both have, spelt alike; n-grams stay behind."""
         self._check_alike(other)
         shared = [word for word in self.words if word in other._rows]
         array = self.array.copy()
@@ -937,7 +949,7 @@ def _of_directory(path: Path, limit: int | None) -> Vectors:
         contents.vocabulary,
         contents.array,
         codes=contents.codes,
-        counts=contents.counts,
+        counts=contents.vocabulary if contents.counts_known else None,
         segmentation=Segmentation.from_settings(contents.segmentation) if contents.segmentation else None,
         provenance=settings,
         subwords=subwords,

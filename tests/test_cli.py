@@ -101,9 +101,9 @@ def test_help_names_the_commands_in_the_order_of_the_work(run: Run) -> None:
     status, out, _ = run("--help")
     commands = [line.split(":")[0].strip() for line in out.partition("Commands:")[2].splitlines() if ":" in line]
     assert status == 0
-    assert commands[:19] == [
+    assert commands[:20] == [
         *("check", "phrases", "train", "count", "nearest", "analogy", "similarity", "evaluate", "extract", "matrices"),
-        *("layers", "probe", "finetune", "predict", "change", "convert", "push", "demo", "cache"),
+        *("layers", "probe", "finetune", "predict", "report", "change", "convert", "push", "demo", "cache"),
     ]
 
 
@@ -127,6 +127,7 @@ def test_help_imports_neither_the_kernels_nor_the_arrays() -> None:
         ("nearest",),
         ("evaluate",),
         ("probe",),
+        ("report",),
         ("demo",),
     ],
 )

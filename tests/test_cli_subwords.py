@@ -61,6 +61,51 @@ def test_chinese_n_grams_are_of_characters(run):
     assert vectors.similarity("开心地", "开心") > vectors.similarity("开心地", "今天")
 
 
+def test_pairs_of_words_never_seen_are_evaluated_and_their_number_said(run, tmp_path):
+    train(run, "--subwords=3-4", "--buckets=1000", "--quiet")
+    (tmp_path / "pairs.txt").write_text("walker walks 3\nwalkers walking 2\nqqq talks 1\n", encoding="utf-8")
+    status, out, err = run("evaluate", "model", "--pairs=pairs.txt")
+    assert status == 0
+    assert "2/3" in out
+    assert "n-grams answered for 2 words of pairs.txt that are not in the vocabulary" in err
+    assert "unknown words of pairs.txt: qqq" in err
+    (result,) = json.loads(run("evaluate", "model", "--pairs=pairs.txt", "--json")[1])
+    assert (result["pairs"][0]["n_composed"], result["pairs"][0]["unknown"]) == (2, ["qqq"])
+
+
+def test_a_chinese_word_never_seen_is_asked_whole(run):
+    """It is cut otherwise, into words or parts of which some are known."""
+    run(*("train", "skipgram", "text.txt", "-o", "model", "--dim=8", "--min-count=1", "--sample=0", "--epochs=5"),
+        *("--segment=chinese", "--threads=1", "--subwords=1-2", "--buckets=1000", "--quiet"))  # fmt: skip
+    assert "开心" in firth.Vectors.load("model")
+    status, out, err = run("nearest", "model", "开心地", "--whole", "-n", 2, "--json")
+    assert status == 0
+    assert {found["word"] for found in json.loads(out)} == {"开心地"}
+    assert "'开心地' is not among the words: its vector is its n-grams'" in err
+    assert run("similarity", "model", "开心地", "开心", "--whole")[0] == 0
+    assert run("analogy", "model", "开心", "开心地", "今天", "--whole")[0] == 0
+    assert run("nearest", "model", "--whole")[0] == 2
+
+
+def test_a_model_of_fasttexts_is_converted_to_itself_and_zeros_are_said(run, tmp_path):
+    train(run, "--subwords=3-4", "--buckets=1000", "--quiet")
+    assert run("convert", "model", "a.bin", "--format=fasttext")[2] == ""
+    assert run("convert", "a.bin", "b.bin", "--format=fasttext")[2] == ""
+    assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+    status, _, err = run("convert", "a.bin", "c.bin", "--format=fasttext", "--limit=3")
+    assert status == 0
+    assert "warning: c.bin has zeros for its output table" in err
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8+float32"])
+def test_neighbours_in_bytes(run, precision):
+    train(run, "--subwords=3-4", "--buckets=1000", "--quiet")
+    assert run("convert", "model", "small", f"--precision={precision}")[0] == 0
+    due, found = (json.loads(run("nearest", name, "walking", "-n", 3, "--json")[1]) for name in ("model", "small"))
+    assert [one["neighbour"] for one in found] == [one["neighbour"] for one in due]
+    assert run("convert", "model", "m.txt", f"--precision={precision}")[0] == 2
+
+
 @pytest.mark.parametrize(("flag", "why"), [("--subwords=6-3", "subwords is 6-3"), ("--subwords=x", "as 3-6")])
 def test_n_grams_that_cannot_be_are_wrong_usage(run, flag, why):
     status, _, err = train(run, flag)

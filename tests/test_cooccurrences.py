@@ -217,9 +217,15 @@ def test_counts_of_other_words_or_windows_do_not_add_up(tmp_path):
             merge([one, other], file)
 
 
-def test_rows_turned_are_columns(tmp_path):
+@pytest.mark.parametrize("n_entries", [10**6, 7, 0])
+def test_rows_turned_are_columns(tmp_path, n_entries):
+    """All at a time, some, or one row after the other; on disk, not in memory."""
     counts = counts_of(TEXT, tmp_path, window=3, context="left")
-    entries, ends = cooccurrences.transposed(counts.entries, counts.ends)
+    entries, ends = cooccurrences.transposed(counts, tmp_path / "turned", memory=12 * n_entries / 2**30)
+    assert isinstance(entries.base, np.memmap)
+    by_default = counts.by_column
+    np.testing.assert_array_equal(by_default.entries, entries)
+    np.testing.assert_array_equal(by_default.ends, ends)
     turned = {}
     for row, begin in enumerate([0, *ends[:-1].tolist()]):
         some = entries[begin : ends[row]].tolist()
@@ -229,6 +235,14 @@ def test_rows_turned_are_columns(tmp_path):
     assert turned == {
         (row, column): lower for row, (column, lower, _) in zip(rows, counts.entries.tolist(), strict=True)
     }
+
+
+def test_symmetric_counts_are_their_own_columns(tmp_path):
+    counts = counts_of(TEXT, tmp_path, window=3)
+    assert counts.by_column.entries is counts.entries
+    counts.turn(tmp_path / "nowhere")
+    counts.close()
+    assert not len(counts.by_column.entries)
 
 
 def test_the_first_words_alone(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firth import demonstration
+from firth import cli, demonstration
 from firth.demonstration import WORDS, demonstrate, paragraphs
 from firth.errors import FirthError
 from firth.evaluation import read_analogies
@@ -122,6 +122,22 @@ def test_both_families_learn_something() -> None:
         assert result["scores"][-1]["n_answered"] == 660
         assert result["scores"][-1]["accuracy"] > 0.1  # by chance it would be less than 0.001
         assert list(result["neighbours"]) == list(WORDS)
+
+
+def test_n_grams_answer_for_words_that_are_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def paragraphs() -> Any:
+        return iter(["the river and the boatman like a planet", "the king likes music in france", ""] * 30)
+
+    monkeypatch.setattr(demonstration, "paragraphs", paragraphs)
+    (shown,) = demonstrate([Skipgram(dim=8, subwords="3-6", buckets=2000)], threads=1)
+    assert list(shown.neighbours) == [*WORDS, *demonstration.UNSEEN]
+    monkeypatch.setattr(cli, "FAMILIES", {"skipgram": ""})
+    assert cli.main(["demo", "--all", "--json", "--quiet", "--threads=1"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [(result["family"], result["subwords"]) for result in results] == [("skipgram", None), ("skipgram", "3-6")]
+    assert [list(result["neighbours"]) for result in results] == [[*WORDS], [*WORDS, *demonstration.UNSEEN]]
 
 
 def test_words_of_families_of_pieces_are_whole() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pieces import LINES, trained
 
-from firth import FirthError, Preparation, UsageError, corpus, encoded
+from firth import FirthError, Preparation, UsageError, corpus, encoded, stretches
 from firth.encoded import EncodedPieces, encode_pieces
 from firth.pieces import Pieces, train_pieces
 from firth.segmentation import Segmentation
@@ -137,6 +137,7 @@ def test_ids_do_not_depend_on_what_is_remembered(tmp_path, kind, monkeypatch):
 
 def test_a_line_without_end_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(encoded, "_LONGEST_LINE", 50)
+    monkeypatch.setattr(stretches, "LONGEST", 20)
     text = corpus.read(["cats " * 100], block_characters=20)
     store = encode_pieces(text, pieces_of("wordpiece"), tmp_path / "encoded")
     assert store.n_tokens == 100

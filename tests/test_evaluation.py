@@ -32,6 +32,21 @@ def write(path, text):
     return path
 
 
+# --- words that have no row
+
+
+def test_vectors_of_other_words_answer_too():
+    pairs = [WordPair("king", "queen", 3.0), WordPair("KINGS", "queen", 2.0), WordPair("king", "nowhere", 1.0)]
+    pairs += [WordPair("boy", "girl", 2.5), WordPair("king", "kings", 9.0)]
+    plain = evaluation.evaluate_pairs(WORDS, ARRAY, pairs)
+    assert (plain.n_answered, plain.n_asked, plain.unknown) == (2, 5, ("KINGS", "nowhere", "kings"))
+    others = {"KINGS": ARRAY[2], "queen": ARRAY[6]}  # one that has a row keeps it
+    found = evaluation.evaluate_pairs(WORDS, ARRAY, pairs, others=others)
+    assert (found.n_answered, found.n_asked, found.unknown) == (4, 5, ("nowhere",))
+    due = evaluation.evaluate_pairs([*WORDS, "kings"], np.vstack([ARRAY, ARRAY[2]]), pairs)
+    assert found == due._replace(n_composed=found.n_composed)
+
+
 # --- files
 
 

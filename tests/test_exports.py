@@ -59,6 +59,11 @@ def test_a_published_network_with_vocab_txt_alone(tmp_path):
     assert steps(tmp_path / "out") == ["Transformer", "Pooling"]
     assert (tmp_path / "out" / "tokenizer.json").is_file()
     assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_bytes())["pad_token"] == "[PAD]"
+    config = json.loads((tmp_path / "bert" / "config.json").read_bytes()) | {"model_type": "xlm-roberta"}
+    (tmp_path / "bert" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(firth.FirthError, match=r"bert has no tokenizer\.json"):
+        firth.to_sentence_transformers(tmp_path / "bert", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_command_takes_every_flag_or_refuses_it(tmp_path, capsys):

@@ -136,6 +136,7 @@ FLOW = [
     "cli.learning",
     "cli.extracting",
     "cli.finetuning",
+    "cli.reporting",
     "cli.reducing",
     "cli.probing",
     "cli.publishing",

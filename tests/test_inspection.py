@@ -246,12 +246,15 @@ class TestFindings:
         found = inspected(folder, encoding=asked, encoding_errors=errors)
         assert found.encoding is None
         assert found.encodings == {str(one): "utf-8", str(two): "gb18030"}
-        (finding,) = [finding for finding in found.findings if "iconv" in finding.message]
-        assert finding.option == ""
+        (finding,) = [finding for finding in found.findings if "different encodings" in finding.message]
+        assert finding.option == "--encoding utf-8,gb18030"
         assert f"utf-8: {one}" in finding.message
         assert f"gb18030: {two}" in finding.message
-        assert "iconv -f gb18030 -t utf-8" in finding.message
-        assert "--encoding" not in found.command
+        assert "--encoding utf-8,gb18030" in found.command
+        again = inspected(folder, encoding="utf-8,gb18030", encoding_errors=errors)
+        assert (again.encodings, again.invalid, again.encoding) == ({}, {}, None)
+        assert f"1 file ({two}) read as gb18030" in again.remarks
+        assert not any("encoding" in finding.message for finding in again.findings)
 
     def test_a_text_that_is_ascii_in_part_of_the_files(self, write: Write) -> None:
         one = write("\n".join(english(40)), "one.txt")

@@ -15,7 +15,9 @@ from firth.segmentation import choose
 
 ALL = frozenset(MARKUP)
 SIGNS = "<>/&;[]{}()'\"=*_#`|!:@.-~+% "
-ANY = st.text(st.one_of(st.sampled_from(SIGNS + "abhtpsrefw0123\n\u2060今é"), st.characters(codec="utf-8")), max_size=80)
+ANY = st.text(
+    st.one_of(st.sampled_from(SIGNS + "abhtpsrefw0123\n\u2060今é"), st.characters(codec="utf-8")), max_size=80
+)
 PLAIN = st.text(st.sampled_from("abcdeé今天ไ ,.;:!?()'\"-0123\n\u2060\u00ad"), max_size=80)
 
 

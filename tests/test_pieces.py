@@ -64,6 +64,8 @@ def test_runs_of_letters_without_spaces_are_not_unknown_for_their_length():
     assert max(map(len, lines)) > 300
     pieces = trained("wordpiece", lines)
     assert any("without a space, which are parted every 100 letters" in remark for remark in pieces.remarks)
+    assert any("marks on letters are kept" in remark for remark in pieces.remarks)
+    assert pieces.decode(pieces.encode([THAI])[0]) == THAI
     for line in lines:
         assert pieces.unk not in pieces.encode([line])[0]
         assert "".join(entries(pieces, line)).replace("##", "") == pieces.backend.normalizer.normalize_str(line)

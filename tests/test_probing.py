@@ -38,6 +38,14 @@ def vectors_of(words: int = 40, dim: int = 8) -> Vectors:
     return Vectors([f"w{number}" for number in range(words)], array)
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be learnt here is learnt soon."""
+    monkeypatch.setattr(probing, "LEAST_STEPS", 300)
+    monkeypatch.setattr(probing, "_LEARNING_RATE", 0.03)
+
+
+@pytest.mark.usefixtures("few_steps")
 class TestProbe:
     def test_the_layer_that_knows_is_found(self, tmp_path: Path) -> None:
         vectors = vectors_of(400)
@@ -120,15 +128,17 @@ class TestProbe:
 
 
 class TestFit:
-    def test_it_is_scikit_learns(self) -> None:
+    def test_it_is_scikit_learns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from sklearn.linear_model import LogisticRegression
 
+        monkeypatch.setattr(probing, "_LEARNING_RATE", 0.02)
+        monkeypatch.setattr(probing, "LEAST_STEPS", 20)
         rng = np.random.default_rng(0)
         rows = rng.normal(size=(900, 5)).astype(np.float16)
         due = (rows.astype(np.float64) @ rng.normal(size=(5, 3)) + rng.normal(size=(900, 3))).argmax(1)
         layer = layer_of(rows)
         scale = _Scale.of(layer.chunks())
-        (weights,) = _logistic(layer, scale, [due], 3, 1.0, 60, 1)
+        (weights,) = _logistic(layer, scale, [due], 3, 1.0, 200, 1)
         standardised = scale.applied(rows.astype(np.float32))
         peer = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(standardised, due)
         ours = standardised @ weights[:-1] + weights[-1]
@@ -136,7 +146,8 @@ class TestFit:
         np.testing.assert_allclose(ours - ours.mean(1, keepdims=True), theirs - theirs.mean(1, keepdims=True), atol=0.1)
         assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.99
 
-    def test_tasks_side_by_side_are_learnt_as_if_alone(self) -> None:
+    def test_tasks_side_by_side_are_learnt_as_if_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(probing, "LEAST_STEPS", 20)
         rng = np.random.default_rng(0)
         layer = layer_of(rng.normal(size=(300, 4)))
         scale = _Scale.of(layer.chunks())
@@ -168,6 +179,7 @@ class TestFit:
         ])  # fmt: skip
 
 
+@pytest.mark.usefixtures("few_steps")
 class TestCommand:
     def files(self, folder: Path) -> list[str]:
         vectors_of().save(folder / "vectors")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import firth
-from firth import quantisation
+from firth import neighbours, quantisation
+from firth.evaluation import WordPair
 from firth.formats import safetensors
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -78,6 +79,105 @@ def test_a_large_table_takes_a_quarter_and_its_cosines_stay(tmp_path):
     small = firth.Vectors.load(tmp_path / "int8")
     assert (small.words, small.subwords) == (vectors.words, None)
     np.testing.assert_allclose(small.distances("word3"), vectors.distances("word3"), atol=0.01)
+
+
+def random_vectors(n=3000, dim=20, n_layers=1):
+    array = np.random.default_rng(0).normal(size=(n_layers, n, dim)).astype(np.float32)
+    return firth.Vectors([f"word{row}" for row in range(n)], array)
+
+
+def test_neighbours_are_looked_for_in_bytes_and_ranked_by_numbers(tmp_path, monkeypatch):
+    """What is found is what float32 finds, though the table is never read but for some rows."""
+    vectors = random_vectors()
+    vectors.save(tmp_path / "both", precision="int8+float32")
+    both = firth.Vectors.load(tmp_path / "both")
+    np.testing.assert_array_equal(both.array, vectors.array)
+    assert "postprocessing" not in both.provenance  # the numbers are as they were
+    assert isinstance(both.array.base.base if both.array.base is not None else None, np.memmap)
+    words = ["word7", "word1200", "word2999"]
+    for word, near in zip(words, both.similar_by_words(words, topn=10), strict=True):
+        due = vectors.most_similar(word, topn=10)
+        assert [found for found, _ in near] == [found for found, _ in due]
+        assert dict(near) == pytest.approx(dict(due), abs=1e-6)
+        assert dict(both.most_similar(word, topn=10)) == pytest.approx(dict(due), abs=1e-6)
+    some, due = (one.most_similar("word3", topn=4, restrict=range(50, 90)) for one in (both, vectors))
+    assert dict(some) == pytest.approx(dict(due), abs=1e-6)
+    assert both.most_similar("word3", topn=0) == []
+    assert len(both.most_similar("word3", topn=9999)) == len(vectors) - 1
+    touched = []
+    exact = np.ndarray.__getitem__
+
+    class Watched(np.ndarray):
+        def __getitem__(self, rows):
+            touched.append(np.size(rows))
+            return exact(self, rows)
+
+    monkeypatch.setattr(type(both), "matrix", property(lambda self: exact(self.array, -1).view(Watched)))
+    assert both.similar_by_vector(vectors["word5"], topn=10)[0][0] == "word5"
+    assert max(size for size in touched if size > 1) == quantisation.LEAST_LOOKED_AT
+
+
+def test_queries_of_bytes_alone_restore_no_table(tmp_path):
+    vectors = random_vectors(n_layers=2)
+    vectors.save(tmp_path / "small", precision="int8")
+    small = firth.Vectors.load(tmp_path / "small")
+    assert (small.n_layers, len(small), small.dim) == (2, 3000, 20)
+    np.testing.assert_allclose(small[["word3", "word5"]], vectors[["word3", "word5"]], atol=0.02)
+    near = dict(small.most_similar("word3", topn=20))
+    assert len(near.keys() & dict(vectors.most_similar("word3", topn=20))) >= 17
+    np.testing.assert_allclose(small.distances("word3"), vectors.distances("word3"), atol=0.03)
+    pairs = [WordPair("word1", "word2", 1.0), WordPair("word3", "word4", 2.0), WordPair("word5", "word6", 0.5)]
+    assert small.evaluate_word_pairs(pairs).n_answered == 3
+    first = small.layer(0)
+    np.testing.assert_allclose(first["word3"], vectors.layer(0)["word3"], atol=0.02)
+    for some in (small, first):
+        assert "array" not in vars(some)  # what makes it float32 has not been asked for
+    np.testing.assert_allclose(small.array, vectors.array, atol=0.02)
+    few = firth.Vectors.load(tmp_path / "small", limit=5)
+    assert (len(few), few.array.shape) == (5, (2, 5, 20))
+    few.save(tmp_path / "again", precision="int8")
+    np.testing.assert_allclose(firth.Vectors.load(tmp_path / "again").array, few.array, rtol=1e-5)
+    assert few.unit_normalized().codes is None  # other vectors have no codes
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 45), st.booleans())
+def test_the_search_is_that_of_what_the_codes_stand_for(n_rows, dim, n, is_ranked):
+    rng = np.random.default_rng(n_rows * dim)
+    array = rng.normal(size=(n_rows, dim)).astype(np.float32)
+    array[rng.random(n_rows) < 0.2] = 0
+    table = quantisation.quantised(array)
+    due, queries = quantisation.restored(table), rng.normal(size=(3, dim)).astype(np.float32)
+    exact = due.__getitem__ if is_ranked else None
+    excluded = [[0], [], [n_rows - 1, 99]]
+    found = quantisation.nearest_to_each(table, quantisation.norms(table), queries, n, excluded, exact)
+    expected = neighbours.nearest_to_each(due, neighbours.norms(due), queries, n, excluded)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+
+
+def test_tables_without_scales_are_no_numbers(tmp_path):
+    with pytest.raises(firth.FirthError, match="'ngrams' holds int8, and no scales"):
+        quantisation.unpacked({"ngrams": np.zeros((3, 2), np.int8)})
+
+
+def test_n_grams_in_bytes_are_restored_by_rows(tmp_path):
+    family = firth.Skipgram(dim=8, min_count=1, sample=0.0, subwords="3-4", buckets=3000)
+    vectors = firth.train(
+        family, ["the walker walked home", "the talker talked here"] * 20, epochs=5, threads=1
+    ).vectors
+    vectors.save(tmp_path / "small", precision="int8")
+    small = firth.Vectors.load(tmp_path / "small")
+    np.testing.assert_allclose(small["walkers"], vectors["walkers"], atol=np.abs(vectors["walkers"]).max() / 20)
+    assert "table" not in vars(small.subwords)
+    np.testing.assert_allclose(
+        small.subwords.table, vectors.subwords.table, atol=np.abs(vectors.subwords.table).max() / 250
+    )
+
+
+def test_precision_is_of_directories(tmp_path):
+    random_vectors(n=5).save(tmp_path / "v")
+    with pytest.raises(firth.UsageError, match="precision int8 asked, which directories have; binary is float32"):
+        firth.convert(tmp_path / "v", tmp_path / "v.bin", precision="int8")
 
 
 def test_variances_and_counts_stay_as_they_are(tmp_path):

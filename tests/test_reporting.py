@@ -4,12 +4,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from test_cli import Run, run  # noqa: F401
 
+import firth
 from firth import reporting
 from firth.errors import UsageError
 from firth.reporting import label_rows, report, rows, to_html, write
 from firth.tasks import Examples, read_examples, read_inputs
+from firth.vectors import Vectors
 
 EVIL = "</script><script>alert(1)</script><b>$x$</b>\u202e"
 
@@ -145,3 +149,46 @@ def test_a_curve() -> None:
     picture = reporting.curve([0, 1], {"<i>dev</i>": [0.5, None]}, "layer", "accuracy")
     assert "<i>" not in picture
     assert "null" in picture
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A run that has learnt its task, one that has not, and the examples."""
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("trained")
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(1, 20, 6)).astype(np.float32)
+    array[0, :, 0] = np.where(np.arange(20) % 2, 3, -3)
+    vectors = Vectors([f"w{number}" for number in range(20)], array)
+    lines = [f"{'odd' if number % 2 else 'even'} w{number} w{(number + 2) % 20}\n" for number in range(20)]
+    (folder / "train.txt").write_text("".join(lines), encoding="utf-8")
+    how: dict[str, Any] = {"task": "classify", "use": "features", "head": "linear"}
+    firth.finetune(vectors, folder / "train.txt", epochs=60, learning_rate=0.05, output=folder / "good", **how)
+    swapped = [line.replace("even", "x").replace("odd", "even").replace("x", "odd") for line in lines]
+    (folder / "other.txt").write_text("".join(swapped), encoding="utf-8")
+    firth.finetune(vectors, folder / "other.txt", epochs=60, learning_rate=0.05, output=folder / "bad", **how)
+    return folder / "good", folder / "bad", folder / "train.txt"
+
+
+class TestCommand:
+    def test_scores_a_page_and_another_run(self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path]) -> None:  # noqa: F811
+        good, bad, file = trained
+        status, out, err = run("report", good, file, "--train", file, "--against", bad, "-o", tmp_path / "pages")
+        assert status == 0
+        lines = [line.split("\t") for line in out.splitlines()]
+        assert lines[0] == ["score", "value"]
+        assert lines[1] == ["accuracy", "1.0000"]
+        assert "accuracy 0.0000 and 1.0000: +1.0000" in err
+        assert "x" not in {line[0] for line in lines}
+        assert (tmp_path / "pages" / "report.html").is_file()
+        told = json.loads(run("report", good, file, "--quiet", "--json", "--against", bad)[1])
+        assert (told["n_seen"], told["against"]["difference"]) == (0, 1.0)
+        assert run("report", good, file, "-o", tmp_path / "pages", "--quiet")[0] == 2
+        assert run("report", good, file, "-o", tmp_path / "pages", "--quiet", "--overwrite")[0] == 0
+
+    def test_labels_that_it_never_saw(self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path]) -> None:  # noqa: F811
+        (tmp_path / "test.txt").write_text("odd w1\nnew w2\nodd w3\n", encoding="utf-8")
+        status, out, err = run("report", trained[0], tmp_path / "test.txt")
+        assert status == 0
+        assert "1 of 3 examples have labels that good never has (new; the first in line 2)" in err
+        assert "accuracy\t0.6667" in out

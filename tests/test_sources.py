@@ -14,8 +14,9 @@ from test_containers import COMPRESSIONS, found, kept_of, texts_of, written
 from test_records import json_lines, table
 
 from firth.errors import FirthError, UsageError
+from firth.faults import Faults
 from firth.preparation import Preparation
-from firth.sources import ReadyWords, find
+from firth.sources import ReadyWords, Sources, find
 
 
 @pytest.fixture
@@ -493,3 +494,34 @@ class TestChanges:
         list(texts)
         with pytest.raises(FirthError, match="changed or vanished"):
             list(units)
+
+
+class TestSeveralEncodings:
+    CHINESE = "今天我很开心，明天也一样。\n" * 20
+
+    def read(self, paths: list[Path], encoding: str) -> tuple[list[str], Faults]:
+        found = find(paths, Preparation(encoding=encoding))
+        assert isinstance(found, Sources)
+        return ["".join(unit.texts) for unit in found.units()], found.faults
+
+    def test_each_file_is_read_by_the_first_that_fits(self, tmp_path: Path) -> None:
+        paths = [tmp_path / name for name in ("utf8.txt", "gb.txt", "ascii.txt", "gb.jsonl")]
+        paths[0].write_text(self.CHINESE, encoding="utf-8")
+        paths[1].write_text(self.CHINESE, encoding="gb18030")
+        paths[2].write_text("plain\n", encoding="ascii")
+        paths[3].write_text('{"text": "今天"}\n', encoding="gb18030")
+        texts, faults = self.read(paths, "utf-8, gb18030")
+        assert texts == [self.CHINESE, self.CHINESE, "plain\n", "今天"]
+        assert faults.remarks == [f"2 files ({paths[1]}, {paths[3]}) read as gb18030"]
+        samples = find(paths, Preparation(encoding="utf-8,gb18030")).samples()  # type: ignore[union-attr]
+        assert "今天" in samples[1]
+
+    def test_what_none_of_them_reads_stops_in_the_first(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.txt"
+        path.write_bytes(b"good\nbad \xff\xff\n")
+        with pytest.raises(FirthError, match="line 2: byte 0xff at offset 9 is not valid utf-8"):
+            self.read([path], "utf-8,gb18030")
+
+    def test_each_of_them_must_be_one(self) -> None:
+        with pytest.raises(UsageError, match="no encoding is called 'utf-9'"):
+            Preparation(encoding="utf-8,utf-9")

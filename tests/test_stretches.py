@@ -52,9 +52,7 @@ def test_the_blocks_together_are_the_text_and_bounded(
 
 
 @given(TEXT, st.integers(1, 40), st.integers(1, 200), st.integers(1, 200), st.integers(1, 9))
-def test_stretches_depend_on_the_line_alone(
-    text: str, longest: int, one: int, another: int, n_pieces: int
-) -> None:
+def test_stretches_depend_on_the_line_alone(text: str, longest: int, one: int, another: int, n_pieces: int) -> None:
     """Cut again, whatever the blocks were, the same stretches come out as of each line by itself."""
 
     def ends(blocks: list[str]) -> set[int]:

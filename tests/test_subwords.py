@@ -1,12 +1,17 @@
 """N-grams of words: which there are, their rows, and the vectors of words that were never seen."""
 
+import json
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import firth
-from firth.subwords import Ngrams, Subwords, account, compose
+from firth.evaluation import WordPair
+from firth.progress import Lines
+from firth.subwords import Ngrams, Subwords, account, compose, compose_all, fitted
 from firth.vectors import Vectors
 
 TEXT = ["the walker walked and walks", "a talker talked and talks", "he walks as she talks"] * 20
@@ -119,6 +124,20 @@ def test_queries_take_words_never_seen(model):
     assert vectors.doesnt_match(["walkers", "talkers", "he"]) in ("walkers", "talkers", "he")
 
 
+def test_pairs_of_words_never_seen_are_answered_and_counted(model):
+    vectors = model.vectors
+    pairs = [WordPair("walker", "walks", 3.0), WordPair("Walkers", "walking", 2.0), WordPair("he", "talkers", 1.0)]
+    pairs += [WordPair("qqq", "walker", 5.0), WordPair("walkers", "talks", 0.5)]
+    found = vectors.evaluate_word_pairs(pairs)
+    assert (found.n_answered, found.unknown) == (4, ("qqq",))
+    assert found.n_composed == 4  # Walkers and walkers, which one corpus would have had in one spelling
+    cosines = [vectors.similarity(*pair[:2]) for pair in pairs if "qqq" not in pair]
+    assert found.pearson == pytest.approx(np.corrcoef([3.0, 2.0, 1.0, 0.5], cosines)[0, 1], abs=1e-5)
+    few = vectors.evaluate_word_pairs(pairs, restrict=1)
+    assert few == found  # words beyond have vectors too
+    assert vectors.unit_normalized().evaluate_word_pairs(pairs).n_answered == 1
+
+
 @pytest.mark.parametrize(("word", "why"), [("qqq", "none of its n-grams is known"), ("", "too short")])
 def test_a_word_of_which_nothing_is_known_is_an_error(model, word, why):
     with pytest.raises(firth.UnknownWordError, match=why):
@@ -150,12 +169,66 @@ def test_n_grams_are_saved_with_the_model_and_with_the_vectors(model, tmp_path):
 def test_tables_that_do_not_fit_are_refused():
     with pytest.raises(firth.FirthError, match="are due"):
         Subwords(Ngrams(buckets=3), ["a"], np.ones((1, 2), np.float32), np.ones((4, 2), np.float32))
+    with pytest.raises(firth.FirthError, match="a table of int8 is there"):
+        Subwords(Ngrams(buckets=4), ["a"], np.ones((1, 2), np.float32), np.ones((4, 2), np.int8))
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"subwords": 3}, "subwords is 3"),
+        ({"subwords": "3-6", "buckets": "many"}, "'many'"),
+        (["3-6"], "list"),
+        ({"subwords": "3-6"}, "200000"),  # the default, which these tables are not
+    ],
+    ids=str,
+)
+def test_settings_that_tell_no_n_grams_are_an_error_of_the_directory(model, tmp_path, told, why):
+    model.vectors.save(tmp_path / "vectors")
+    settings = json.loads((tmp_path / "vectors" / "firth.json").read_text(encoding="utf-8"))
+    (tmp_path / "vectors" / "firth.json").write_text(json.dumps(settings | {"subwords": told}), encoding="utf-8")
+    with pytest.raises(firth.FirthError, match=why):
+        Vectors.load(tmp_path / "vectors")
+
+
+def test_own_rows_are_made_to_fit_vectors():
+    """As of a word that is shown by codes for its bytes, whose n-grams are others."""
+    rng = np.random.default_rng(2)
+    ngrams = Ngrams(shortest=2, longest=3, buckets=40)
+    words, table = (rng.normal(size=(n, 5)).astype(np.float32) for n in (3, 40))
+    vectors = compose(words, table, ngrams.parts(["ab", "c", "where"]))
+    assert fitted(ngrams, ["ab", "c", "where"], words, table, vectors) is words
+    rows = fitted(ngrams, ["ab", "other", "where"], words, table, vectors)
+    np.testing.assert_array_equal(rows[[0, 2]], words[[0, 2]])
+    np.testing.assert_allclose(compose(rows, table, ngrams.parts(["ab", "other", "where"])), vectors, atol=1e-6)
+
+
+def test_words_are_composed_some_at_a_time(monkeypatch):
+    rng = np.random.default_rng(3)
+    ngrams = Ngrams(shortest=2, longest=3, buckets=40)
+    words, table = (rng.normal(size=(n, 5)).astype(np.float32) for n in (9, 40))
+    spelt = [f"word{number}" for number in range(7)]
+    due = compose(words[:7], table, ngrams.parts(spelt))
+    monkeypatch.setattr("firth.subwords.WORDS_AT_ONCE", 3)
+    np.testing.assert_array_equal(compose_all(ngrams, spelt, words, table), due)
 
 
 def test_what_a_table_takes_is_said_before_training():
     said = account(Ngrams(shortest=3, longest=3, buckets=2**18, hashes=2), ["where", "here"], 100, 2)
     assert "have 6 of them" in said  # <wh whe her ere re> and <he
     assert "262,144 rows, to 2 of them each, which take 100 MiB of the model's 100" in said
+    assert said.endswith("training takes 0 more for which word has which")
+
+
+def test_it_is_said_before_memory_is_taken(capsys, monkeypatch):
+    def without_memory(shapes, seed):
+        raise MemoryError("no")
+
+    monkeypatch.setattr("firth.families.skipgram.initial_tables", without_memory)
+    family = firth.Skipgram(**SMALL | {"buckets": 2_000_000_000})
+    with pytest.raises(MemoryError):
+        firth.train(family, TEXT, epochs=1, threads=1, progress=Lines(sys.stderr))
+    assert "2,000,000,000 rows, which take 61,035 MiB" in capsys.readouterr().err
 
 
 def test_going_on_keeps_n_grams_and_gives_new_words_theirs(model):

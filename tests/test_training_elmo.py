@@ -227,7 +227,6 @@ def test_capital_letters_and_punctuation_marks_are_kept_as_the_paper_has_them(tm
     vectors = firth.Vectors.load(tmp_path / "model")
     assert {'"', "The", "the"} <= set(vectors.words)
     assert not np.array_equal(vectors["The"], vectors["the"])
-    np.testing.assert_array_equal(vectors[","], vectors.array[0][vectors.row(",")])
     with pytest.raises(firth.FirthError, match="rome"):
         vectors["rome"]
 
@@ -302,6 +301,34 @@ def run_of(family: Any, encoded: Any, tokens: float = 400) -> tuple[Any, Any]:
     network = family.network(len(vocabulary), 1)
     model = Model(family, Words(vocabulary, encoded.segmentation), network, {})
     return descent.Run(model, Budget(tokens=tokens), 1), family.stream(encoded, vocabulary)
+
+
+def test_fused_layers_train_alike(monkeypatch, capsys):
+    """What torch.compile makes of them finds the same: tests/test_fused.py."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    plain = trained(tokens=600)
+    fused = trained(tokens=600, compile="always", progress=Lines(sys.stderr))
+    assert "compiled the training step in" in capsys.readouterr().err
+    assert fused.record["mean_loss_nats"] == pytest.approx(plain.record["mean_loss_nats"], rel=1e-4)
+    assert fused.record["held_out_nats"]["last"] == pytest.approx(plain.record["held_out_nats"]["last"], rel=1e-3)
+    assert all(lstm.fused is None for lstm in fused.network.lstms)
+
+
+@pytest.mark.parametrize("fault", ["other numbers", "no compiler"])
+def test_fused_layers_that_fail_are_left_out(monkeypatch, capsys, fault):
+    """As where a compiler or a GPU's driver is at fault: the run is that of the plain layers, to the bit."""
+
+    def compile(function: Any, **options: Any) -> Any:
+        if fault == "no compiler":
+            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nin a long tale")
+        return lambda *given: tuple(1.5 * tensor for tensor in function(*given))
+
+    plain = trained(tokens=600)
+    monkeypatch.setattr(torch, "compile", compile)
+    other = trained(tokens=600, compile="always", progress=Lines(sys.stderr))
+    said = "fused layers find" if fault == "other numbers" else "No working C++ compiler found"
+    assert said in capsys.readouterr().err
+    assert_equal(other, plain)
 
 
 def test_micro_batches_keep_the_state_of_their_rows():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from firth import evaluation
+from firth import vocabulary as vocabularies
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.formats import safetensors, word2vec
 from firth.segmentation import Segmentation
@@ -653,3 +654,28 @@ def test_what_is_not_there_cannot_be_loaded(tmp_path):
         Vectors.load(tmp_path / "x")
     with pytest.raises(UsageError, match="limit 0"):
         Vectors.load(tmp_path, limit=0)
+
+
+def test_a_large_directory_is_asked_for_a_word_without_being_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabularies, "LARGE_BYTES", 0)
+    Vectors(WORDS, RNG.standard_normal((300, 4)), counts=np.arange(300, 0, -1)).save(tmp_path / "x")
+    vectors = Vectors.load(tmp_path / "x")
+    neighbour, cosine = vectors.most_similar("word7", topn=1)[0]
+    assert vectors.similarity("word7", neighbour) == pytest.approx(cosine, rel=1e-5)
+    assert "word7" in vectors.layer(0)
+    assert len(vectors) == 300
+    assert not {"words", "counts", "_rows"} & vars(vectors).keys()
+    assert (vectors.words, vectors.counts.tolist()) == (WORDS, list(range(300, 0, -1)))
+    with pytest.raises(UnknownWordError, match="nearest spellings: word7"):
+        vectors["word7x"]
+    limited = Vectors.load(tmp_path / "x", limit=3)
+    assert (limited.words, limited.counts.tolist()) == (WORDS[:3], [300, 299, 298])
+
+
+def test_a_vocabulary_gives_words_and_counts():
+    vocabulary = Vocabulary(CITY_WORDS, [4, 3, 2, 1])
+    vectors = Vectors(vocabulary, CITY_ARRAY, counts=vocabulary)
+    assert (vectors.words, vectors.counts.tolist()) == (CITY_WORDS, [4, 3, 2, 1])
+    assert Vectors(vocabulary, CITY_ARRAY).counts is None
+    with pytest.raises(UsageError, match=re.escape("4 words have counts of shape (2,)")):
+        Vectors(CITY_WORDS, CITY_ARRAY, counts=Vocabulary(["a", "b"], [1, 1]))

@@ -25,6 +25,7 @@ from firth.cli.printing import Row, print_json, print_rows, say, show
 from firth.cli.probing import probe
 from firth.cli.publishing import push
 from firth.cli.reducing import layers, matrices
+from firth.cli.reporting import report
 from firth.cli.settings import (
     FAMILIES,
     PREPARATION,
@@ -205,6 +206,8 @@ def demo(
     progress = progress_of(quiet)
     names = tuple(FAMILIES) if every else ("skipgram", "cbow")
     families = [family_called(name).tiny() if name in CONTEXTUAL else family_called(name)() for name in names]
+    if every:
+        families.insert(1, family_called("skipgram")(subwords="3-6"))
     results = []
     for result in demonstrate(families, threads=threads, progress=progress):
         results.append(_demonstrated(result))
@@ -224,10 +227,18 @@ def demo(
 def _demonstrated(result: "Demonstration") -> dict[str, Any]:
     return {
         "family": result.model.family.name,
+        "subwords": getattr(result.model.family, "subwords", None),
         "held_out_nats": result.model.record.get("held_out_nats"),
         "neighbours": {word: dict(neighbours) for word, neighbours in result.neighbours.items()},
         "scores": [shares(section) for section in (*result.scores.sections, result.scores.total)],
     }
+
+
+def _demonstrated_name(result: "Demonstration") -> str:
+    """The family's, with its n-grams."""
+    family = result.model.family
+    lengths = getattr(family, "subwords", None)
+    return family.name if lengths is None else f"{family.name}, n-grams of {lengths}"
 
 
 def _loss_rows(result: "Demonstration") -> list[Row]:
@@ -235,12 +246,12 @@ def _loss_rows(result: "Demonstration") -> list[Row]:
     if "held_out_nats" not in result.model.record:
         return []
     losses = result.model.record["held_out_nats"]
-    name = result.model.family.name
+    name = _demonstrated_name(result)
     return [{"family": name, "held-out nats before": losses["before"], "after": losses["last"]}]
 
 
 def _neighbour_rows(result: "Demonstration") -> list[Row]:
-    name = result.model.family.name
+    name = _demonstrated_name(result)
     return [
         {"family": name, "word": word, "neighbours": ", ".join(neighbour for neighbour, _ in neighbours)}
         for word, neighbours in result.neighbours.items()
@@ -248,7 +259,7 @@ def _neighbour_rows(result: "Demonstration") -> list[Row]:
 
 
 def _score_rows(result: "Demonstration") -> list[Row]:
-    name = result.model.family.name
+    name = _demonstrated_name(result)
     return [{"family": name, **accuracy(section)} for section in (*result.scores.sections, result.scores.total)]
 
 
@@ -286,7 +297,7 @@ app.command(
 )
 _USES: Sequence[Callable[..., None]] = (
     *(nearest, analogy, similarity, evaluate, extract, matrices, layers),
-    *(probe, finetune, predict),
+    *(probe, finetune, predict, report),
     *(change, convert, push, demo),
 )
 for _order, _command in enumerate(_USES, start=1):

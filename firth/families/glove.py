@@ -274,9 +274,7 @@ class GloVe:
         """The counts as this family's batches are cut from them."""
         by_word = by_context = Counts(counts.entries, counts.ends)
         if self.context == "left":
-            from firth.cooccurrences import transposed
-
-            by_context = Counts(*transposed(counts.entries, counts.ends))
+            by_context = Counts(*counts.by_column)
         n_entries = np.diff(by_word.ends, prepend=0) + np.diff(by_context.ends, prepend=0)
         rows = np.random.default_rng(0).permutation(len(vocabulary)).astype(np.int32)
         rows = rows[n_entries[rows] > 0]

@@ -102,8 +102,8 @@ def sharing(family: Any, vocabulary: Vocabulary, parts: Parts | None) -> Sharing
         return Sharing(STRETCH, 1.0)
     from firth import composition
 
-    shares = vocabulary.counts * vocabulary.keep_probabilities(family.sample).astype(np.float64)
-    shares /= shares.sum()
+    kept = vocabulary.counts * vocabulary.keep_probabilities(family.sample).astype(np.float64)
+    shares = kept / kept.sum()
     centres = STRETCH
     while True:
         met = -np.expm1(centres * np.log1p(-np.minimum(shares, 1 - 1e-9)))

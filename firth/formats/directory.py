@@ -39,7 +39,7 @@ class Contents(NamedTuple):
         vocabulary: Its words, one a row.
         array: Float32 (layer, row, dim), or (row, dim) of one layer, or its codes; on disk until it is touched.
         codes: Codes that stand beside an array of float32.
-        counts: (row,) how often each word occurred; None where that is not known.
+        counts_known: Whether it is known how often each word occurred.
         segmentation: The settings of how text is cut; None where that is not known.
         settings: All else that firth.json says.
         tensors: All that vectors.safetensors holds, of all rows.
@@ -48,7 +48,7 @@ class Contents(NamedTuple):
     vocabulary: Vocabulary
     array: Table
     codes: Quantised | None
-    counts: NDArray[np.int64] | None
+    counts_known: bool
     segmentation: Mapping[str, Any] | None
     settings: dict[str, Any]
     tensors: Mapping[str, Table]
@@ -57,6 +57,11 @@ class Contents(NamedTuple):
     def words(self) -> list[str]:
         """One a row."""
         return self.vocabulary.words
+
+    @property
+    def counts(self) -> NDArray[np.int64] | None:
+        """(row,) how often each word occurred; None where that is not known."""
+        return self.vocabulary.counts if self.counts_known else None
 
 
 def read(path: Path, *, limit: int | None = None) -> Contents:
@@ -95,10 +100,10 @@ def read(path: Path, *, limit: int | None = None) -> Contents:
     segmentation = settings.pop("segmentation", None)
     if limit is not None:
         vocabulary = Vocabulary(vocabulary.words[:limit], vocabulary.counts[:limit])
-    counts = vocabulary.counts if settings.pop("counts_known", True) else None
+    counts_known = bool(settings.pop("counts_known", True))
     some = array.first(limit) if isinstance(array, Quantised) else array[..., :limit, :]
     codes = None if codes is None else codes.first(limit)
-    return Contents(vocabulary, some, codes, counts, segmentation, settings, tensors)
+    return Contents(vocabulary, some, codes, counts_known, segmentation, settings, tensors)
 
 
 def write(

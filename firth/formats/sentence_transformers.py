@@ -99,9 +99,9 @@ def write_network(folder: Path, source: Path) -> None:
         if name != "tokenizer_config.json":
             shutil.copyfile(source / name, folder / name)
     tokenizer = json_object(source / "tokenizer_config.json") if "tokenizer_config.json" in names else {}
-    tokenizer.pop("pad_token", None)
+    given = tokenizer.pop("pad_token", None)
     if (padding := _padding(source, config)) is not None:
-        tokenizer["pad_token"] = padding
+        tokenizer["pad_token"] = given if isinstance(given, dict) and given.get("content") == padding else padding
     _write_json(folder / "tokenizer_config.json", tokenizer)
     dim = next((config[name] for name in ("hidden_size", "n_embd", "dim", "d_model") if name in config), None)
     if type(dim) is not int:

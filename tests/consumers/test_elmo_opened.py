@@ -21,7 +21,7 @@ from firth.model import Model, Words  # noqa: E402
 from firth.segmentation import Segmentation  # noqa: E402
 from firth.vocabulary import Vocabulary  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is longer than an elmo model reads")]
 
 SENTENCES = [["The", "cat", "sat", "."], ["开心", "internationalisation" * 3, "<S>"], ["Third"]]
 TEXT = ["The cat sat on the mat.", "A dog saw the cat, and ran!", ""] * 30

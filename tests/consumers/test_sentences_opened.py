@@ -70,7 +70,8 @@ def test_networks_with_mean_pooling(encoded, tmp_path):
     told_little = {}
     for name in ("gpt", "gpt2"):  # as published: the tokenizer's settings name no piece
         models[tmp_path / name].save(tmp_path / f"{name}-saved")
-        (tmp_path / f"{name}-saved" / "tokenizer_config.json").write_text('{"model_max_length": 32}')
+        settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 32}
+        (tmp_path / f"{name}-saved" / "tokenizer_config.json").write_text(json.dumps(settings))
         firth.to_sentence_transformers(tmp_path / f"{name}-saved", tmp_path / f"{name}-little")
         told_little[tmp_path / f"{name}-little"] = models[tmp_path / name]
     models |= told_little

@@ -7,7 +7,9 @@ little Chinese: train_unsupervised(text, model="skipgram", dim=4, minn=3, maxn=5
 
 import contextlib
 import json
+import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,12 @@ from hypothesis import strategies as st
 import firth
 from firth.formats import fasttext
 from firth.formats.fasttext import Settings
+from firth.subwords import Ngrams
 
 FOLDER = Path(__file__).parent / "fasttext"
 MODEL = FOLDER / "skipgram.bin"
 SAID = json.loads((FOLDER / "skipgram.json").read_text(encoding="utf-8"))
-DIM_AT, MODEL_AT, LABELS_AT, PRUNED_AT = 8, 36, 72, 84  # bytes
+DIM_AT, MODEL_AT, SAMPLE_AT, LABELS_AT, PRUNED_AT = 8, 36, 56, 72, 84  # bytes
 UNKNOWN = ("开", "x")  # of which no n-gram stands in any word: fastText gives what stands in the rows by chance
 
 
@@ -54,6 +57,41 @@ def test_fasttexts_vectors_to_the_bit_known_words_and_others():
     assert vectors.from_ngrams("walking").known_share < 1
 
 
+@pytest.mark.parametrize("word", ["walke\u0301d", "walk\u00ading", "  walked", "Walked"])
+def test_words_stand_as_they_were_written(tmp_path, word):
+    """fastText normalises nothing, and neither do we for its models; firth's own words are normalised."""
+    model, vectors = firth.load(MODEL), firth.Vectors.load(MODEL)
+    published = fasttext.read(MODEL)
+    rows = Ngrams(shortest=3, longest=5, buckets=2000).parts([word]).rows + len(published.words)
+    due = np.zeros(4, np.float32)
+    for row in rows:
+        due += published.input[row]
+    due *= np.float32(1 / len(rows))
+    np.testing.assert_array_equal(vectors[word], due)
+    np.testing.assert_array_equal(model.vectors[word], due)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(firth.Vectors.load(tmp_path / "model")[word], due)
+
+
+def test_few_words_are_composed_where_few_are_asked_for():
+    vectors, few = firth.Vectors.load(MODEL), firth.Vectors.load(MODEL, limit=3)
+    assert few.words == vectors.words[:3]
+    np.testing.assert_array_equal(few.array, vectors.array[:, :3])
+    other = f"{few.words[2]}s"
+    np.testing.assert_array_equal(few[other], vectors[other])
+    for limit in (0, -1):
+        with pytest.raises(firth.UsageError, match="at least 1"):
+            firth.Vectors.load(MODEL, limit=limit)
+
+
+def test_tables_stay_on_disk():
+    """Nothing of a table is in memory until it is asked for: a published one has gigabytes."""
+    published = fasttext.read(MODEL)
+    for table in (published.input, published.output):
+        assert isinstance(table.base, np.memmap)
+        assert not table.flags.writeable
+
+
 def test_its_settings_are_the_familys():
     model = firth.load(MODEL)
     assert isinstance(model.family, firth.Skipgram)
@@ -73,6 +111,47 @@ def test_it_is_gone_on_with(tmp_path):
     np.testing.assert_array_equal(model.vectors["after"].shape, base.vectors["after"].shape)
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(firth.load(tmp_path / "model").vectors["xwalkersx"], model.vectors["xwalkersx"])
+
+
+def test_lengths_of_n_grams_are_compared_as_lengths(tmp_path):
+    """As of the published cc.*.bin, which have 5 to 5 characters."""
+    family = firth.Skipgram(dim=4, min_count=1, sample=0.0, subwords="3", buckets=99)
+    firth.train(family, ["the walkers walked"] * 9, epochs=1, threads=1, output=tmp_path / "model")
+    firth.convert(tmp_path / "model", tmp_path / "model.bin", format="fasttext")
+    assert firth.load(tmp_path / "model.bin").family.subwords == "3-3"
+    more = firth.train(family, ["the talkers talked"] * 9, base=tmp_path / "model.bin", epochs=1, threads=1)
+    assert "talkers" in more.vocabulary
+
+
+def test_converted_to_itself_it_is_the_same_file(tmp_path):
+    for number, flags in enumerate(({}, {"source_format": "fasttext"})):
+        target = tmp_path / f"{number}.bin"
+        firth.convert(MODEL, target, format="fasttext", **flags)
+        assert target.read_bytes() == MODEL.read_bytes()
+    firth.load(MODEL).save(tmp_path / "model")
+    firth.convert(tmp_path / "model", tmp_path / "again.bin", format="fasttext")
+    assert (tmp_path / "again.bin").read_bytes() == MODEL.read_bytes()
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_an_output_table_of_zeros_is_said(tmp_path, limit):
+    source = MODEL if limit else tmp_path / "vectors"
+    if limit is None:
+        firth.Vectors.load(MODEL).save(source)
+    with pytest.warns(UserWarning, match="zeros for its output table"):
+        firth.convert(source, tmp_path / "model.bin", format="fasttext", limit=limit)
+    read = fasttext.read(tmp_path / "model.bin")
+    assert not read.output.any()
+    assert len(read.words) == (limit or len(fasttext.read(MODEL).words))
+
+
+def test_how_a_model_was_trained_is_written(tmp_path):
+    family = firth.CBOW(dim=4, window=3, negatives=7, min_count=2, sample=1e-2, subwords="2-4", buckets=50)
+    firth.train(family, ["the walkers walked", "rare"] * 9, epochs=3, threads=1, output=tmp_path / "model")
+    firth.convert(tmp_path / "model", tmp_path / "model.bin", format="fasttext")
+    told = fasttext.read(tmp_path / "model.bin").settings
+    assert (told.model, told.window, told.epochs, told.negatives, told.min_count) == ("cbow", 3, 3, 7, 2)
+    assert (told.sample, told.n_tokens, told.shortest, told.longest, told.buckets) == (1e-2, 36, 2, 4, 50)
 
 
 def test_a_model_is_written_as_it_was_read(tmp_path):
@@ -140,11 +219,19 @@ def test_any_word_comes_back(tmp_path_factory, words):
     assert not read.output.any()
 
 
-def test_words_that_are_no_utf8_are_shown_as_codes(changed):
+def test_words_that_are_no_utf8_are_shown_as_codes_and_keep_their_vectors(changed, tmp_path):
     data = MODEL.read_bytes()
     path = changed(data.index(b"walked\0"), b"\xffalked")
-    model = firth.load(path)
-    assert "\\xffalked" in model.vocabulary
+    model, shown = firth.load(path), "\\xffalked"
+    assert shown in model.vocabulary
+    due = model.vectors[shown]
+    np.testing.assert_array_equal(due, firth.Vectors.load(path)[shown])  # composed of its bytes
+    model.save(tmp_path / "model")
+    firth.convert(tmp_path / "model", tmp_path / "shown.bin", format="fasttext")
+    np.testing.assert_allclose(firth.load(tmp_path / "shown.bin").vectors[shown], due, atol=1e-6)
+    still = replace(model.family, learning_rate=1e-12, final_learning_rate=1e-12, min_count=1)
+    more = firth.train(still, ["the walkers walked"] * 9, base=path, epochs=1, threads=1)
+    np.testing.assert_allclose(more.vectors[shown], due, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +242,8 @@ def test_words_that_are_no_utf8_are_shown_as_codes(changed):
         (DIM_AT, struct.pack("<i", 5), "the input table has .* rows of 4; .* of 5 are due"),
         (MODEL_AT, struct.pack("<i", 3), "classifier"),
         (MODEL_AT, struct.pack("<i", 9), "model 9"),
+        (DIM_AT + 4, struct.pack("<i", 0), "window 0"),
+        (SAMPLE_AT, struct.pack("<d", math.nan), "sample nan"),
         (LABELS_AT, struct.pack("<i", 2), "2 labels"),
         (PRUNED_AT, struct.pack("<q", 0), "pruned"),
     ],
@@ -189,7 +278,10 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, at, new):
     path = tmp_path_factory.mktemp("damaged") / "model.bin"
     path.write_bytes(data)
     with contextlib.suppress(firth.FirthError):
-        firth.load(path)
+        try:
+            firth.load(path)
+        except firth.UsageError:
+            pytest.fail("what is wrong is the file, not the call")
 
 
 def test_what_stands_behind_the_tables_is_refused(tmp_path):

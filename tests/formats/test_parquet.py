@@ -3,9 +3,8 @@ import re
 import numpy as np
 import pyarrow as pa
 import pytest
+from drawing import words_and_arrays
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from pyarrow import parquet as pq
 
 from firth.errors import FirthError, UsageError
@@ -14,15 +13,6 @@ from firth.formats.rows import Rows
 
 WORDS = ["the", "开心", "two words", "tab\tand\nline"]
 ARRAY = np.random.default_rng(2).standard_normal((4, 3)).astype(np.float32)
-
-a_word = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
-finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
-
-
-@st.composite
-def words_and_arrays(draw):
-    words = draw(st.lists(a_word, min_size=1, max_size=6, unique=True))
-    return words, draw(hnp.arrays(np.float32, (len(words), draw(st.integers(1, 5))), elements=finite))
 
 
 @given(words_and_arrays())

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import words_and_arrays
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from firth.errors import FirthError, UsageError
 from firth.formats import lines, projector
@@ -14,19 +13,10 @@ from firth.formats.rows import Rows
 WORDS = ["the", "开心", "two words", "\u3000"]
 ARRAY = np.random.default_rng(2).standard_normal((4, 3)).astype(np.float32)
 
-a_word = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n"), min_size=1, max_size=6)
-finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
-
-
-@st.composite
-def words_and_arrays(draw):
-    words = draw(st.lists(a_word, min_size=1, max_size=6, unique=True))
-    return words, draw(hnp.arrays(np.float32, (len(words), draw(st.integers(1, 5))), elements=finite))
-
 
 @pytest.mark.parametrize("compiled_bytes", [0, 1_000_000])
 @pytest.mark.parametrize("counted", [False, True])
-@given(words_and_arrays())
+@given(words_and_arrays("\t\r\n"))
 def test_what_is_written_is_read(tmp_path_factory, compiled_bytes, counted, words_and_array):
     words, array = words_and_array
     path = tmp_path_factory.mktemp("projector") / "vectors.tsv"

@@ -148,7 +148,7 @@ ROBERTA = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4}
         (GPT2, {"eos_token_id": 2, "vocab_size": 3}, {"model_max_length": 1024}, "<|endoftext|>"),
         (GPT2, {"vocab_size": 3}, {}, "<|endoftext|>"),
         (ROBERTA, {"pad_token_id": 1, "vocab_size": 5}, {"model_max_length": 512}, "<pad>"),
-        (ROBERTA, {}, {"pad_token": {"content": "</s>"}}, "</s>"),
+        (ROBERTA, {}, {"pad_token": {"content": "</s>", "lstrip": True}}, {"content": "</s>", "lstrip": True}),
         (ROBERTA, {}, {"pad_token": "[PAD]", "eos_token": "</s>"}, "<pad>"),  # [PAD] has no row
         (ROBERTA | {"[PAD]": 5}, {"vocab_size": 5}, {"pad_token": "[PAD]"}, "<pad>"),  # nor here
         ({"a": 0, "</s>": 1}, {}, {"eos_token": "</s>"}, "</s>"),

@@ -6,9 +6,8 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from drawing import words_and_arrays
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from firth.errors import FirthError, UsageError
 from firth.formats import lines, rows, word2vec
@@ -18,20 +17,9 @@ ARRAY = (np.random.default_rng(1).standard_normal((7, 5)) * [[1], [1e-30], [1e30
     np.float32
 )
 
-words_of_text = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters=" \t\n\v\f\r"), min_size=1, max_size=6
-)
-finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
-
-
-@st.composite
-def words_and_arrays(draw):
-    words = draw(st.lists(words_of_text, min_size=1, max_size=6, unique=True))
-    return words, draw(hnp.arrays(np.float32, (len(words), draw(st.integers(2, 5))), elements=finite))
-
 
 @pytest.mark.parametrize("format", word2vec.FORMATS)
-@given(words_and_arrays())
+@given(words_and_arrays(" \t\n\v\f\r", least_dim=2))
 def test_what_is_written_is_read(tmp_path_factory, format, words_and_array):
     words, array = words_and_array
     path = tmp_path_factory.mktemp("word2vec") / "x"

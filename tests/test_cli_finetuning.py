@@ -1,0 +1,172 @@
+"""`firth finetune` and `firth predict`, from files to what is printed."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import firth
+from firth import devices
+from firth.cli import main
+from firth.segmentation import Segmentation
+from firth.vectors import Vectors
+
+WORDS = ["good", "great", "bad", "sad", "the", "film", "was", "a", "play"]
+TRAIN = [
+    ("good", "a good film"), ("bad", "a sad film"), ("good", "the play was great"), ("bad", "the film was bad"),
+    ("good", "great"), ("bad", "sad play"), ("good", "the good play"), ("bad", "a bad, bad play"),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with devices.on_threads(1):
+        yield
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with vectors and examples, where the commands run."""
+    vectors = np.random.default_rng(0).normal(0, 1, (len(WORDS), 12))
+    Vectors(WORDS, vectors, segmentation=Segmentation(method="words", lower=True)).save(tmp_path / "vectors")
+    rows = "".join(f"{label}\t{text}\n" for label, text in TRAIN)
+    (tmp_path / "train.tsv").write_text(f"label\ttext\n{rows}", encoding="utf-8")
+    (tmp_path / "dev.tsv").write_text("label\ttext\ngood\tthe film was good\nbad\tthe film was sad\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def called(capsys, *arguments):
+    status = main([*arguments])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+QUICK = ["--head", "linear", "--epochs", "40", "--learning-rate", "0.05", "--batch-size", "4", "--head-dropout", "0"]
+FINETUNE = [
+    "finetune",
+    "vectors",
+    "--task",
+    "classify",
+    "--train",
+    "train.tsv",
+    "--dev",
+    "dev.tsv",
+    "-o",
+    "out",
+    *QUICK,
+]
+
+
+def test_from_a_table_of_examples_to_answers(place, capsys):
+    status, out, err = called(capsys, *FINETUNE, "--test", "dev.tsv", "--patience", "40", "--json")
+    assert status == 0, err
+    (row,) = json.loads(out)
+    assert row["dev_accuracy"] == row["test_accuracy"] == 1.0
+    assert row["seed"] == 1
+    assert "train.tsv: 8 examples" in err
+    assert "100.0% of" not in err
+    status, out, err = called(capsys, "predict", "out", "--text", "the play was good", "--json")
+    assert status == 0, err
+    assert [(one["label"], one["text"]) for one in json.loads(out)] == [("good", "the play was good")]
+    (place / "new.txt").write_text("a sad film\nthe good play\n", encoding="utf-8")
+    status, out, err = called(capsys, "predict", "out", "new.txt")
+    assert status == 0, err
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert lines[0] == ["label", "probability", "text"]
+    assert [(line[0], line[2]) for line in lines[1:]] == [("bad", "a sad film"), ("good", "the good play")]
+    assert called(capsys, "predict", "out", "a sad play", "--json")[1] != ""
+    answers = firth.predict("out", ["sad film"])
+    assert answers[0].label == "bad"
+
+
+def test_the_table_that_was_trained_is_a_result_too(place, capsys):
+    assert called(capsys, *FINETUNE, "--quiet")[0] == 0
+    status, out, _ = called(capsys, "nearest", "out", "good", "-n", "2", "--json")
+    assert status == 0
+    assert len(json.loads(out)) == 2
+    assert called(capsys, "convert", "out", "x.vec")[0] == 0
+    assert (place / "x.vec").read_text(encoding="utf-8").splitlines()[0] == "9 12"
+
+
+def test_a_table_from_scratch(place, capsys):
+    status, out, err = called(capsys, *FINETUNE, "--from-scratch", "--seeds", "2", "--json")
+    assert status == 0, err
+    assert [row["seed"] for row in json.loads(out)] == [1, 2]
+    assert "in the mean of 2 seeds" in err
+    assert not np.allclose(Vectors.load("out")["good"], Vectors.load("vectors")["good"], atol=0.5)
+
+
+def test_tags(place, capsys):
+    lines = "".join("".join(f"{word}\t{word in ('film', 'play')}\n" for word in text.replace(",", "").split()) + "\n"
+                    for _, text in TRAIN)  # fmt: skip
+    (place / "train.conll").write_text(lines, encoding="utf-8")
+    arguments = ["finetune", "vectors", "--task", "tag", "--train", "train.conll", "-o", "out", *QUICK]
+    status, _, err = called(capsys, *arguments)
+    assert status == 0, err
+    status, out, _ = called(capsys, "predict", "out", "--text", "the good film", "--json")
+    assert status == 0
+    assert [(row["word"], row["tag"]) for row in json.loads(out)] == [
+        ("the", "False"),
+        ("good", "False"),
+        ("film", "True"),
+    ]
+
+
+def test_pairs(place, capsys):
+    rows = "".join(f"{one[1]}\t{two[1]}\t{'same' if one[0] == two[0] else 'other'}\n" for one in TRAIN for two in TRAIN)
+    (place / "pairs.tsv").write_text(f"first\tsecond\tlabel\n{rows}", encoding="utf-8")
+    arguments = ["finetune", "vectors", "--task", "pair", "--train", "pairs.tsv", "-o", "out", "--epochs", "1"]
+    status, _, err = called(capsys, *arguments, "--head", "linear")
+    assert status == 0, err
+    status, out, err = called(capsys, "predict", "out", "--text", "a good film", "--second", "sad", "--json")
+    assert status == 0, err
+    (row,) = json.loads(out)
+    assert (row["first"], row["second"]) == ("a good film", "sad")
+    assert row["label"] in ("same", "other")
+    assert called(capsys, "predict", "out", "--text", "a good film")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        (["--use", "features", "--from-scratch"], 2, "would leave it as it is drawn"),
+        (["--layers", "second-to-last"], 2, "layer -2 asked of a static model of 9 words, which has 1 (layer 0)"),
+        (["--layer-decay", "0.5"], 2, "layer_decay is given, and changes nothing"),
+        (["--head", "crf"], 2, "head crf is of tag"),
+        (["--label", "labels"], 2, "labels"),
+        (["--resume"], 2, "no unfinished run to resume"),
+        (["--train", "missing.tsv"], 1, "missing.tsv"),
+        (["--epochs", "-1"], 2, "epochs is -1"),
+    ],
+)
+def test_what_cannot_be(place, capsys, more, status, said):
+    arguments = list(FINETUNE)
+    if more[0] in arguments:  # in the place of what is there
+        arguments[arguments.index(more[0]) + 1] = more[1]
+        more = []
+    found = called(capsys, *arguments, *more)
+    assert (found[0], said in found[2]) == (status, True), found[2]
+    assert "Traceback" not in found[2]
+    assert not (place / "out").exists()
+
+
+def test_an_output_that_exists_is_refused(place, capsys):
+    assert called(capsys, *FINETUNE, "--quiet")[0] == 0
+    status, _, err = called(capsys, *FINETUNE)
+    assert (status, "exists" in err) == (2, True)
+    assert called(capsys, *FINETUNE, "--quiet", "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize("arguments", [["predict", "vectors", "a"], ["predict", "nothing", "a"]])
+def test_what_has_no_head_answers_nothing(place, capsys, arguments):
+    status, out, err = called(capsys, *arguments)
+    assert (status, out) == (1, "")
+    assert "firth finetune" in err
+
+
+def test_a_text_or_a_file_is_due(place, capsys):
+    assert called(capsys, "predict", "vectors")[0] == 2
+    assert called(capsys, "predict", "vectors", "a", "--text", "b")[0] == 2

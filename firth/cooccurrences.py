@@ -201,7 +201,7 @@ class Cooccurrences:
             return transposed(self, Path(folder, "by-column"))
 
     def turn(self, folder: Path, *, memory: float = MEMORY) -> None:
-        """Makes `by_column` by a file in `folder`, which is there as long as it is asked for, in so much memory (GiB)."""
+        """Makes `by_column` by a file in `folder`, which stays as long as it is asked, in so much memory (GiB)."""
         if self.nearness.context != "symmetric":
             self.by_column = transposed(self, folder / "by-column", memory=memory)
 
@@ -451,7 +451,7 @@ def counted(
 
 
 def transposed(counts: Cooccurrences, path: Path, *, memory: float = MEMORY) -> Rows:
-    """Rows as columns, written to `path` and mapped: some rows at a time, for each of which all entries are passed over.
+    """Rows as columns, written to `path` and mapped: some at a time, for which all entries are passed over.
 
     Args:
         counts: What is turned.
@@ -827,12 +827,12 @@ def _turned(entries: Any, ends: Any, first: int, n_of_column: Any) -> Any:
     begin = 0
     for row in range(len(ends)):
         for e in range(begin, ends[row]):
-            column = int64(entries[e, 0]) - first
-            if 0 <= column < len(n_of_column):
-                place = free[column]
+            at = int64(entries[e, 0]) - first
+            if 0 <= at < len(n_of_column):
+                place = free[at]
                 turned[place, 0] = uint32(row)
                 turned[place, 1] = entries[e, 1]
                 turned[place, 2] = entries[e, 2]
-                free[column] = place + 1
+                free[at] = place + 1
         begin = ends[row]
     return turned

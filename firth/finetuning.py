@@ -9,6 +9,7 @@ Two ways to use a model, and the one that both must beat:
 The best network on the dev examples is kept. What is written stands for itself: the model, the head, the labels.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -45,7 +46,15 @@ from firth.budget import Budget, Report
 from firth.errors import FirthError, UsageError
 from firth.extraction import opened
 from firth.families.bert import BERTNetwork
-from firth.files import appearing, check_output, latest_checkpoint, printable, replacing, uninterrupted
+from firth.files import (
+    appearing,
+    check_output,
+    latest_checkpoint,
+    printable,
+    replacing,
+    uninterrupted,
+    without_folders,
+)
 from firth.formats import classification, safetensors
 from firth.heads import Head, TextPool
 from firth.model import Model, load, versions
@@ -404,6 +413,7 @@ def _of_seeds(asked: _Asked, seeds: range, *, resume: bool) -> tuple[Finetuned, 
     best: Finetuned | None = None
     best_value = -math.inf
     runs: list[Seed] = []
+    stored: tuple[Body, Rows] | None = None  # features are made once for all seeds
     for seed in seeds:
         place = None if asked.place is None or len(seeds) == 1 else asked.place / "seeds" / str(seed)
         if resume and place is not None and (place / "firth.json").is_file():
@@ -412,7 +422,10 @@ def _of_seeds(asked: _Asked, seeds: range, *, resume: bool) -> tuple[Finetuned, 
         else:
             if len(seeds) > 1:
                 asked.progress.say(f"seed {seed}")
-            made, run = _run(asked, _body(asked, seed), seed, resume=resume)
+            body, rows = stored or _read(asked, seed)
+            if isinstance(body, Stored):
+                stored = body, rows
+            made, run = _run(asked, body, rows, seed, resume=resume)
             if place is not None and asked.place is not None:
                 made.record["run"] = _told_of(run)
                 with uninterrupted(), appearing(place) as folder:
@@ -446,16 +459,22 @@ def _seed_of(told: Mapping[str, Any]) -> Seed:
     return Seed(**{**told, "dev": scores(told["dev"]), "test": scores(told["test"])})
 
 
-def _run(asked: _Asked, body: Body, seed: int, *, resume: bool) -> tuple[Finetuned, Seed]:
-    """One run: the model with its head, at its best on dev, and what it came to."""
-    tasks = asked.train.task
+def _read(asked: _Asked, seed: int) -> tuple[Body, Rows]:
+    """What the head is to stand on, and all examples as it reads them: those trained on, of dev, of test."""
+    body = _body(asked, seed)
     sets = [examples for examples in (asked.train, asked.dev, asked.test) if examples is not None]
     inputs = [example.inputs for examples in sets for example in examples]
-    rows = body.encode(inputs, tags=tasks == "tag", progress=asked.progress)
-    n_train = len(asked.train)
+    rows = body.encode(inputs, tags=asked.train.task == "tag", progress=asked.progress)
     if asked.use != "features" and isinstance(body, Words):
         body.train_table()
     _tell_of_rows(body, rows, len(inputs), asked)
+    return body, rows
+
+
+def _run(asked: _Asked, body: Body, rows: Rows, seed: int, *, resume: bool) -> tuple[Finetuned, Seed]:
+    """One run: the model with its head, at its best on dev, and what it came to."""
+    sets = [examples for examples in (asked.train, asked.dev, asked.test) if examples is not None]
+    n_train = len(asked.train)
     targets, centre, spread = _targets(asked.train, rows)
     which = np.flatnonzero(rows.owners < n_train)
     if isinstance(body, Stored):
@@ -470,7 +489,7 @@ def _run(asked: _Asked, body: Body, seed: int, *, resume: bool) -> tuple[Finetun
         "versions": versions("torch"),
     }
     made = Finetuned(asked.model, network, asked.train.labels, asked.use, record)
-    job = _Job(given, network, seed, made.log)
+    job = _Job(given, network, seed, made.log, _digest(rows, targets))
     text = Stream(rows, targets, given.batch_size, seed, which)
     ends = np.cumsum([0, *map(len, sets)])
     judge = None
@@ -518,9 +537,12 @@ def _run(asked: _Asked, body: Body, seed: int, *, resume: bool) -> tuple[Finetun
 class _Job:
     """What `descent.Run` keeps of a run: its network and how it stands."""
 
-    def __init__(self, family: Tuning, network: TaskNetwork, seed: int, log: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, family: Tuning, network: TaskNetwork, seed: int, log: list[dict[str, Any]], examples: str
+    ) -> None:
         self.family, self.network, self.log = family, network, log
-        self.record: dict[str, Any] = {"budget": Budget(epochs=family.epochs).settings(), "seed": seed}
+        budget = Budget(epochs=family.epochs)
+        self.record: dict[str, Any] = {"budget": budget.settings(), "seed": seed, "examples": examples}
 
     def write_for_resumption(self, folder: Path) -> None:
         """Writes what is trained, and how it stands."""
@@ -542,12 +564,13 @@ class _Job:
             state = safetensors.read(folder / "network.safetensors")
         except (OSError, ValueError) as error:
             raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
-        if told.get("tuning") != json.loads(json.dumps(asdict(self.family))):
+        is_same = told.get("tuning") == json.loads(json.dumps(asdict(self.family)))
+        if not is_same or told.get("seed") != self.record["seed"]:
             raise UsageError("a resumed run keeps its settings; the run in the output was begun with others")
         own = self.network.state_dict()
-        if {name: tuple(tensor.shape) for name, tensor in own.items()} != {
-            name: array.shape for name, array in state.items()
-        }:
+        due = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        is_same = told.get("examples") == self.record["examples"]
+        if not is_same or due != {name: array.shape for name, array in state.items()}:
             raise UsageError(
                 "a resumed run keeps its examples and its model; the run in the output was begun with others"
             )
@@ -773,6 +796,16 @@ def _targets(train: Examples, rows: Rows) -> tuple[list[Any], float, float]:
     return found, 0.0, 1.0
 
 
+def _digest(rows: Rows, targets: Sequence[Any]) -> str:
+    """A digest of the examples as they are trained on."""
+    digest = hashlib.blake2b(digest_size=16)
+    for of_rows in (rows.ids, rows.second or [], [np.asarray(target, np.float64) for target in targets]):
+        for row in of_rows:
+            digest.update(np.ascontiguousarray(row).data)
+            digest.update(str(row.shape).encode())
+    return digest.hexdigest()
+
+
 def _of_both(rows: Rows, which: Positions) -> Iterable[Positions]:
     """The places of rows, of both texts where they are read apart."""
     for row in which:
@@ -861,7 +894,9 @@ def _settle(made: Finetuned, asked: _Asked) -> None:
     elif isinstance(body, Stored):
         assert isinstance(asked.model, Model)
         old = asked.model
-        made.model = Model(old.family, old.tokens, old.network, dict(old.record), old.log, old.matrices)
+        made.model = Model(
+            old.family, old.tokens, old.network, without_folders(dict(old.record)), old.log, old.matrices
+        )
     else:
         assert isinstance(asked.model, Model)
         old = asked.model
@@ -869,7 +904,7 @@ def _settle(made: Finetuned, asked: _Asked) -> None:
         if getattr(family, "predicts_next_sentence", False):
             family = replace(family, objective="masked_token")
         tokens: Any = body.pieces if isinstance(body, Blocks) else old.tokens
-        made.model = Model(family, tokens, body.network.eval(), dict(old.record))
+        made.model = Model(family, tokens, body.network.eval(), without_folders(dict(old.record)))
         words, counts = _words_of_texts(asked.train)
         made.model.matrices = _vectors_of(made.model.reader(device="cpu"), words, counts)
 

@@ -60,11 +60,13 @@ def blanked(text: str, kinds: Collection[str], counts: Counter[str] | None = Non
             for _ in range(_MOST_NESTED if rule.name in _NESTED else 1):
                 if rule.signs and not any(sign in text for sign in rule.signs):
                     break
-                new = rule.pattern.sub(rule.left, text)
+                new, n_found = rule.pattern.subn(rule.left, text)
                 if new == text:
                     break
+                if counts is not None and rule.left is _entity:  # unknown ones stay
+                    n_found = sum(found[0] != _entity(found) for found in rule.pattern.finditer(text))
                 if counts is not None:
-                    counts[rule.name] += sum(found[0] != rule.left(found) for found in rule.pattern.finditer(text))
+                    counts[rule.name] += n_found
                 text = new
     return text
 
@@ -208,7 +210,7 @@ _RULES: Final[dict[str, tuple[_Rule, ...]]] = {
         _rule(
             "URLs",
             ":// www. WWW. Www.",
-            r"(?<![a-z0-9])(?:(?:https?|ftps?|file|git|ssh|rtsp|irc)://|www\.)[!#-;=?-~]{0,2000}[a-z0-9/#&=_~$%+-]",
+            r"(?=[fghirsw])(?<![a-z0-9])(?:(?:https?|ftps?|file|git|ssh|rtsp|irc)://|www\.)[!#-;=?-~]{0,2000}[a-z0-9/#&=_~$%+-]",
             flags=re.IGNORECASE,
         ),
         _rule(

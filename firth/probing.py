@@ -16,7 +16,9 @@ N rows (words, or texts), K layers, D dim, F features, C classes
 
 import hashlib
 import json
+import math
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -288,6 +290,14 @@ class _Features(NamedTuple):
         told = {"features": asked.settings(), "precision": precision, "texts": digest}
 
         def make(folder: Path) -> None:
+            n_bytes = 2 * math.prod(shape)
+            progress.say(f"{n_rows:,} vectors of {shape[0]} layers take {n_bytes / 1e6:,.0f} MB of the cache")
+            free = shutil.disk_usage(folder).free
+            if free < n_bytes:  # what is mapped would end the program there
+                raise FirthError(
+                    f"there is no room for {n_bytes / 1e6:,.0f} MB of vectors where the cache is, which has "
+                    f"{free / 1e6:,.0f} MB left; --cache-dir names another place, and --layers takes fewer layers"
+                )
             vectors = np.lib.format.open_memmap(folder / _ARRAY, mode="w+", dtype=np.float16, shape=shape)
             row = 0
             with progress.stage(f"vectors of {printable(examples.source)}") as advance:
@@ -295,7 +305,7 @@ class _Features(NamedTuple):
                     n_words = sentence.array.shape[1]
                     vectors[:, row : row + n_words] = sentence.array
                     row += n_words
-                    advance(row / n_rows, row)
+                    advance(row / n_rows, row if examples.task == "tag" else 0)
             if row != n_rows:
                 raise FirthError(f"{printable(examples.source)}: {n_rows:,} vectors were due, and {row:,} came")
             vectors.flush()

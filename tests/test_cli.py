@@ -1138,3 +1138,10 @@ def test_a_line_that_is_no_phrase_is_told_by_its_number(run: Run, cities: Path) 
     status, _, err = run("train", "cbow", cities, "-o", "model", "--phrases", "phrases.tsv", "--cache-dir", "cache")
     assert status == 1
     assert "phrases.tsv, line 2: 'new york city' is no phrase: 'york' stands between its words" in err
+
+
+def test_lists_in_a_toml_file_are_as_on_the_command_line(tmp_path: Path) -> None:
+    from firth.cli.settings import read_toml
+
+    (tmp_path / "settings.toml").write_text('drop = ["html", "urls"]\nkeep = ["year"]\n')
+    assert read_toml(tmp_path / "settings.toml") == {"drop": "html,urls", "keep": "year"}

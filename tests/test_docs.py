@@ -120,6 +120,10 @@ def write_files() -> None:
         "questions.txt": ": capitals\nparis france berlin germany\nberlin germany paris france\n"
         ": family\nking queen man woman\n",
     }
+    for name in ("train", "test"):
+        files[f"{name}.tsv"] = "label\ttext\n" + "people\tthe king and a girl\nplaces\tthe castle of france\n" * 5
+    for name in ("train", "dev"):
+        files[f"{name}.conll"] = "The DET\nking NOUN\nlive VERB\n\nParis PROPN\nis VERB\n\n" * 5
     files["page.html"] = "".join(f"<p>{line}</p>\n" for line in english(3).splitlines())
     paragraphs = (files["corpus.txt"][start : start + 2000] for start in range(0, 20_000, 2000))
     files["book.txt"] = "\n\n".join(map(textwrap.fill, paragraphs))

@@ -180,9 +180,8 @@ def test_numbers_are_met(tmp_path):
         (one, other, 0.5 + 4 * (label == "yes"))
         for (one, label), (other, _) in zip(texts(64, 1), texts(64, 2), strict=True)
     ]
-    made = finetune(
-        model_of("bert"), rows, task="pair", dev=rows[:40], epochs=6, learning_rate=5e-3, head_rate=10, pool="mean"
-    )
+    settings = {"epochs": 8, "learning_rate": 5e-2, "head": "linear", "batch_size": 8, "head_dropout": 0.0}
+    made = finetune(static(), rows, task="pair", dev=rows[:40], **settings)
     assert made.runs[0].dev.main in ("pearson", "spearman")
     assert made.runs[0].dev.value > 0.7
     numbers = [one.label for one in made.predict([row[:2] for row in rows[:20]])]
@@ -338,7 +337,7 @@ def in_double(made):
     ("name", "task"),
     [
         ("bert", "classify"), ("bert", "pair"), ("bert", "tag"), ("gpt", "classify"),
-        ("gpt2", "classify"), ("gpt2", "pair"), ("gpt2", "tag"),
+        *(pytest.param("gpt2", task, marks=pytest.mark.slow) for task in ("classify", "pair", "tag")),
     ],
 )  # fmt: skip
 def test_transformers_opens_what_is_written_with_equal_scores_loss_and_gradients(name, task, tmp_path):
@@ -465,6 +464,10 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(name, tmp_path, monkey
     assert latest_checkpoint(tmp_path / "out") is not None
     with pytest.raises(UsageError, match="begun with others"):
         tuned(name, **(settings | {"head_dropout": 0.3}), output=tmp_path / "out", resume=True)
+    with pytest.raises(UsageError, match="begun with others"):
+        tuned(name, **settings, seed=2, output=tmp_path / "out", resume=True)
+    with pytest.raises(UsageError, match="keeps its examples"):
+        tuned(name, n=63, **settings, output=tmp_path / "out", resume=True)
     resumed = tuned(name, **settings, output=tmp_path / "out", resume=True)
     for one, other in zip(resumed.network.parameters(), unbroken.network.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -752,9 +755,27 @@ def test_a_model_that_was_tuned_is_tuned_again(tmp_path):
     tuned("bert", epochs=0.5, output=tmp_path / "one")
     made = finetune(tmp_path / "one", tagged(16, 1), task="tag", epochs=0.5, output=tmp_path / "two")
     assert load_finetuned(tmp_path / "two").labels == made.labels == ("B-BAD", "B-GOOD", "O")
+    assert str(tmp_path) not in (tmp_path / "two" / "firth.json").read_text(encoding="utf-8")
     tuned("gpt2", epochs=0.5, output=tmp_path / "three")
     again = finetune(tmp_path / "three", texts(16, 1), task="classify", epochs=0.5)
     assert again.network.body.pieces.n_entries == PIECES["byte_bpe"].n_entries + 3
+
+
+@pytest.mark.parametrize(("name", "task", "head"), [("bert", "tag", "bilstm-crf"), ("gpt", "classify", "linear"),
+                                                    ("elmo", "classify", "cnn")])  # fmt: skip
+def test_bf16_changes_little(name, task, head):
+    """Networks compute in bf16, heads in fp32."""
+    exact, rounded = (
+        tuned(name, task, n=16, epochs=2, warmup=0.0, head=head, head_dim=8, precision=precision, body_dropout=0.0)
+        for precision in ("fp32", "bf16")
+    )
+    one, other = (
+        torch.cat([weight.detach().flatten() for weight in made.network.scores.parameters()])
+        for made in (exact, rounded)
+    )
+    assert other.isfinite().all()
+    assert not torch.equal(one, other)
+    assert float((one - other).norm() / one.norm()) < 0.3
 
 
 def test_the_given_model_stays_as_it_was():

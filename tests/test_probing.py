@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from test_cli import Run, run  # noqa: F401
 
 import firth
 from firth import probing
-from firth.errors import UsageError
+from firth.errors import FirthError, UsageError
 from firth.probing import _Layer, _logistic, _Scale, probe
 from firth.tasks import Examples, read_examples
 from firth.vectors import Vectors
@@ -83,6 +84,12 @@ class TestProbe:
         for path in tmp_path.glob("*/features/*.npy"):
             path.write_bytes(path.read_bytes()[:-7])
         assert probe(vectors_of(), **how).settings() == first.settings()
+
+    def test_a_full_disk_is_told_before_the_work(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(probing.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        train = tagged(20, 1)
+        with pytest.raises(FirthError, match=r"no room for 0 MB .* --cache-dir names another place"):
+            probe(vectors_of(), task="tag", train=train, dev=train, cache_dir=tmp_path)
 
     def test_texts_pairs_and_numbers(self, tmp_path: Path) -> None:
         vectors = vectors_of()

@@ -75,9 +75,7 @@ def analogy(
     )
 
 
-def similarity(
-    model: Path, /, *words: str, layer: Layer = None, whole: Flag = False, as_json: AsJson = False
-) -> None:
+def similarity(model: Path, /, *words: str, layer: Layer = None, whole: Flag = False, as_json: AsJson = False) -> None:
     """Print the cosine similarity of two words.
 
     Args:

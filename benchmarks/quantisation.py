@@ -3,11 +3,11 @@
     python benchmarks/quantisation.py MODEL...
 
 A model is a directory of firth's, or any file that it reads, such as glove.6B.50d.txt; it is written as float32, as
-int8, and as both (`int8+float32`: neighbours are looked for in the bytes, and the best ranked anew by the numbers, which
-stay on disk). Each is opened by a process of its own, which asks for the 10 neighbours of the QUERIES most frequent
-words, one after the other and all at once. Memory is what these made resident, of files too. Recall@10 is the share of
-the 10 neighbours by float32 that are among those of another precision. Of a model with n-grams, the words of the pairs
-that are not in the vocabulary are composed in that precision.
+int8, and as both (`int8+float32`: neighbours are looked for in the bytes, and the best ranked anew by the numbers,
+which stay on disk). Each is opened by a process of its own, which asks for the 10 neighbours of the QUERIES most
+frequent words, one after the other and all at once. Memory is what these made resident, of files too. Recall@10 is the
+share of the 10 neighbours by float32 that are among those of another precision. Of a model with n-grams, the words of
+the pairs that are not in the vocabulary are composed in that precision.
 
 Half a minute for 400,000 words; every run is recorded in results/quantisation.jsonl, the table goes to
 results/quantisation.md.

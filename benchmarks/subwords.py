@@ -4,12 +4,12 @@
     python benchmarks/subwords.py --corpus ../shared/data/corpora/en-wiki.txt.xz \
         --chinese ../shared/data/corpora/zh-mixed.txt.xz --fasttext /tmp/fasttext/bin/python
 
-Both read one file, whose words are parted by blanks, English ones in lower case, Chinese ones cut beforehand: its first
-WORDS words, of Chinese CHINESE_WORDS. Both train Skip-gram with n-grams of 3 to 6 characters (Chinese: 1 to 3) in as
-many buckets, the same dimension, window, negatives, sub-sampling and passes, on 2 threads, each at its own default learning
-rate (fastText's .05). Measured are words a second of training, by the clock of each program (fastText's reads its words
-in it), and the wall clock from the file to saved vectors. firth without n-grams is a third column, which shows what
-they bring. fastText 0.9.2 takes no seed: its runs differ by the order of its threads alone.
+Both read one file, whose words are parted by blanks, English ones in lower case, Chinese ones cut beforehand: its
+first WORDS words, of Chinese CHINESE_WORDS. Both train Skip-gram with n-grams of 3 to 6 characters (Chinese: 1 to 3)
+in as many buckets, the same dimension, window, negatives, sub-sampling and passes, on 2 threads, each at its own
+default learning rate (fastText's .05). Measured are words a second of training, by the clock of each program
+(fastText's reads its words in it), and the wall clock from the file to saved vectors. firth without n-grams is a third
+column, which shows what they bring. fastText 0.9.2 takes no seed: its runs differ by the order of its threads alone.
 
 Scored are the vectors that both composed, by firth's evaluation: word pairs of words in the vocabulary, which is the
 same for all; analogies in two halves, of grammar and of the rest; and pairs with a rare word, one that is not in the

@@ -25,8 +25,9 @@ results/elmo.jsonl; what stands there is not run again. The tables go to results
     gpu      steps of the shape `original` (P 512, H 4096; 384 rows of 20; 50,000 words) on CUDA; without it, of `tiny`
              on the processor, to see that it runs
 
-On 2 cores speed takes about 11 minutes, quality 8, choices 5, smoke 1. The text is in lower case, without punctuation
-marks (`--no-cased --no-punctuation`), so that all runs read the same words; by itself ELMo reads both.
+On 2 cores speed takes about 11 minutes, quality 8, choices 5, smoke 1. The text is the first 24 MB of English Wikipedia
+(en-wiki), in whatever file they stand. It is read in lower case, without punctuation marks (`PLAIN`: `--no-cased
+--no-punctuation`), so that all runs read the same words; by itself ELMo reads both.
 """
 
 import argparse
@@ -541,7 +542,10 @@ def main() -> None:
         parts = [getattr(comparison, {"speed": "speeds"}.get(part, part))() for part in arguments.parts]
     head = (
         f"# ELMo\n\n`python benchmarks/elmo.py --corpus {arguments.corpus.name} {' '.join(arguments.parts)}`. Every "
-        f"run: `elmo.jsonl`. Machine: {machine()}, torch {torch.__version__}.\n"
+        f"run: `elmo.jsonl`. Machine: {machine()}, torch {torch.__version__}.\n\n"
+        f"`{arguments.corpus.name}` is the first 24 MB of the English Wikipedia text (en-wiki.txt.xz). All but "
+        "bilm-tf's test reads it in lower case and without punctuation marks (`--no-cased --no-punctuation`), which by "
+        "itself ELMo keeps.\n"
     )
     (RESULTS / "elmo.md").write_text("\n".join([head, *parts]), encoding="utf-8")
     print((RESULTS / "elmo.md").read_text(encoding="utf-8"))

@@ -194,7 +194,7 @@ def compiled(loop: Loop) -> float:
     is_fused = loop.family.name == "elmo" and all(lstm.fused is not None for lstm in network.lstms)
     if loop.loss == loop.eager_loss and not is_fused:  # training would go on so; here the reason is asked for, whole
         if loop.family.name == "elmo":
-            network.fuse()
+            network.fuse(launches_graphs=True)
         else:
             loop.loss = torch.compile(loop.eager_loss, dynamic=False)
         loop.summed(0, loop.prepared(0))

@@ -116,7 +116,8 @@ def write(records: dict[int, Record], corpus: str) -> None:
         f"`python benchmarks/layers.py --corpus {corpus}`: static matrices from the layers of all-MiniLM-L6-v2, "
         f"Spearman's rho. Contexts are sentences of every {PART}th document of English Wikipedia, "
         f"{last['n_words_of_text']:,} words. Layer 0 in context is the token table; of the word alone it is what the "
-        "network makes of that first.\n\n"
+        "network makes of that first. The rows without contexts are of more pairs than those with: a word that the "
+        "text lacks has no vector there, so that the two are not of the same pairs.\n\n"
         + "\n".join(rows(records))
         + f"\n\n{PUBLISHED}\nMachine: {machine()}. Commit: {last['commit']}. Every run: `layers.jsonl`.\n"
     )

@@ -73,8 +73,8 @@ def _reading_findings(found: Inspection, preparation: Preparation) -> Iterator[F
     for kind, share in found.markup.items():
         if kind == "JSON" and share >= _JSON:
             yield _json_finding(share, found.text_field)
-        elif kind != "JSON" and share >= _MARKUP and _DROPPED_AS[kind] not in preparation.drop:
-            yield _markup_finding(kind, share)
+        elif kind != "JSON" and share >= _MARKUP:
+            yield _markup_finding(kind, share, is_left=_DROPPED_AS[kind] in preparation.drop)
 
 
 def _encoding_findings(found: Inspection, preparation: Preparation) -> Iterator[Finding]:
@@ -150,11 +150,13 @@ def _word_findings(found: Inspection, preparation: Preparation) -> Iterator[Find
             + ("" if can_be_joined else "; each is a document of its own, which no flag joins to another"),
             "--layout wrapped" if can_be_joined else "",
         )
-    if found.long >= _LONG_WORDS and (found.segment == "space" or "codes" not in preparation.drop):
+    if found.long >= _LONG_WORDS:
+        are_codes = found.codes >= found.long / 2  # encoded data has digits in nearly all of its long runs
+        option = "--drop codes" if are_codes and "codes" not in preparation.drop else ""
         yield Finding(
             f"{found.long:.0%} of the types are longer than {LONG_WORD} letters: encoded data, addresses, or words "
             "that nothing parted",
-            "--segment words" if found.segment == "space" else "--drop codes",
+            "--segment words" if found.segment == "space" else option,
         )
     if found.numbers + found.codes >= _NUMBERS and preparation.digits == "keep":
         yield Finding(
@@ -188,7 +190,11 @@ def _duplicate_findings(found: Inspection) -> Iterator[Finding]:
         )
 
 
-def _markup_finding(kind: str, share: float) -> Finding:
+def _markup_finding(kind: str, share: float, *, is_left: bool) -> Finding:
+    """Of markup; `is_left` where some was left out, and this remained."""
+    if is_left:
+        dropped = f"--drop {_DROPPED_AS[kind]} leaves out what it knows, within one line"
+        return Finding(f"{share:.0%} of the lines still hold {kind}, whose words would be trained on: {dropped}", "")
     message = f"{share:.0%} of the lines hold {kind}, whose words would be trained on"
     return Finding(message, f"--drop {_DROPPED_AS[kind]}")
 

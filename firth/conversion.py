@@ -257,6 +257,8 @@ def _write_fasttext(target: Path, vectors: Vectors, output: Array | None) -> Non
     told: dict[str, Any] = {}
     for name in ("corpus", "budget", "family", "fasttext"):  # the last one is the most exact
         said = vectors.provenance.get(name)
+        if name == "family" and isinstance(said, str):  # as vectors of words in context tell it
+            said = {"name": said}
         told |= said if isinstance(said, dict) else {}
     if subwords is not None and subwords.ngrams.hashes > 1:
         raise UsageError(

@@ -461,7 +461,9 @@ def transposed(counts: Cooccurrences, path: Path, *, memory: float = MEMORY) -> 
     Raises:
         FirthError: the file cannot be written.
     """
-    n_of_row = np.bincount(counts.entries[:, 0], minlength=len(counts.ends)) if len(counts.entries) else counts.ends
+    n_of_row = np.zeros(len(counts.ends), np.int64)
+    for start in range(0, len(counts.entries), _BLOCK_ENTRIES):  # of which np.bincount makes a copy of int64
+        n_of_row += np.bincount(counts.entries[start : start + _BLOCK_ENTRIES, 0], minlength=len(n_of_row))
     at_once = max(1, int(memory * 2**30) // _ENTRY_BYTES)
 
     def blocks() -> Iterator[Block]:

@@ -2,7 +2,8 @@
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -79,6 +80,40 @@ def decoded(
         file_bytes += len(chunk)
         if text:
             yield text
+
+
+def fitting(chunks: Callable[[], Iterable[bytes]], asked: Sequence[str], *, is_part: bool = False) -> tuple[str, bool]:
+    """The first of some encodings that bytes are valid in, else the one with the fewest faults; and whether it fits.
+
+    Args:
+        chunks: The bytes, in pieces of any size; asked for once for each encoding, and twice if none fits.
+        asked: The encodings, the likeliest first.
+        is_part: Whether the bytes may end within a character.
+    """
+    for encoding in asked:
+        if _is_valid(chunks(), encoding, is_part=is_part):
+            return encoding, True
+    return min(asked, key=lambda encoding: _n_invalid(chunks(), encoding)), False
+
+
+def _is_valid(chunks: Iterable[bytes], encoding: str, *, is_part: bool) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
+    try:
+        for chunk in chunks:
+            decoder.decode(chunk)
+        decoder.decode(b"", final=not is_part)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _n_invalid(chunks: Iterable[bytes], encoding: str) -> float:
+    """How many stretches are not valid; infinitely many of what has no byte-order mark and needs one."""
+    replacing, ignoring = (codecs.getincrementaldecoder(encoding)(errors=errors) for errors in ("replace", "ignore"))
+    try:
+        return sum(len(replacing.decode(chunk)) - len(ignoring.decode(chunk)) for chunk in chunks)
+    except UnicodeError:
+        return math.inf
 
 
 def _undecodable(name: str, encoding: str, error: UnicodeDecodeError, line: int, offset: int) -> FirthError:

@@ -42,6 +42,7 @@ from firth.devices import Precision, World, chosen_precision, said, world
 from firth.errors import FirthError, UsageError
 from firth.files import printable, replacing, uninterrupted
 from firth.formats import safetensors
+from firth.fused import CaptureError
 from firth.model import CONTEXTUAL, Model, Words, load
 from firth.pieces import Pieces
 from firth.progress import Progress, Silent
@@ -59,7 +60,7 @@ _LEAST_STEPS: Final = 3  # for their median
 _MOST_PATIENCE: Final = 4.0  # times the seconds: so long are they waited for
 STEPS_BEFORE_COMPILING: Final = 20
 LEAST_SECONDS_TO_COMPILE_FOR: Final = 180.0
-MOST_FUSED_DIFFERENCE: Final = 0.02  # relative, of loss and gradient's length, which differ in rounding alone
+MOST_FUSED_DISTANCE: Final = 0.05  # relative, of a loss or gradient from the plain one: they differ in rounding alone
 BATCHES_AHEAD: Final = 3
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_MAX: Final = -4
@@ -300,6 +301,10 @@ class Loop:
             except KeyboardInterrupt:
                 self.checkpoint()
                 raise
+            except CaptureError:
+                self.free_fused()
+                self.checkpoint()
+                raise
         self.settle(finished=True)
         if self.job.best is not None:
             with torch.no_grad():
@@ -372,7 +377,9 @@ class Loop:
         return self.all_reduced(found) if self.world.size > 1 else found
 
     def fitting(self, batch: Any, n_rows: int, work: Callable[[], Value]) -> Value | None:
-        """What `work` gives; None where the memory does not hold it: then micro-batches are half as large from now on.
+        """What `work` gives; None where the memory does not hold it, and it is to be done again in less.
+
+        Layers that were fused are so no more from then on, or where none were, micro-batches are half as large.
 
         Args:
             batch: What it works on.
@@ -389,9 +396,12 @@ class Loop:
                 raise
         # Outside of the handler, whose traceback holds on to the tensors.
         self.optimizer.zero_grad(set_to_none=True)
-        self.free_fused()
+        was_fused = self.free_fused()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+        if was_fused:
+            self.progress.say("out of memory with fused layers: going on without them")
+            return None
         rows = min(self.rows(batch), n_rows)
         if rows == 1:
             raise TooLargeError(
@@ -416,8 +426,10 @@ class Loop:
         for start in range(first, stop, rows):
             end = min(start + rows, stop)
             micro = cut(batch, start, end)
-            if not n_predictions(micro):
-                continue  # rows too short to hide anything in
+            if not n_predictions(micro):  # rows too short to hide anything in
+                if self.carried is not None:
+                    carried.append(rows_of(self.carried, start, end))
+                continue
             torch.manual_seed(_mixed(self.job.seed, number, start))
             with self.casting():
                 loss = self.loss(moved(micro, self.device), *self.remembered(self.carried, start, end))
@@ -522,21 +534,26 @@ class Loop:
         """Compiles the loss, and tries it on batch `number`; where there is no compiler, all stays as it is.
 
         Of a network whose batches differ in shape, the parts alone that it has fused.
+
+        Raises:
+            CaptureError: CUDA graphs are asked for, and cannot be made.
         """
         if not self.compiling_pays():
             return
         began = time.monotonic()
-        batch = self.prepared(number)
         is_compiled = True
         try:
             if hasattr(self.network, "fuse"):
-                self.fuse(number, batch)
+                is_compiled = self.fuse(number)
             else:
                 self.loss = torch.compile(self.eager_loss, dynamic=False)
-                self.summed(number, batch)
+                self.summed(number, self.prepared(number))
         except torch.OutOfMemoryError:
-            is_compiled = not hasattr(self.network, "fuse")  # micro-batches are halved when the step is taken
-            self.free_fused()
+            if self.free_fused():  # else micro-batches are halved when the step is taken
+                is_compiled = False
+                self.progress.say("out of memory with fused layers: training goes on without them")
+        except (CaptureError, TooLargeError):
+            raise
         except Exception as error:
             is_compiled, self.loss = False, self.eager_loss
             self.free_fused()
@@ -547,33 +564,48 @@ class Loop:
         if is_compiled:
             self.progress.say(f"compiled the training step in {time.monotonic() - began:.0f} s")
 
-    def fuse(self, number: int, batch: Any) -> None:
-        """Fuses parts of the network, and sees that they make of a batch what it made of it without.
+    def fuse(self, number: int) -> bool:
+        """Whether parts of the network are fused from now on: those that make of batches what they made without.
 
-        Raises:
-            RuntimeError: they do not.
+        They are launched as CUDA graphs only where compiling is asked for: no run on a GPU has shown these to work.
         """
-        due = self.tried(number, batch)
-        self.network.fuse()  # type: ignore[operator]
-        for _ in range(2):  # the second time in memory that the first one has used
-            found = self.tried(number, batch)
-            if not torch.allclose(found, due, rtol=MOST_FUSED_DIFFERENCE, equal_nan=True):
-                raise RuntimeError(f"fused layers find {found.tolist()} where others find {due.tolist()}")
+        fuse: Any = self.network.fuse
+        launches_graphs = self.compiles == "always"
+        if not fuse(launches_graphs=launches_graphs):
+            return False
+        self.free_fused()
+        batches = {one: self.prepared(one) for one in (number, number + 1)}  # the second in memory that the first used
+        due = {}
+        for one, batch in batches.items():
+            n_rows, tried = -(-len(batch.ids) // self.world.size), None
+            while tried is None:
+                tried = self.fitting(batch, n_rows, partial(self.tried, one, batch))
+            due[one] = tried
+        fuse(launches_graphs=launches_graphs)
+        for one, batch in batches.items():
+            found = self.tried(one, batch)
+            if differing := [name for name in due[one] if not is_alike(found[name], due[one][name])]:
+                self.free_fused()
+                self.progress.say(
+                    "fused layers find other numbers than plain ones; training goes on without them "
+                    f"({', '.join(differing)})"
+                )
+                return False
+        return True
 
-    def tried(self, number: int, batch: Any) -> Tensor:
-        """(2,) the loss of a batch, and the length of its gradient, which is forgotten."""
+    def tried(self, number: int, batch: Any) -> dict[str, Tensor]:
+        """The loss of a batch, and the gradients of the recurrent layers by name, which the network forgets."""
         self.optimizer.zero_grad(set_to_none=True)
-        nats = self.summed(number, batch).nats[0]
-        length = nn.utils.get_total_norm(
-            [weight.grad for weight in self.network.parameters() if weight.grad is not None]
-        )
+        found = {"loss": self.summed(number, batch).nats[0]}
+        for name, weight in self.network.named_parameters():
+            if name.startswith("lstms.") and weight.grad is not None:
+                found[name] = weight.grad
         self.optimizer.zero_grad(set_to_none=True)
-        return torch.stack([nats.float(), length.float()])
+        return found
 
-    def free_fused(self) -> None:
-        """Lets the memory go in which the fused parts of a network work; from now on it is trained without them."""
-        if hasattr(self.network, "unfuse"):
-            self.network.unfuse()  # type: ignore[operator]
+    def free_fused(self) -> bool:
+        """Has the network trained without fused parts from now on, their memory free; whether there were any."""
+        return hasattr(self.network, "unfuse") and bool(self.network.unfuse())  # type: ignore[operator]
 
     # --- the clock
 
@@ -703,6 +735,7 @@ class Loop:
         self.job.held_out.append((fraction, score))
         self.job.model.log.append({"fraction": fraction, "score": score})
         best = self.job.best
+        score = -math.inf if math.isnan(score) else score
         if best is None or score > best.score:
             weights = {name: weight.detach().clone() for name, weight in self.trained()}
             self.job.best = Best(score, fraction, 0, weights)
@@ -799,6 +832,13 @@ class Loop:
         if self.n_suspicious or self.is_suspicious(latest):
             return False
         return all(bool(weight.isfinite().all()) for weight in self.network.parameters())
+
+
+def is_alike(found: Tensor, due: Tensor) -> bool:
+    """Whether two tensors differ by rounding alone; none but such ones of fp16 overflow, and then both do."""
+    if not due.isfinite().all():
+        return not bool(found.isfinite().all())
+    return bool((found - due).norm() <= MOST_FUSED_DISTANCE * due.norm())
 
 
 class TooLargeError(FirthError):

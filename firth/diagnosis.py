@@ -93,8 +93,8 @@ def guess(
         preparation: the encoding that was asked for.
         beginning: the first bytes of standard input, if that is among the paths.
     """
-    if len(preparation.encodings) > 1:  # each file is read by the one that fits, if any does
-        return Guess(None, {}, {}, {})
+    if len(preparation.encodings) > 1:  # each file is read by the one that fits, or that fits best
+        return Guess(None, {}, _garbage(corpus, invalid, preparation), {})
     undecodable = {
         name: n_invalid / max(1, corpus.done_bytes)  # of standard input, which cannot be looked at again
         for name, n_invalid in invalid.items()
@@ -139,6 +139,21 @@ def guess(
         undecodable=undecodable,
         possible=possible,
     )
+
+
+def _garbage(corpus: Corpus, invalid: Mapping[str, int], preparation: Preparation) -> dict[str, float]:
+    """By file of which much is in none of several encodings: how much, at best."""
+    faulty = {Path(name): name for name in invalid if Path(name).is_file()}
+    probed = _spread(list(faulty), _PROBED_FILES)
+    shares = {name: n / max(1, corpus.done_bytes) for name, n in invalid.items() if not Path(name).is_file()}
+    for path in probed:
+        found = []
+        for encoding in preparation.encodings:
+            with suppress(FirthError):
+                one = replace(preparation, encoding=encoding, encoding_errors="replace")
+                found.append(_faulty_probe(path, one, len(probed))[1])
+        shares[faulty[path]] = min(found, default=1.0)
+    return {name: share for name, share in shares.items() if share > _MOST_BROKEN}
 
 
 def _is_utf8(preparation: Preparation) -> bool:

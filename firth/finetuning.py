@@ -57,7 +57,7 @@ from firth.files import (
 )
 from firth.formats import classification, safetensors
 from firth.heads import Head, TextPool
-from firth.model import Model, load, versions
+from firth.model import TRAINED_BEFORE, Model, load, versions
 from firth.model import Words as WordTokens
 from firth.parts import asked_of
 from firth.pieces import Pieces
@@ -904,7 +904,8 @@ def _settle(made: Finetuned, asked: _Asked) -> None:
         if getattr(family, "predicts_next_sentence", False):
             family = replace(family, objective="masked_token")
         tokens: Any = body.pieces if isinstance(body, Blocks) else old.tokens
-        made.model = Model(family, tokens, body.network.eval(), without_folders(dict(old.record)))
+        record = {name: value for name, value in old.record.items() if name != TRAINED_BEFORE}  # its heads fit no more
+        made.model = Model(family, tokens, body.network.eval(), without_folders(record))
         words, counts = _words_of_texts(asked.train)
         made.model.matrices = _vectors_of(made.model.reader(device="cpu"), words, counts)
 

@@ -2,8 +2,8 @@
 
 On a GPU a step of the recurrence is bounded by what its many small kernels read and write, and by the processor that
 launches them. Here all of a step but its two products is one function of its numbers, forward and back, which
-torch.compile makes a kernel of each; and all steps of a batch, forward and back, are a CUDA graph each, which is
-launched at once. Either is left out where it does not work: the functions are whole without.
+torch.compile makes a kernel of each; and all steps of a batch, forward and back, may be a CUDA graph each, which is
+launched at once. The functions are whole without either. No graph has run on a GPU yet: they are for who asks for them.
 
 A graph works in memory of its own, in which the next batch overwrites what this one left. So a layer that is asked
 again before its gradient was taken goes the plain way, as do shapes beyond the first few.
@@ -18,10 +18,17 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import Tensor
 
+from firth.errors import FirthError
+from firth.files import printable
 from firth.recurrence import FORGET, weight_gradients
 
 MOST_SHAPES: Final = 2  # of batches, whose graphs are kept: whole micro-batches, and the rest of a batch
 _TURNS_BEFORE: Final = 2  # without a graph: what is compiled or chosen at first sight stands then
+
+
+class CaptureError(FirthError):
+    """No CUDA graph could be made of a batch."""
+
 
 Step = Callable[[Tensor, Tensor, float | None], tuple[Tensor, Tensor, Tensor]]
 Slope = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float | None], tuple[Tensor, Tensor]]
@@ -101,9 +108,19 @@ class FusedRecurrence:
         slope: `slope`, the same.
     """
 
-    def __init__(self, cell_clip: float | None, projection_clip: float | None, *, compiles: bool) -> None:
-        """A layer of these clips; `compiles` has torch.compile make kernels, at the first call."""
+    def __init__(
+        self, cell_clip: float | None, projection_clip: float | None, *, compiles: bool, launches_graphs: bool
+    ) -> None:
+        """A layer of these clips.
+
+        Args:
+            cell_clip: As of `recurrence`.
+            projection_clip: The same.
+            compiles: Whether torch.compile makes kernels, at the first call.
+            launches_graphs: Whether batches are launched as graphs, where the device has them.
+        """
         self.cell_clip, self.projection_clip, self.compiles = cell_clip, projection_clip, compiles
+        self.launches_graphs = launches_graphs
         self.step: Step = torch.compile(step, dynamic=False) if compiles else step
         self.slope: Slope = torch.compile(slope, dynamic=False) if compiles else slope
         self._graphs: dict[Any, _Graphs] = {}
@@ -111,7 +128,9 @@ class FusedRecurrence:
 
     def __deepcopy__(self, memo: Any) -> "FusedRecurrence":
         """The same without graphs, whose memory is its own."""
-        return FusedRecurrence(self.cell_clip, self.projection_clip, compiles=self.compiles)
+        return FusedRecurrence(
+            self.cell_clip, self.projection_clip, compiles=self.compiles, launches_graphs=self.launches_graphs
+        )
 
     def __call__(
         self, x: Tensor, weight: Tensor, bias: Tensor, projection: Tensor, h: Tensor, c: Tensor
@@ -169,7 +188,8 @@ class FusedRecurrence:
 
     def graphs(self, given: _Given) -> _Graphs | None:
         """The graphs for what is given; None where there is none, or a gradient of the last batch is still awaited."""
-        if not captures(given.x.device) or (self._asked is not None and self._asked() is not None):
+        is_awaited = self._asked is not None and self._asked() is not None
+        if is_awaited or not (self.launches_graphs and captures(given.x.device)):
             return None
         key = (given.x.shape, given.x.dtype, given.x.device)
         if key not in self._graphs and len(self._graphs) < MOST_SHAPES:
@@ -193,7 +213,13 @@ def captures(device: torch.device) -> bool:
 def captured(
     work: Callable[[], tuple[Tensor, ...]], device: torch.device
 ) -> tuple[Callable[[], object], tuple[Tensor, ...]]:
-    """What launches all kernels of `work` at once, and the tensors that they fill each time."""
+    """What launches all kernels of `work` at once, and the tensors that they fill each time.
+
+    Whatever happens, the current stream is afterwards the one that it was.
+
+    Raises:
+        CaptureError: `work` runs, but no graph can be made of it.
+    """
     with torch.cuda.device(device):
         here, apart = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         apart.wait_stream(here)
@@ -202,9 +228,24 @@ def captured(
                 work()
         here.wait_stream(apart)
         graph = torch.cuda.CUDAGraph()
-        # Other threads go on meanwhile: batches are made in one, and put into memory that a GPU reads.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            made = work()
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()  # a graph takes memory of its own
+        try:
+            with torch.cuda.stream(apart):
+                # Other threads go on meanwhile: batches are made in one, and put into memory that a GPU reads.
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    made = work()
+                finally:
+                    graph.capture_end()
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            first = printable(str(error).strip().partition("\n")[0])[:200]
+            raise CaptureError(
+                f"no CUDA graph can be made of a batch here ({first}); go on without graphs: --compile auto, or "
+                "--compile never, with --resume where a checkpoint was written"
+            ) from error
     return graph.replay, made
 
 

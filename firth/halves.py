@@ -7,7 +7,9 @@ texts: what is told to have moved in spite of that has.
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +66,8 @@ def train_halves(
         progress: The same.
 
     Raises:
-        UsageError: the model does not tell how it was trained; the text can be read only once; the output exists.
+        UsageError: the model does not tell how it was trained, or went on from another one; the text can be read only
+            once; the output exists.
         FirthError: the corpus cannot be read, or half of it is too small.
     """
     model = model if isinstance(model, Model) else load(model)
@@ -73,39 +76,67 @@ def train_halves(
             "the model does not tell how it was trained (it was published elsewhere, or goes on in time): train two "
             "models alike on random halves of a period's text"
         )
-    preparation = preparation or Preparation.from_settings(model.record["preparation"])
-    if not isinstance(corpus, list | tuple) and corpora.read(corpus, preparation).identity() is None:
-        raise UsageError("the corpus can be read only once, and is needed for either half: give a file, or a list")
+    if "base" in model.record:
+        raise UsageError(
+            "the model went on from another one, and its halves would begin without that: train two models on random "
+            "halves of the text, each from that one (--from), and name them as what says what chance moves (--chance)"
+        )
     places = [None if output is None else Path(output, name) for name in NAMES]
-    for place in places:
-        if place is not None:
-            check_output(place, overwrite=overwrite)
     progress = progress or Silent()
     models = []
-    for number, place in enumerate(places):
-        progress.say(f"training on the {NAMES[number]} half of the lines")
-        models.append(
-            train(
-                model.family,
-                _dealt(corpus, preparation, number, seed),
-                epochs=model.record["spent"]["epochs"],
-                seed=seed + number,
-                threads=threads,
-                preparation=_of_lines(preparation, model),
-                output=place,
-                overwrite=overwrite,
-                cache_dir=cache_dir,
-                progress=progress,
-                **_of_networks(model, device),
+    with _asked(model, preparation) as preparation:
+        if not isinstance(corpus, list | tuple) and corpora.read(corpus, preparation).identity() is None:
+            raise UsageError("the corpus can be read only once, and is needed for either half: give a file, or a list")
+        for place in places:
+            if place is not None:
+                check_output(place, overwrite=overwrite)
+        for number, place in enumerate(places):
+            progress.say(f"training on the {NAMES[number]} half of the lines")
+            models.append(
+                train(
+                    model.family,
+                    _dealt(corpus, preparation, number, seed),
+                    epochs=model.record["spent"]["epochs"],
+                    seed=seed + number,
+                    threads=threads,
+                    preparation=_of_lines(preparation, model),
+                    output=place,
+                    overwrite=overwrite,
+                    cache_dir=cache_dir,
+                    progress=progress,
+                    **_of_networks(model, device),
+                )
             )
-        )
     return Halves(*models)
 
 
+@contextmanager
+def _asked(model: Model, preparation: Preparation | None) -> Iterator[Preparation]:
+    """What was asked for, or how the model's text was read; a record names its lists, which the model itself holds."""
+    if preparation is not None:
+        yield preparation
+        return
+    preparation = Preparation.from_settings(model.record["preparation"])
+    if model.family.name in OF_PIECES:
+        yield preparation
+        return
+    segmentation = model.segmentation
+    preparation = preparation.completed(cased=not segmentation.lower, punctuation=segmentation.punctuation)
+    with tempfile.TemporaryDirectory(prefix="firth-", ignore_cleanup_errors=True) as folder:
+        user_words = phrases = None
+        if segmentation.user_words is not None:
+            user_words = Path(folder, "user-words.txt")
+            segmentation.user_words.write(user_words)
+        if segmentation.phrases:  # all of them may have vanished as the text was normalised
+            phrases = Path(folder, "phrases.txt")
+            segmentation.phrases.write(phrases)
+        yield replace(preparation, user_words=user_words, phrases=phrases)
+
+
 def _dealt(corpus: Any, preparation: Preparation, number: int, seed: int) -> Iterator[Given]:
-    """The lines of a half; those without anything, which end documents, are in both."""
+    """The lines of a half, as they stand: training cleans them. Those without anything end documents, in both."""
     rng = random.Random(seed)
-    for line in lines_of(corpora.read(corpus, preparation)):
+    for line in lines_of(corpora.read(corpus, replace(preparation, drop=(), sentences="lines"))):
         if not line or rng.randrange(2) == number:
             yield line
 
@@ -113,8 +144,6 @@ def _dealt(corpus: Any, preparation: Preparation, number: int, seed: int) -> Ite
 def _of_lines(preparation: Preparation, model: Model) -> Preparation:
     """How lines that were read become words; what looking at the text decided is as it was for all of it."""
     found = replace(preparation, field=None, keep=(), keep_from_name=None, encoding="utf-8", layout="lines")
-    if preparation.sentences == "split":
-        found = replace(found, sentences="lines")
     if model.family.name in OF_PIECES:
         return found
     return replace(found, segment=model.segmentation.method)

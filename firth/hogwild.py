@@ -33,7 +33,7 @@ from firth.model import CONTEXTUAL, Model, Words, load, versions
 from firth.progress import Progress
 from firth.tokens import EncodedCorpus
 from firth.vocabulary import Vocabulary
-from firth.windows import Stream
+from firth.windows import STRETCH, Stream
 
 if TYPE_CHECKING:
     from firth.cooccurrences import Cooccurrences
@@ -152,7 +152,8 @@ class Loop:
         self.progress = progress
         self.on_report = on_report
         self.place = place
-        self.text: Stream = run.model.family.stream(encoded, run.model.vocabulary)
+        self.text: Stream = run.model.family.stream(encoded, run.model.vocabulary, 1 if reproducible else threads)
+        self.tell_of_stretches()
         self.n_tokens = run.budget.tokens_in(encoded.n_tokens)
         self.began = 0.0  # by the clock, less the seconds before a resumption
         self.state = run.state
@@ -165,6 +166,19 @@ class Loop:
         self.reproducible = reproducible
         self.turn = self.state.next_batch  # the batch that is trained on next, where the order counts
         self.reported = self.state
+
+    def tell_of_stretches(self) -> None:
+        """Records for how many centres words are composed of n-grams; says so where words share so much that few."""
+        text = self.text
+        if not isinstance(text, Stream) or text.parts is None:  # GloVe's are counts
+            return
+        self.job.model.record["composed"] = {"stretch": text.stretch, "passed_on": text.passed_on}
+        if text.stretch < STRETCH or text.passed_on < 1:
+            less = f", and pass {text.passed_on:.2f} of their steps on to them" if text.passed_on < 1 else ""
+            self.progress.say(
+                f"words share many n-grams: they are composed of them for {text.stretch} words of the text at a time, "
+                f"where {STRETCH} would be faster{less}; longer n-grams or fewer threads allow for more"
+            )
 
     def compile(self) -> float:
         """Compiles the kernels, or loads them from their cache, before the clock starts; returns the seconds."""

@@ -41,6 +41,8 @@ _MOST_PLACES: Final = 3  # of faults, that are told
 _TRIED_WORDS: Final = 200_000  # left of a corpus: with more, training succeeds
 _TRIED_OF_LARGE: Final = 10  # times as many are read again for it
 _TRIED_TOKENS: Final = 20_000
+_MOST_BYTES_AGAIN: Final = 1 << 27  # of a corpus that is read again to try what is advised, up to three times
+_MOST_TOKENS_AGAIN: Final = 20_000_000  # of the same, which may be compressed
 _MOST_TRIALS: Final = 3
 _SAMPLED_TYPES: Final = 200_000
 _WORDS_SHOWN: Final = 100_000  # of a corpus of ready words, that pieces are learnt from
@@ -114,6 +116,9 @@ def check(
             threads=n_threads,
         )
         findings = advice.findings(inspection, preparation, encoded.cautions, failures)
+    if inspection.encodings and preparation.encoding_errors == "strict":
+        with progress.stage("trying what is advised"):
+            findings += tuple(_still_invalid(inspection, preparation, findings))
     can_be_trained = not (inspection.undecodable and preparation.encoding_errors == "strict")
     if can_be_trained and names is not None and _is_to_be_tried(inspection, names, findings):
         with progress.stage("trying what is advised"):
@@ -129,12 +134,32 @@ def check(
     return replace(inspection, findings=findings, command=advice.command(names, preparation, findings, paces, others))
 
 
+def _still_invalid(found: Inspection, preparation: Preparation, findings: tuple[Finding, ...]) -> Iterator[Finding]:
+    """What stops reading files by the encodings that are advised, which were told from parts of them."""
+    advised, _ = advice.as_advised(preparation, findings)
+    if len(advised.encodings) < 2 or not _is_read_again_soon(found):
+        return
+    for name in found.encodings:
+        try:
+            for _ in texts_of(Path(name), advised):
+                pass
+        except EncodingError as error:
+            yield Finding(f"read as is advised: {error}", "--encoding-errors replace")
+            return
+        except FirthError:  # which training says
+            continue
+
+
+def _is_read_again_soon(found: Inspection) -> bool:
+    return (found.n_bytes or 0) <= _MOST_BYTES_AGAIN and found.n_tokens <= _MOST_TOKENS_AGAIN
+
+
 def _is_to_be_tried(found: Inspection, names: list[str], findings: Sequence[Finding]) -> bool:
     """Whether so little is there, or left by what is advised, that training may fail, and reading it again is cheap."""
     changing = [
         finding for finding in findings if finding.option and not finding.option.startswith("--encoding-errors")
     ]
-    if "-" in names or found.encodings or not changing:
+    if "-" in names or found.encodings or not changing or not _is_read_again_soon(found):
         return False
     left = found.n_tokens * (1 - (found.duplicate_line_words or 0.0))
     return min(left, found.n_tokens / _TRIED_OF_LARGE) <= _TRIED_WORDS

@@ -18,6 +18,15 @@ _INLINE: Final = (  # tags that stand inside words too, as <b>b</b>old
     *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd"),
     *("mark", "q", "s", "samp", "small", "span", "strike", "strong", "tt", "u", "var", "wbr"),
 )
+_WITH_BARE: Final = (  # tags of which an attribute may stand without a value; "<hidden door>" is none
+    "details|dialog|video|audio|track|input|option|optgroup|select|textarea|button|form|fieldset|iframe|img|script|"
+    "ol|ul|li|td|th|tr|table|div|span|hr"
+)
+_BARE: Final = (
+    "open|controls|autoplay|loop|muted|playsinline|default|required|readonly|multiple|autofocus|selected|checked|"
+    "disabled|hidden|inert|novalidate|formnovalidate|value|reversed|allowfullscreen|ismap|async|defer|nomodule|nowrap|"
+    "noshade|compact|declare|download|itemscope|contenteditable|draggable|alt|crossorigin"
+)
 _NESTED: Final = ("templates", "links")  # may stand in one another
 _MOST_NESTED: Final = 8
 _FILLED: Final = re.compile(f"[ \t]*{FILL}[ \t{FILL}]*")
@@ -40,6 +49,21 @@ class _Rule(NamedTuple):
     signs: tuple[str, ...]
     pattern: re.Pattern[str]
     left: Left
+
+
+class _Begun(NamedTuple):
+    """What there is so far of a line that goes on in the next block: anything that stays, anything that goes."""
+
+    has_text: bool
+    has_markup: bool
+
+    @property
+    def is_markup_alone(self) -> bool:
+        """Whether nothing was kept of what there was."""
+        return self.has_markup and not self.has_text
+
+
+_NOTHING_BEGUN: Final = _Begun(has_text=False, has_markup=False)
 
 
 def blanked(text: str, kinds: Collection[str], counts: Counter[str] | None = None) -> str:
@@ -81,26 +105,37 @@ def cleaned(blocks: Iterable[str], kinds: Collection[str], counts: Counter[str])
         kinds: As of `Preparation.drop`.
         counts: Grows.
     """
-    is_open = False
+    begun = _NOTHING_BEGUN
     for block in blocks:
         new = blanked(block, kinds, counts)
-        yield block if new == block else _closed_up(block.split("\n"), new.split("\n"), is_open=is_open)
-        is_open = not block.endswith("\n")
+        if new == block and not begun.is_markup_alone:
+            yield block
+        else:
+            yield _closed_up(block.split("\n"), new.split("\n"), begun)
+        begun = _begun(block, new, begun)
 
 
-def _closed_up(before: list[str], after: list[str], *, is_open: bool) -> str:
+def _begun(before: str, after: str, begun: _Begun) -> _Begun:
+    """What there is of the last line of a block, which is not closed; `begun` is what came before the block."""
+    first = before.rfind("\n") + 1
+    old, new = before[first:], after[first:]
+    has_text, has_markup = new.strip(f" \t{FILL}") != "", new != old
+    return _Begun(has_text, has_markup) if first else _Begun(begun.has_text or has_text, begun.has_markup or has_markup)
+
+
+def _closed_up(before: list[str], after: list[str], begun: _Begun) -> str:
     """Lines without what fills them up.
 
     Args:
         before: The lines as they were; the last one is not closed, and may be empty.
         after: The same, blanked.
-        is_open: Whether the first one goes on with a line of the block before.
+        begun: The line that the first one goes on with.
     """
     lines: list[str] = []
     last = len(after) - 1
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
-        if new != old:
-            goes_on, is_left_open = is_open and not number, number == last
+        if new != old or (begun.is_markup_alone and not number):
+            goes_on, is_left_open = begun.has_text and not number, number == last
             new = _FILLED.sub(lambda found: " " if " " in found[0] or "\t" in found[0] else "", new)
             new = new if goes_on else new.lstrip(" \t")
             new = new if is_left_open else new.rstrip(" \t")
@@ -163,7 +198,8 @@ _RULES: Final[dict[str, tuple[_Rule, ...]]] = {
             "<",
             rf"<{FILL}{{0,60}}+"
             r"(?:/?([a-zA-Z][\w:.-]{0,60}+)(?:[ \t][^<>=\n]{0,500}+=[^<>\n]{0,4000}+|[ \t]{1,9}+(?:selected|checked|"
-            r"disabled|hidden|nowrap|noshade|async|defer|compact|itemscope))?[ \t]{0,9}/?|[!?][^<>\n]{0,4000}+)>",
+            r"disabled|hidden|nowrap|noshade|async|defer|compact|itemscope))?[ \t]{0,9}/?|"
+            rf"(?i:{_WITH_BARE})(?:[ \t]{{1,9}}+(?i:{_BARE})(?![\w-])){{1,9}}+[ \t]{{0,9}}/?|[!?][^<>\n]{{0,4000}}+)>",
             _tag,
         ),
     ),
@@ -219,5 +255,12 @@ _RULES: Final[dict[str, tuple[_Rule, ...]]] = {
             r"(?<![\w.%+-])[a-zA-Z0-9._%+-]{1,64}+@[a-zA-Z0-9-]{1,63}+(?:\.[a-zA-Z0-9-]{1,63}+){1,8}+",
         ),
     ),
-    "codes": (_rule("encoded data", "", r"(?<![a-zA-Z0-9+/_])(?=[a-zA-Z0-9])[a-zA-Z0-9+/_]{41,}+={0,2}"),),
+    "codes": (
+        _rule(  # letters of one case may be a word or a path: they need a digit or such a change, as base64 has
+            "encoded data",
+            "",
+            r"(?<![a-zA-Z0-9+/_])(?=[a-zA-Z0-9])"
+            r"(?=[a-zA-Z+/_]*+[0-9]|[a-zA-Z+/_]*?[a-z][A-Z]|[A-Z]{41,}+(?![a-z+/_]))[a-zA-Z0-9+/_]{41,}+={0,2}",
+        ),
+    ),
 }

@@ -77,6 +77,9 @@ NETWORK: Final = (
 )
 """The hyperparameters of contextual families that say what their network is, and not how it is trained."""
 
+TRAINED_BEFORE: Final = "trained_before"
+"""What a record calls the parts of a network that its training left as they were, and that came trained."""
+
 FORMAT: Final = 1
 _WORDS_AT_ONCE: Final = 1024  # through the character encoder
 _NO_WORD: Final = "!!!MAXTERMID"  # a line of bilm-tf's vocabularies
@@ -188,7 +191,7 @@ class Model:
             self.table()[np.newaxis],
             counts=self.vocabulary,
             segmentation=self.segmentation,
-            provenance={"family": self.family.name, **self.record},
+            provenance={"family": settings(self.family), **self.record},
             subwords=self._subwords(),
         )
 
@@ -382,9 +385,15 @@ def _write_pieces(model: Model, folder: Path) -> None:
 
 
 def _described_pieces(model: Model) -> dict[str, Any]:
-    untrained = list(getattr(model.family, "untrained", ()))
-    told = {"untrained": untrained} if untrained else {}
+    parts = untrained(model)
+    told = {"untrained": parts} if parts else {}
     return {"pieces": {"kind": model.pieces.kind, "digest": model.pieces.digest}} | told
+
+
+def untrained(model: Model) -> list[str]:
+    """Parts of a model's network that are as a seed drew them: neither its training nor one before it reached them."""
+    before = model.record.get(TRAINED_BEFORE, [])
+    return [name for name in getattr(model.family, "untrained", ()) if name not in before]
 
 
 _PIECED: Final = _Kind(
@@ -479,7 +488,7 @@ def _loaded(path: Path, source: str) -> Model:
         digest = str(description.pop("pieces")["digest"]) if "pieces" in description else None
         words = None if digest is not None else Segmentation.from_settings(segmentation)
         predicts = description.pop("predicts", True)
-        description.pop("untrained", None)  # which the family tells
+        description.pop("untrained", None)  # which the family and the record tell
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FirthError(f"{shown} is not a whole model: {printable(str(error))}") from None
     if words is None:
@@ -627,7 +636,11 @@ def _load_published(
             f"{published.n_entries:,} rows"
         )
     network = published.network(family, int(record.get("seed", 0))).eval()
-    return Model(family, pieces, network, record, log)
+    model = Model(family, pieces, network, record, log)
+    there = [name for name in untrained(model) if f"{name}.weight" in published.tensors]
+    if digest is None and there:  # of others, who write no part that they did not train
+        model.record[TRAINED_BEFORE] = there
+    return model
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ RESTRICT = 30_000
 ALIKE = 100  # words of like frequency on either side of a word, whose chance movements say what chance gives
 FEWEST_ALIKE = 20
 CHANCE_QUANTILE = 0.95
+_ROLES = ("the old vectors", "the new ones", "the first by chance", "the second")
 WORDS_AT_ONCE = 1 << 12  # whose windows of like frequency are sorted together
 
 
@@ -87,7 +88,7 @@ def change(
         chance: Two models of one period, trained alike on random halves of its text: what parts them is chance. Two
             seeds on one text part far less than two texts of one period do (docs/decisions/0014), so that nearly every
             word seems to have moved.
-        layer: The layer compared; None is the last one.
+        layer: The layer compared; None is the last one, which must be the same of all.
         topn: How many words to give.
         n_neighbours: How many neighbours of each.
         restrict: How many of the shared words that are most frequent in both take part; None takes all. Neighbours are
@@ -96,11 +97,11 @@ def change(
     Raises:
         UnknownWordError: a word that one of the two lacks.
         FirthError: fewer shared words than `dim`, among which a turn can make anything equal.
-        UsageError: another dim, or no such layer.
+        UsageError: another dim, no such layer, or last layers that differ.
     """
-    before, after = _layer_of(old, layer), _layer_of(new, layer)
+    before, after, *by_chance = _of_one_layer([old, new, *(chance or ())], layer)
     alignment = align(before, after, restrict=restrict)
-    chances = _Chances.of(alignment, chance and (_layer_of(chance[0], layer), _layer_of(chance[1], layer)), restrict)
+    chances = _Chances.of(alignment, (by_chance[0], by_chance[1]) if by_chance else None, restrict)
     if words:
         rows = [(_row(before, word, "old"), _row(after, word, "new")) for word in words]
     else:
@@ -239,9 +240,24 @@ def _furthest(*distances: float | None) -> float | None:
     return max((distance for distance in distances if distance is not None), default=None)
 
 
-def _layer_of(source: Source, layer: int | None) -> Vectors:
-    vectors = source if isinstance(source, Vectors) else Vectors.load(Path(source))
-    return vectors.layer(vectors.layer_numbers[-1] if layer is None else layer)
+def _of_one_layer(sources: Sequence[Source], layer: int | None) -> list[Vectors]:
+    """One layer of each: the one asked for, or their last.
+
+    Raises:
+        UsageError: their last ones are not the same. One matrix that tells no layer may be compared with any.
+    """
+    loaded = [source if isinstance(source, Vectors) else Vectors.load(Path(source)) for source in sources]
+    if layer is None:
+        told = [vectors.n_layers > 1 or not {"layer", "layers"}.isdisjoint(vectors.provenance) for vectors in loaded]
+        lasts = {
+            name: vectors.layer_numbers[-1]
+            for name, vectors, is_told in zip(_ROLES, loaded, told, strict=False)
+            if is_told
+        }
+        if len(set(lasts.values())) > 1:
+            shown = ", ".join(f"that of {name} is {number}" for name, number in lasts.items())
+            raise UsageError(f"the last layers are not the same ({shown}): name one that all have (layer=, --layer)")
+    return [vectors.layer(vectors.layer_numbers[-1] if layer is None else layer) for vectors in loaded]
 
 
 def _shared(old: Vectors, new: Vectors, restrict: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

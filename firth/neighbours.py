@@ -97,9 +97,14 @@ def nearest_by_product(
     Levy and Goldberg 2014, equation 4, with cosines moved to [0, 1] (footnote 7):
     product over positive of cos / (product over negative of cos + epsilon).
     """
-    near = np.prod((1 + cosines(matrix, lengths, positive)) / 2, axis=0)
-    far = np.prod((1 + cosines(matrix, lengths, negative)) / 2, axis=0)
-    return best_without(near / (far + np.float32(COSMUL_EPSILON)), n, excluded)
+    near, far = (cosines(matrix, lengths, queries) for queries in (positive, negative))
+    return best_by_product(near, far, n, excluded)
+
+
+def best_by_product(near: Matrix, far: Matrix, n: int, excluded: Sequence[int]) -> Neighbours:
+    """`nearest_by_product` of the cosines with positive and negative queries, (P, R) and (M, R)."""
+    products = np.prod((1 + near) / 2, axis=0) / (np.prod((1 + far) / 2, axis=0) + np.float32(COSMUL_EPSILON))
+    return best_without(products, n, excluded)
 
 
 def best_without(scores: Matrix, n: int, excluded: Sequence[int]) -> Neighbours:

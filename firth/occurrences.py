@@ -182,7 +182,7 @@ def stored(
 def _words_of(asked: Extraction, lines: Sequence[Given]) -> Iterator[list[str]]:
     """The words of lines as `parts.cuts_of` finds them, without their places, which takes longer."""
     texts = [line.replace("\n", " ") for line in lines if isinstance(line, str)]
-    split = asked.segmentation.split("".join(f"{text}\n" for text in texts))
+    split = asked.segmentation.split(asked.segmentation.blanked("".join(f"{text}\n" for text in texts)))
     words = split.words()
     last = 0
     ends = iter(split.line_ends.tolist())

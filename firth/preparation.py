@@ -28,7 +28,8 @@ class Preparation:
         keep_from_name: A regular expression with named groups, searched in a file's name, and if that does not match,
             in its path; what the groups match is kept with every document of the file.
         encoding: Of text files: the name of any text codec of Python's. Of several, as utf-8,gb18030, each file is read
-            by the first one that all of its bytes are valid in.
+            by the first one that all of its bytes are valid in, or else by the one with the fewest that are not;
+            standard input by what its first megabyte is in.
         encoding_errors: Bytes that are not valid: `strict` stops at them, `replace` puts U+FFFD in their place, `skip`
             leaves them out; both are counted.
         layout: `lines` takes a line as a paragraph or sentence, and an empty line as a document's end; `wrapped` joins
@@ -52,7 +53,8 @@ class Preparation:
         phrases: A file of phrases, as `firth phrases` writes it: where their words stand together they become one.
         drop: Markup to leave out, of each line: `html` tags, comments and entities (which become what they stand for);
             `wiki` links, templates, tables and signs; `markdown` links and signs, of links the text stays; `urls` and
-            e-mail addresses; `codes`, more than 40 Latin letters, digits, + / and _ in a row.
+            e-mail addresses; `codes`, more than 40 Latin letters, digits, + / and _ in a row,
+            with a digit or a capital behind a small letter among them, or of capitals alone.
         drop_duplicates: Leave out `lines` or `documents` whose words have all been met before in the same order.
         max_types: At most so many different words are counted at a time: beyond, the rarest so far are dropped.
     """

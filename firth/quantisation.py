@@ -150,6 +150,19 @@ def nearest_to_each(
     return found
 
 
+def nearest_by_product(
+    table: Quantised,
+    lengths: NDArray[np.float32],
+    positive: NDArray[np.float32],
+    negative: NDArray[np.float32],
+    n: int,
+    excluded: Sequence[int] = (),
+) -> Neighbours:
+    """The `n` rows of codes, (row, dim), of which `neighbours.nearest_by_product` tells; `lengths` are of `norms`."""
+    near, far = (cosines(table, lengths, queries) for queries in (positive, negative))
+    return neighbours.best_by_product(near, far, n, excluded)
+
+
 def _ranked_anew(
     rows: NDArray[np.intp], vectors: NDArray[np.float32], query: NDArray[np.float32], n: int
 ) -> Neighbours:

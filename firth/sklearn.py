@@ -364,7 +364,7 @@ def _cut(texts: Sequence[str], segmentation: Segmentation | None) -> Iterator[Se
         elif any("\n" in text for text in some):
             yield from map(segmentation.words, some)
         else:
-            split = segmentation.split("".join(f"{text}\n" for text in some))
+            split = segmentation.split(segmentation.blanked("".join(f"{text}\n" for text in some)))
             words = split.words()
             yield from (words[begin:end] for begin, end in pairwise([0, *split.line_ends.tolist()]))
 

@@ -12,12 +12,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from firth.containers import chunks_of, compression_of, counted, decompressed, head_of, opened, refuse_binary, uncounted
-from firth.decoding import decoded, unix_lines
+from firth.decoding import decoded, fitting, unix_lines
 from firth.errors import FirthError, UsageError
 from firth.faults import READ_IN_FOLDERS, Faults, files_told
 from firth.files import printable
@@ -26,6 +27,7 @@ from firth.records import Kept, json_lines, rows
 
 _SAMPLE_STRETCHES: Final = 32
 _SAMPLE_STRETCH_BYTES: Final = 1 << 15
+_CHUNK_BYTES: Final = 1 << 16  # what files come in, decompressed
 
 _STANDARD_INPUT: Final = Path("-")
 _LOOKED_AT_LINES: Final = 100
@@ -221,6 +223,7 @@ class _Files(Sources):
         self._places = [_place(path, pattern, preparation, self.faults) for path in found]
         _check_columns(preparation, has_tables=any(place.kind != "text" for place in self._places))
         self._read_as: dict[Path, str] = {}
+        self._unfit: list[str] = []  # names of files that no encoding of those asked for reads whole
         self._has_stream = _STANDARD_INPUT in found
         self._stream = _Stream(self._count)
         self.faults.repeated = [printable(str(path)) for path, n_times in Counter(found).items() if n_times > 1]
@@ -245,10 +248,11 @@ class _Files(Sources):
             if (offsets or is_begun) and (place.kind != "text" or compression_of(head_of(place.path)) is not None):
                 samples.append(self._beginning(place, max(1, _SAMPLE_STRETCHES * place.size // total_bytes)))
             else:
-                encoding = self._prepared(place).encoding
-                if is_begun:
-                    samples.append(_stretch(place.path, 0, min([owed, *offsets]), encoding))
-                samples += [_stretch(place.path, offset, _SAMPLE_STRETCH_BYTES, encoding) for offset in offsets]
+                stretches = [(0, min([owed, *offsets]))] if is_begun else []
+                stretches += [(offset, _SAMPLE_STRETCH_BYTES) for offset in offsets]
+                for offset, n_bytes in stretches:
+                    prepared = self._prepared_for(place, partial(_bytes, place.path, offset, n_bytes))
+                    samples.append(_stretch(place.path, offset, n_bytes, prepared.encoding))
             owed = _SAMPLE_STRETCH_BYTES - (place.size - offsets[-1]) if offsets else owed - place.size
         return [sample for sample in samples if sample]
 
@@ -261,7 +265,8 @@ class _Files(Sources):
             if place.kind == "text":
                 self._refuse_records(place)
                 no_columns: Kept = (None,) * len(self._preparation.keep)
-                texts = decoded(self._chunks(place), place.name, self._prepared(place), self.faults)
+                prepared = self._prepared(place)  # which may look at the first chunks
+                texts = decoded(self._chunks(place), place.name, prepared, self.faults)
                 first = next(texts, "")
                 like_records += [place.name] if _looks_like_records(first) else []
                 texts = chain((first,), texts) if first else texts
@@ -275,6 +280,12 @@ class _Files(Sources):
             if names := [place.name for place in self._places if self._read_as.get(place.path) == encoding]:
                 remark = f"{files_told(names)} read as {encoding}"
                 self.faults.remarks += [remark] if remark not in self.faults.remarks else []
+        if self._unfit:
+            remark = (
+                f"{files_told(self._unfit)} not wholly valid in any of {', '.join(self._preparation.encodings)}, and "
+                "read as the one with the fewest invalid bytes"
+            )
+            self.faults.remarks += [remark] if remark not in self.faults.remarks else []
         if like_records:
             remark = (
                 f"JSON lines are read as text, so that keys become words, in {files_told(like_records)}: "
@@ -294,14 +305,32 @@ class _Files(Sources):
         self.done_bytes += n_bytes
 
     def _prepared(self, place: _Place) -> Preparation:
-        """The preparation, of whose encodings the one is left that a file is in: the first that reads all of it."""
-        first, *others = self._preparation.encodings
-        if not others:
+        """The preparation, of whose encodings the one is left that a file is in.
+
+        It is the first that reads all of the file, else the one with the fewest faults; of standard input, which can be
+        read only once, the first megabyte decides.
+        """
+        encodings = self._preparation.encodings
+        if len(encodings) == 1 or place.kind == "table":
             return self._preparation
         if place.path not in self._read_as:
-            fitting = (one for one in (first, *others) if place.path != _STANDARD_INPUT and _is_valid(place.path, one))
-            self._read_as[place.path] = next(fitting, first)
+            if place.path == _STANDARD_INPUT:
+                beginning = list(self._stream.first(_SAMPLE_STRETCHES * _SAMPLE_STRETCH_BYTES))
+                is_part = not self._stream.has_ended
+                encoding, is_valid = fitting(lambda: beginning, encodings, is_part=is_part)
+            else:
+                encoding, is_valid = fitting(lambda: chunks_of(place.path, uncounted), encodings)
+            self._read_as[place.path] = encoding
+            self._unfit += [] if is_valid else [place.name]
         return replace(self._preparation, encoding=self._read_as[place.path])
+
+    def _prepared_for(self, place: _Place, sample: Callable[[], Iterable[bytes]]) -> Preparation:
+        """The same for a sample of text, which decides alone: a file is looked at as a whole when it is read."""
+        encodings = self._preparation.encodings
+        if len(encodings) == 1 or place.path == _STANDARD_INPUT or place.path in self._read_as:
+            return self._prepared(place)
+        encoding, _ = fitting(sample, encodings, is_part=True)
+        return replace(self._preparation, encoding=encoding, encoding_errors="skip")
 
     def _chunks(self, place: _Place) -> Iterator[bytes]:
         return self._stream.chunks() if place.path == _STANDARD_INPUT else chunks_of(place.path, self._count)
@@ -309,8 +338,9 @@ class _Files(Sources):
     def _records(self, place: _Place, faults: Faults, count: Callable[[int], None]) -> Iterator[tuple[str, Kept]]:
         if place.kind == "table":
             return rows(place.path, place.name, self._preparation, faults, count)
+        prepared = self._prepared(place)  # which may look at the first chunks
         chunks = self._stream.chunks() if place.path == _STANDARD_INPUT else chunks_of(place.path, count)
-        texts = decoded(chunks, place.name, self._prepared(place), faults)
+        texts = decoded(chunks, place.name, prepared, faults)
         return json_lines(texts, place.name, self._preparation, faults)
 
     def _refuse_records(self, place: _Place) -> None:
@@ -329,7 +359,8 @@ class _Files(Sources):
         texts: Iterator[str]
         self._refuse_records(place)
         if place.kind == "records" and place.path == _STANDARD_INPUT:
-            start = decoded(self._stream.first_lines(wanted), place.name, self._prepared(place), Faults(), is_part=True)
+            prepared = self._prepared(place)
+            start = decoded(self._stream.first_lines(wanted), place.name, prepared, Faults(), is_part=True)
             lines = _whole_lines("".join(start), is_start=True, is_end=self._stream.has_ended)
             records = json_lines(iter((lines,)), place.name, self._preparation, Faults())
             texts = (text + "\n\n" for text, _ in records)
@@ -338,8 +369,9 @@ class _Files(Sources):
         elif place.path == _STANDARD_INPUT:
             texts = decoded(self._stream.first(wanted), place.name, self._prepared(place), Faults(), is_part=True)
         else:
-            chunks = chunks_of(place.path, uncounted)
-            texts = decoded(chunks, place.name, self._prepared(place), Faults())
+            n_chunks = 4 * wanted // _CHUNK_BYTES + 1  # at most four bytes a character
+            prepared = self._prepared_for(place, lambda: islice(chunks_of(place.path, uncounted), n_chunks))
+            texts = decoded(chunks_of(place.path, uncounted), place.name, prepared, Faults())
         taken = []
         for text in texts:
             taken.append(text[:wanted])
@@ -529,6 +561,18 @@ def _names_columns(preparation: Preparation) -> bool:
 # --- files and samples of them ----------------------------------------------------------------------------
 
 
+def _bytes(path: Path, offset: int, n_bytes: int) -> list[bytes]:
+    """Bytes of a text file from about `offset` on, by which its encoding can be told."""
+    offset -= offset % 4
+    with opened(path) as file:
+        mark = file.read(4) if offset else b""  # which may be a byte-order mark
+        file.seek(offset)
+        data = file.read(n_bytes)
+    if offset and b"\0" not in data:  # it may begin within a character
+        data = data[data.find(b"\n") + 1 :]
+    return [mark, data]
+
+
 def _stretch(path: Path, offset: int, n_bytes: int, encoding: str) -> str:
     """Whole lines of a text file's bytes from about `offset` on."""
     offset -= offset % 4  # no codec has wider units
@@ -573,18 +617,6 @@ def _is_still(place: _Place) -> bool:
         return _state(place.path) == (place.size, place.modified_ns)
     except FirthError:
         return False
-
-
-def _is_valid(path: Path, encoding: str) -> bool:
-    """Whether all bytes of a file are valid in an encoding."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
-    try:
-        for chunk in chunks_of(path, uncounted):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeError:
-        return False
-    return True
 
 
 def _exists(path: Path) -> bool:

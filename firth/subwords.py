@@ -198,8 +198,18 @@ class Subwords:
         ngrams: Which n-grams a word has.
     """
 
-    def __init__(self, ngrams: Ngrams, vocabulary: Sequence[str] | Vocabulary, words: Table, table: Table) -> None:
+    def __init__(
+        self,
+        ngrams: Ngrams,
+        vocabulary: Sequence[str] | Vocabulary,
+        words: Table,
+        table: Table,
+        *,
+        met: Sequence[str | bytes] | Vocabulary | None = None,
+    ) -> None:
         """The tables of the words of `vocabulary`, in its order; nothing is copied, and codes are not restored.
+
+        `met` are all words that the table of n-grams was trained on, where `vocabulary` is but the first of them.
 
         Raises:
             FirthError: their shapes do not fit one another, or they hold other numbers than float32.
@@ -214,6 +224,7 @@ class Subwords:
         self._words = words
         self._table = table
         self._vocabulary = vocabulary
+        self._met = vocabulary if met is None else met
         self._known: NDArray[np.uint32] | None = None
 
     @cached_property
@@ -257,10 +268,9 @@ class Subwords:
         return mean
 
     def _known_hashes(self) -> NDArray[np.uint32]:
-        """The n-grams of the vocabulary, each once."""
+        """The n-grams of the words that were met, each once."""
         if self._known is None:
-            vocabulary = self._vocabulary
-            words = vocabulary.words if isinstance(vocabulary, Vocabulary) else vocabulary
+            words = self._met.words if isinstance(self._met, Vocabulary) else self._met
             self._known = np.unique(self.ngrams.hashed(words)[1])
         return self._known
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from firth import encodings
 from firth.containers import chunks_of, uncounted
-from firth.decoding import decoded
+from firth.decoding import decoded, fitting
 from firth.errors import FirthError, UsageError
 from firth.faults import Faults
 from firth.files import printable
@@ -179,6 +179,9 @@ def _text(path: Path, encoding: str | None, errors: EncodingErrors | None) -> tu
         errors = errors or "replace"
     faults = Faults()
     preparation = Preparation(encoding=encoding, encoding_errors=errors or "strict")
+    if len(preparation.encodings) > 1:
+        encoding, _ = fitting(lambda: [data], preparation.encodings)
+        preparation = replace(preparation, encoding=encoding)
     text = "".join(decoded([data], name, preparation, faults))
     if faults.invalid:
         lines = [number for number, line in enumerate(text.split("\n"), start=1) if "\ufffd" in line]

@@ -19,7 +19,18 @@ from firth.families.family import ContextualFamily, Family, answers_gensim_names
 from firth.files import appearing, check_output, latest_checkpoint, printable, uninterrupted, without_folders
 from firth.formats.directory import MATRICES
 from firth.hogwild import Loop, Run
-from firth.model import CONTEXTUAL, COUNTING, NETWORK, OF_PIECES, Model, Words, load, versions
+from firth.model import (
+    CONTEXTUAL,
+    COUNTING,
+    NETWORK,
+    OF_PIECES,
+    TRAINED_BEFORE,
+    Model,
+    Words,
+    load,
+    untrained,
+    versions,
+)
 from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
@@ -123,7 +134,7 @@ def train(
             become pieces; the row of each begins as the mean of its parts'.
         device: Of ELMo, GPT and BERT: `cuda`, `cuda:1`, `mps` or `cpu`; by default the fastest there is.
         compile: Of ELMo, GPT and BERT: whether torch.compile is used; `auto` where it pays. Of ELMo its LSTM layers are
-            compiled, which on a GPU are CUDA graphs then.
+            compiled, which `always` launches as CUDA graphs on a GPU (graphs: not yet run on a GPU).
         counts: Of GloVe: a file of co-occurrence counts, or several, which are added up. What is not there is counted
             and written there to stay; where no corpus is given (None), the counts stand for it.
         memory: Of GloVe: GiB that counting may take; 2 unless told otherwise.
@@ -413,13 +424,16 @@ def _train_pieces(
             model.record = {
                 "finished": False,
                 "corpus": _described(encoded),
-                "preparation": without_folders(asked.preparation.settings()),
+                "preparation": without_folders(asked.preparation.settings()) | {"cased": bool(asked.preparation.cased)},
                 "budget": budget.settings(),
                 "seed": asked.seed,
                 "asked": told,
             }
             if base is not None:
                 model.record["base"] = base.origin()
+                drawn = untrained(base)
+                if kept := [name for name in untrained(model) if name not in drawn]:
+                    model.record[TRAINED_BEFORE] = kept
             run = descent.Run(model, budget, asked.seed)
         else:
             _check_corpus(run, encoded.fingerprint)
@@ -842,7 +856,7 @@ def _like_base(sizes: Sequence[Any], base: Model, progress: Progress) -> Any:
     kept = [name for name in (*NETWORK, "inner_dim", "deviation") if hasattr(family, name)]
     _check_left_to_base(sizes, base, [*kept, "vocabulary_size"])
     network = {name: getattr(base.family, name) for name in kept}
-    has_next = getattr(base.family, "predicts_next_sentence", False)  # by our record, or by a published one's weights
+    has_next = hasattr(base.family, "predicts_next_sentence") and "next" not in untrained(base)
     if getattr(family, "predicts_next_sentence", False) and not has_next:
         progress.say("the model to go on from has no trained head for next sentences: masked tokens alone are trained")
         network["objective"] = "masked_token"
@@ -965,6 +979,8 @@ def _check_begun(run: Any, asked: _Asked) -> None:
     """Raises UsageError where a run was not begun with the settings that are asked for."""
     record = run.model.record
     there = without_folders(record.get("preparation", {})) | settings(run.model.family)
+    if run.model.family.name in OF_PIECES:
+        there["cased"] = bool(there.get("cased"))  # for a time left open where it was not asked for
     preparation = without_folders(asked.preparation.settings())
     preparation |= {name: there.get(name) for name in ("cased", "punctuation") if preparation[name] is None}
     of_sizes = [_differing(preparation | settings(size), there) for size in asked.sizes]

@@ -42,6 +42,11 @@ class UserWords:
         """Plain values for a JSON file, the words themselves among them."""
         return {"hash": self.hash, "words": [list(entry) for entry in self.entries]}
 
+    def write(self, path: Path) -> None:
+        """Writes the file that `read_user_words` reads."""
+        lines = (f"{word} {'' if count is None else count} {tag}".rstrip() + "\n" for word, count, tag in self.entries)
+        path.write_text("".join(lines), encoding="utf-8-sig", newline="\n")  # a word may begin with the mark itself
+
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "UserWords":
         """The words that `settings` were taken from.

@@ -89,12 +89,15 @@ class Vectors:
             UsageError: shapes that do not fit one another, no word at all, or a word that stands twice.
         """
         words = words if isinstance(words, Vocabulary) else list(words)
+        self._is_float = not isinstance(array, Quantised)  # else methods answer from codes, restored or not
         if isinstance(array, Quantised):
             codes = array
         else:
             self.array = _layers(array, len(words))
         if codes is not None and codes.codes.ndim == 2:
             codes = Quantised(codes.codes[np.newaxis], codes.scales[np.newaxis])
+        if codes is not None:
+            _check_codes(codes, len(words), None if isinstance(array, Quantised) else self.array.shape)
         self.codes = codes
         self._counted = counts if isinstance(counts, Vocabulary) else None
         if not isinstance(counts, Vocabulary):
@@ -133,11 +136,6 @@ class Vectors:
         """
         assert self.codes is not None
         return _layers(quantisation.restored(self.codes), self.codes.shape[1])
-
-    @property
-    def _is_float(self) -> bool:
-        """Whether the array is there, and not in codes alone."""
-        return "array" in vars(self)
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -451,14 +449,12 @@ class Vectors:
         if any(isinstance(query, tuple) for query in (*near, *far)):
             raise UsageError("most_similar_cosmul takes no weights; most_similar does")
         rows = self._searched(restrict)
-        found = neighbours.nearest_by_product(
-            self.matrix[rows],
-            self._norms()[rows],
-            self._stacked(near),
-            self._stacked(far),
-            _at_least_0(topn),
-            _shifted(self._rows_known([*near, *far]), rows),
-        )
+        asked = (self._stacked(near), self._stacked(far), _at_least_0(topn))
+        left_out = _shifted(self._rows_known([*near, *far]), rows)
+        if not self._is_float and self.codes is not None:
+            table, lengths = self.codes.rows(-1).rows(rows), self._norms_of_codes()[rows]
+            return self._named(quantisation.nearest_by_product(table, lengths, *asked, left_out), rows)
+        found = neighbours.nearest_by_product(self.matrix[rows], self._norms()[rows], *asked, left_out)
         return self._named(found, rows)
 
     @says_our_names
@@ -631,14 +627,20 @@ class Vectors:
         """How cosines correlate with people's scores in a word-pair file; see `evaluation.evaluate_pairs`.
 
         With n-grams, any word has a vector, if one of its n-grams is known: those beyond `restrict` have their own, and
-        of those that are in no row the result says the number, `n_composed`.
+        of those that are in no row the result says the number, `n_composed`. Where no word has capitals, and `fold`
+        takes capitals and small letters as the same, they are composed of small letters.
         """
         pairs = evaluation.read_word_pairs(pairs) if isinstance(pairs, str | Path) else list(pairs)
         others: dict[str, Vector] = {}
+        n_composed = 0
         if self.subwords is not None:
             row_of = evaluation.folded_rows(self.words, restrict, fold)
             absent = dict.fromkeys(word for pair in pairs for word in pair[:2] if fold(word) not in row_of)
-            others = {word: self[word] for word in absent if self.has_vector(word)}
+            spelt = self._spelt_as_words(absent, fold)
+            others = {word: self[spelt[word]] for word in absent if self.has_vector(spelt[word])}
+            known = row_of.keys() | {fold(word) for word in others}
+            answered = {word for pair in pairs if {fold(word) for word in pair[:2]} <= known for word in pair[:2]}
+            n_composed = sum(word in answered and spelt[word] not in self for word in others)
         result = evaluation.evaluate_pairs(
             self.words[:restrict],
             self._taken(slice(0, restrict)),
@@ -648,7 +650,7 @@ class Vectors:
             unknown_similarity=unknown_similarity,
             others=others,
         )
-        return result._replace(n_composed=sum(word not in self for word in others))
+        return result._replace(n_composed=n_composed)
 
     @says_our_names
     def evaluate_word_analogies(
@@ -771,6 +773,7 @@ class Vectors:
             vars(vectors).pop("array", None)
         else:
             vectors.array = _layers(array, len(self))
+        vectors._is_float = array is not None
         vectors.provenance = self.provenance | provenance
         vectors._lengths = vectors._code_lengths = None
         vectors._of_layer = {}
@@ -807,6 +810,12 @@ class Vectors:
         if self.segmentation is None or "fasttext" in self.provenance:
             return word
         return self.segmentation.normalize(word)
+
+    def _spelt_as_words(self, asked: Iterable[str], fold: evaluation.Fold) -> dict[str, str]:
+        """Each word as the n-grams should have it: in small letters where these words are, if `fold` allows that."""
+        low = {word: word.lower() if fold(word.lower()) == fold(word) else word for word in asked}
+        is_low = all(word == spelt for word, spelt in low.items()) or all(word == word.lower() for word in self.words)
+        return low if is_low else {word: word for word in low}
 
     def _rows_known(self, queries: Iterable[object]) -> list[int]:
         """The rows of those words among the queries that have one."""
@@ -920,7 +929,7 @@ def _of_fasttext(path: Path, limit: int | None) -> Vectors:
         return Vectors(words, aligned, counts=counts, provenance=provenance)
     ngrams = Ngrams(shortest=told.shortest, longest=told.longest, buckets=told.buckets)
     array = compose_all(ngrams, published.words[:limit], of_words, of_ngrams)
-    subwords = Subwords(ngrams, words, of_words, of_ngrams)
+    subwords = Subwords(ngrams, words, of_words, of_ngrams, met=published.words)
     return Vectors(words, array, counts=counts, provenance=provenance, subwords=subwords)
 
 
@@ -943,7 +952,7 @@ def _of_directory(path: Path, limit: int | None) -> Vectors:
             )
         words = tensors["words"]
         own = words.first(limit) if isinstance(words, Quantised) else words[:limit]
-        subwords = Subwords(ngrams, contents.vocabulary, own, tensors["ngrams"])
+        subwords = Subwords(ngrams, contents.vocabulary, own, tensors["ngrams"], met=contents.whole)
     contexts, variance = (tensors.get(name) for name in ("contexts", "variance"))
     return Vectors(
         contents.vocabulary,
@@ -968,6 +977,17 @@ def named_layers(numbers: Sequence[int]) -> str:
     if list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
         return f"layers {numbers[0]} to {numbers[-1]}"
     return f"layers {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def _check_codes(codes: Quantised, n_words: int, due: tuple[int, ...] | None) -> None:
+    """Raises UsageError where codes are not of so many words, or not of an array of shape `due`."""
+    shape, scales = codes.codes.shape, codes.scales.shape
+    if len(shape) != 3 or 0 in shape or scales != shape[:-1]:
+        raise UsageError(f"codes of shape {shape} with scales of {scales}; (layer, row, dim) and (layer, row) are due")
+    if due is not None and shape != due:
+        raise UsageError(f"codes of shape {shape} were given for an array of shape {due}")
+    if shape[1] != n_words:
+        raise UsageError(f"{n_words:,} words were given for {shape[1]:,} rows of codes")
 
 
 def _layers(array: ArrayLike, n_words: int) -> Vector:

@@ -1,6 +1,7 @@
 """Co-occurrence counts: GloVe's by hand and by brute force, bounded memory, files that are kept, added and refused."""
 
 import os
+import tracemalloc
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -235,6 +236,25 @@ def test_rows_turned_are_columns(tmp_path, n_entries):
     assert turned == {
         (row, column): lower for row, (column, lower, _) in zip(rows, counts.entries.tolist(), strict=True)
     }
+
+
+def test_rows_are_turned_in_bounded_memory(tmp_path, monkeypatch):
+    """Less than a number for each entry would take: rows and their columns are passed over some at a time."""
+    rng = np.random.default_rng(0)
+    lines = [" ".join(f"w{number}" for number in rng.integers(0, 300, 50)) for _ in range(200)]
+    counts = counts_of(lines, tmp_path, window=4, context="left")
+    monkeypatch.setattr(cooccurrences, "_BLOCK_ENTRIES", 1000)
+    small = 12 * 1000 / 2**30
+    due = cooccurrences.transposed(counts, tmp_path / "first", memory=small)  # compiles
+    tracemalloc.start()
+    try:
+        found = cooccurrences.transposed(counts, tmp_path / "second", memory=small)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(counts.entries) > 20_000
+    assert peak < 4 * len(counts.entries)
+    np.testing.assert_array_equal(found.entries, due.entries)
 
 
 def test_symmetric_counts_are_their_own_columns(tmp_path):

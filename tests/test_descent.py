@@ -21,6 +21,7 @@ from firth.budget import Budget, Report  # noqa: E402
 from firth.devices import Precision, World  # noqa: E402
 from firth.errors import FirthError, UsageError  # noqa: E402
 from firth.families.family import Loss  # noqa: E402
+from firth.fused import CaptureError  # noqa: E402
 from firth.model import Model  # noqa: E402
 from firth.progress import Lines, Silent  # noqa: E402
 
@@ -505,6 +506,138 @@ def test_compiling_pays_with_minutes_to_go(monkeypatch, device, budget, fraction
     monkeypatch.setattr(loop, "seconds", lambda: 10.0)
     monkeypatch.setattr(loop, "fraction", lambda: fraction)
     assert loop.compiling_pays() is pays
+
+
+class Fusing(torch.nn.Module):
+    """A table of bigrams that is fused: `fused` makes scores of all ids so far, the last of them those of now."""
+
+    def __init__(self, seed: int, fused: Any) -> None:
+        super().__init__()
+        self.lstms = torch.nn.ModuleList([Bigrams(seed, 0.0)])
+        self.makes, self.fused, self.asked = fused, None, []
+        self.seen: list[Any] = []
+
+    @property
+    def table(self) -> Any:
+        return self.lstms[0].table
+
+    def fuse(self, *, launches_graphs: bool) -> bool:
+        self.asked.append(launches_graphs)
+        self.fused = self.makes
+        return self.fused is not None
+
+    def unfuse(self) -> bool:
+        was_fused, self.fused = self.fused is not None, None
+        return was_fused
+
+    def forward(self, ids: Any) -> Any:
+        if self.fused is None or not self.training:
+            return self.lstms[0](ids)
+        self.seen.append(ids)
+        return self.fused(self.lstms[0], self.seen)
+
+
+def fusing_run(fused: Any) -> descent.Run:
+    run = run_of()
+    run.model.network = Fusing(1, fused)
+    return run
+
+
+def test_what_is_fused_is_used(capsys):
+    eager, run = fusing_run(None), fusing_run(lambda bigrams, seen: bigrams(seen[-1]))
+    loop_of(eager).run()
+    loop_of(run, Lines(sys.stderr), compiles="always").run()
+    assert len(run.model.network.seen) == 102  # twice to try it, then every step
+    assert set(run.model.network.asked) == {True}
+    assert "compiled the training step" in capsys.readouterr().err
+    assert torch.equal(table(run), table(eager))
+
+
+def test_graphs_are_launched_only_where_they_are_asked_for(monkeypatch):
+    run = fusing_run(lambda bigrams, seen: bigrams(seen[-1]))
+    loop = loop_of(run)
+    monkeypatch.setattr(loop, "compiling_pays", lambda: True)
+    loop.run()
+    assert set(run.model.network.asked) == {False}
+
+
+def test_fused_layers_that_find_other_numbers_are_not_used(capsys):
+    """Those that find of every batch what they found of the first."""
+    eager, run = fusing_run(None), fusing_run(lambda bigrams, seen: bigrams(seen[0]))
+    loop_of(eager).run()
+    loop_of(run, Lines(sys.stderr), compiles="always").run()
+    said = [line for line in capsys.readouterr().err.splitlines() if "compile" in line or "fused" in line]
+    assert len(said) == 1
+    assert "fused layers find other numbers than plain ones" in said[0]
+    assert "lstms.0.table" in said[0]
+    assert len(run.model.network.seen) == 2
+    assert torch.equal(table(run), table(eager))
+
+
+def test_where_nothing_can_be_fused_nothing_is_tried(monkeypatch, capsys):
+    run = fusing_run(None)
+    loop = loop_of(run, Lines(sys.stderr), compiles="always")
+    monkeypatch.setattr(loop, "tried", lambda *_: pytest.fail("it is tried"))
+    loop.run()
+    assert "compile" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_before", [0, 7], ids=["tried", "later"])
+def test_fused_layers_that_do_not_fit_are_freed_before_rows_are_halved(capsys, n_before):
+    def fused(bigrams: Any, seen: list[Any]) -> Any:
+        if len(seen) > n_before:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return bigrams(seen[-1])
+
+    eager, run = fusing_run(None), fusing_run(fused)
+    loop_of(eager).run()
+    loop_of(run, Lines(sys.stderr), compiles="always").run()
+    said = [line for line in capsys.readouterr().err.splitlines() if "out of memory" in line]
+    assert len(said) == 1
+    assert "out of memory with fused layers" in said[0]
+    assert run.rows == eager.rows
+    assert torch.equal(table(run), table(eager))
+
+
+@pytest.mark.parametrize("n_before", [0, 7], ids=["tried", "later"])
+def test_a_graph_that_cannot_be_made_ends_the_run_with_a_checkpoint(monkeypatch, n_before):
+    def fused(bigrams: Any, seen: list[Any]) -> Any:
+        if len(seen) > n_before:
+            raise CaptureError("no CUDA graph can be made")
+        return bigrams(seen[-1])
+
+    run = fusing_run(fused)
+    loop, kept = loop_of(run, compiles="always"), []
+    monkeypatch.setattr(loop, "checkpoint", lambda: kept.append(loop.state.next_batch))
+    with pytest.raises(FirthError, match="no CUDA graph"):
+        loop.run()
+    assert kept == [max(0, n_before - 2)]
+    assert run.model.network.fused is None
+
+
+class Carried(NamedTuple):
+    h: Any
+
+
+def test_rows_without_predictions_keep_what_is_remembered():
+    class Remembering(Sparse):
+        def loss(self, network: Any, batch: Batch, carried: Carried) -> Any:
+            loss = super().loss(network, batch)
+            return SimpleNamespace(mean=loss.mean, parts=loss.parts, state=Carried(carried.h + 1))
+
+    loop = loop_of(run_of(Remembering()))
+    loop.job.rows = 2
+    loop.carried = Carried(torch.arange(8.0)[:, None])
+    found = loop.summed(0, loop.prepared(0))  # its last 4 rows have nothing to predict
+    assert found.carried.h[:, 0].tolist() == [1, 2, 3, 4, 4, 5, 6, 7]
+
+
+def test_a_score_that_is_no_number_is_the_lowest():
+    loop = loop_of(run_of())
+    for score in (math.nan, -3.0, math.nan):
+        loop.ask(descent.Judge(lambda score=score: score, 3), 0.1)
+    assert loop.job.best is not None
+    assert (loop.job.best.score, loop.job.best.n_since) == (-3.0, 1)
 
 
 # --- batches

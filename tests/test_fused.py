@@ -5,6 +5,7 @@ No graph can be had without a GPU: here one is simulated, which works in memory 
 
 import copy
 import shutil
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -67,7 +68,7 @@ def both(fast, clips, x, slopes, given):
 
 @pytest.mark.parametrize(("cell_clip", "projection_clip"), CLIPS)
 def test_values_and_gradients_are_those_of_the_plain_one(cell_clip, projection_clip):
-    fast, given = FusedRecurrence(cell_clip, projection_clip, compiles=False), parameters()
+    fast, given = FusedRecurrence(cell_clip, projection_clip, compiles=False, launches_graphs=True), parameters()
     clips = {"cell_clip": cell_clip, "projection_clip": projection_clip}
     for x, slopes in texts(2):
         torch.testing.assert_close(*both(fast, clips, x, slopes, given))
@@ -76,7 +77,7 @@ def test_values_and_gradients_are_those_of_the_plain_one(cell_clip, projection_c
 @pytest.mark.parametrize(("cell_clip", "projection_clip"), CLIPS)
 def test_graphs_find_the_same_batch_after_batch(graphs, cell_clip, projection_clip):
     """What one batch has left in their memory does not come into the next, nor into what was handed out."""
-    fast, given = FusedRecurrence(cell_clip, projection_clip, compiles=False), parameters()
+    fast, given = FusedRecurrence(cell_clip, projection_clip, compiles=False, launches_graphs=True), parameters()
     clips = {"cell_clip": cell_clip, "projection_clip": projection_clip}
     kept = []
     for x, slopes in texts(3):
@@ -96,7 +97,7 @@ def test_graphs_find_the_same_batch_after_batch(graphs, cell_clip, projection_cl
 
 
 def test_a_second_batch_before_the_firsts_gradient_is_not_mixed_up(graphs):
-    fast, given = FusedRecurrence(0.3, 0.2, compiles=False), parameters()
+    fast, given = FusedRecurrence(0.3, 0.2, compiles=False, launches_graphs=True), parameters()
     clips = {"cell_clip": 0.3, "projection_clip": 0.2}
     _, *weights, h, c = given
     (x, slopes), (other, more) = texts(2)
@@ -110,7 +111,7 @@ def test_a_second_batch_before_the_firsts_gradient_is_not_mixed_up(graphs):
 
 
 def test_a_batch_whose_gradient_nobody_takes_is_forgotten(graphs):
-    fast, given = FusedRecurrence(None, None, compiles=False), parameters()
+    fast, given = FusedRecurrence(None, None, compiles=False, launches_graphs=True), parameters()
     x, *rest = given
     assert fast(x, *rest)[0].shape == x.shape  # as where the memory was full, and all of it is done again
     assert fast._asked is not None
@@ -118,7 +119,7 @@ def test_a_batch_whose_gradient_nobody_takes_is_forgotten(graphs):
 
 
 def test_graphs_are_kept_of_few_shapes(graphs):
-    fast, given = FusedRecurrence(0.3, 0.2, compiles=False), parameters()
+    fast, given = FusedRecurrence(0.3, 0.2, compiles=False, launches_graphs=True), parameters()
     clips = {"cell_clip": 0.3, "projection_clip": 0.2}
     for rows in (4, 3, 2, 4, 2):
         for x, slopes in texts(1, rows, rows):
@@ -130,7 +131,8 @@ def test_graphs_are_kept_of_few_shapes(graphs):
 def test_products_in_bf16_are_those_of_the_plain_one(graphs):
     """Bits may differ where sums are taken in another order."""
     given = [one.detach().float().requires_grad_() for one in parameters(0.7)]
-    fast, clips = FusedRecurrence(0.3, 0.2, compiles=False), {"cell_clip": 0.3, "projection_clip": 0.2}
+    fast = FusedRecurrence(0.3, 0.2, compiles=False, launches_graphs=True)
+    clips = {"cell_clip": 0.3, "projection_clip": 0.2}
     for x, slopes in texts(2):
         with torch.autocast("cpu", torch.bfloat16):
             found, due = both(fast, clips, 0.7 * x.float(), slopes.float(), given)
@@ -146,10 +148,63 @@ def test_products_in_bf16_are_those_of_the_plain_one(graphs):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own, at the first import of its compiler
 @pytest.mark.skipif(shutil.which("c++") is None and shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_what_torch_compiles_finds_the_same():
-    fast, given = FusedRecurrence(0.3, 0.2, compiles=True), parameters()
+    fast, given = FusedRecurrence(0.3, 0.2, compiles=True, launches_graphs=True), parameters()
     for x, slopes in texts(2):
         torch.testing.assert_close(*both(fast, {"cell_clip": 0.3, "projection_clip": 0.2}, x, slopes, given))
     torch._dynamo.reset()
+
+
+def test_graphs_are_left_out_unless_asked_for(graphs):
+    fast, given = FusedRecurrence(0.3, 0.2, compiles=False, launches_graphs=False), parameters()
+    for one in (fast, copy.deepcopy(fast)):
+        for x, slopes in texts(1):
+            torch.testing.assert_close(*both(one, {"cell_clip": 0.3, "projection_clip": 0.2}, x, slopes, given))
+    assert not graphs
+
+
+@pytest.mark.parametrize("fails", ["work", "end"])
+def test_a_capture_that_fails_leaves_the_stream_as_it_was(monkeypatch, fails):
+    """CUDA's part is played: it tells which stream is the current one, and whether a capture goes on."""
+    current, capturing, turns = ["here"], [], []
+
+    class Stream:
+        def wait_stream(self, other):
+            pass
+
+    class Graph:
+        def capture_begin(self, **options):
+            capturing.append(current[-1])
+
+        def capture_end(self):
+            capturing.pop()
+            if fails == "end":
+                raise RuntimeError("cudaErrorStreamCaptureInvalidated")
+
+    def work():
+        turns.append(current[-1])
+        if capturing and fails == "work":
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return ()
+
+    @contextmanager
+    def stream_of(stream):
+        current.append(stream)
+        try:
+            yield
+        finally:
+            current.pop()
+
+    for name, value in {
+        "device": lambda device: nullcontext(), "current_stream": Stream, "Stream": Stream, "stream": stream_of,
+        "CUDAGraph": Graph, "synchronize": lambda: None, "empty_cache": lambda: None,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, value)
+    with pytest.raises(fused.CaptureError, match="--compile auto, or --compile never"):
+        fused.captured(work, torch.device("cuda"))
+    assert current == ["here"]
+    assert not capturing
+    assert len(turns) == 3
+    assert len(set(turns)) == 1  # all apart
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -157,7 +212,8 @@ def test_what_torch_compiles_finds_the_same():
 @pytest.mark.parametrize("compiles", [False, True])
 def test_a_gpus_graphs_find_the_same(compiles):
     given = [one.detach().float().cuda().requires_grad_() for one in parameters()]
-    fast, clips = FusedRecurrence(0.3, 0.2, compiles=compiles), {"cell_clip": 0.3, "projection_clip": 0.2}
+    fast = FusedRecurrence(0.3, 0.2, compiles=compiles, launches_graphs=True)
+    clips = {"cell_clip": 0.3, "projection_clip": 0.2}
     for x, slopes in texts(3):
         found, due = both(fast, clips, x.float().cuda(), slopes.float().cuda(), given)
         torch.testing.assert_close(found, due, rtol=1e-4, atol=1e-4)

@@ -1,13 +1,16 @@
 """The threads of the static families: budgets, reports, errors in a thread."""
 
+import io
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import firth
 from firth import hogwild
+from firth.progress import Lines
 from firth.training import train
 
 FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
@@ -73,6 +76,26 @@ def test_a_reproducible_run_has_the_same_bits_on_any_number_of_threads(monkeypat
     np.testing.assert_array_equal(model.output_table(), expected.output_table())
     assert model.record["mean_loss_nats"] == expected.record["mean_loss_nats"]
     assert model.record["reproducible"]
+
+
+def test_the_record_tells_for_how_many_centres_words_are_composed():
+    """By the threads that train, unless batches are trained on in their order, where one has no other beside it."""
+    family = replace(FAMILY, subwords="2-3", buckets=300)
+    alone, many, in_order = (
+        train(family, TEXT, epochs=1, threads=threads, reproducible=reproducible).record["composed"]
+        for threads, reproducible in ((1, False), (8, False), (8, True))
+    )
+    assert alone == in_order == {"stretch": 512, "passed_on": 1.0}
+    assert many["stretch"] == 32
+    assert 0.0 < many["passed_on"] < 1.0
+    assert "composed" not in small().record
+
+
+@pytest.mark.parametrize(("threads", "said"), [(8, True), (1, False)])
+def test_it_is_said_where_words_are_composed_for_fewer_centres(threads, said):
+    lines = io.StringIO()
+    train(replace(FAMILY, subwords="2-3", buckets=300), TEXT, epochs=1, threads=threads, progress=Lines(lines))
+    assert ("composed of them for 32 words of the text at a time, where 512" in lines.getvalue()) == said
 
 
 def test_a_failing_step_ends_a_reproducible_run(monkeypatch):

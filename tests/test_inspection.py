@@ -17,7 +17,7 @@ from test_layout import chinese, chinese_sentence, english
 from firth import cache, diagnosis, inspection, paces
 from firth.errors import FirthError
 from firth.families.skipgram import Skipgram
-from firth.findings import Inspection
+from firth.findings import Finding, Inspection
 from firth.inspection import check
 from firth.preparation import Preparation
 from firth.progress import Silent
@@ -256,6 +256,43 @@ class TestFindings:
         assert f"1 file ({two}) read as gb18030" in again.remarks
         assert not any("encoding" in finding.message for finding in again.findings)
 
+    def test_encodings_that_are_advised_are_tried_on_whole_files(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(diagnosis, "_PROBED_OF_A_FILE", (1 << 10, 1 << 10))
+        long = ("\n".join(chinese(60)) + "\n") * 40
+        one = write(long, "one.txt")
+        data = long.encode("gb18030")
+        assert len(data) > 1 << 17
+        two = write(data + b"\xff\n", "two.txt")
+        found = inspected([one, two])
+        assert found.encodings == {str(one): "utf-8", str(two): "gb18030"}
+        (finding,) = [finding for finding in found.findings if finding.option == "--encoding-errors replace"]
+        assert f"byte 0xff at offset {len(data)} is not valid gb18030" in finding.message
+        assert "--encoding utf-8,gb18030" in found.command
+        assert "--encoding-errors replace" in found.command
+
+    def test_a_large_corpus_is_not_read_again(self, write: Write) -> None:
+        found = inspected(write("the same words of a log\n" * 2000))
+        changing = [Finding("duplicates", "--drop-duplicates lines")]
+        assert inspection._is_to_be_tried(found, ["a"], changing)
+        assert not inspection._is_to_be_tried(dataclasses.replace(found, n_bytes=5 << 30), ["a"], changing)
+        few_left = {"n_tokens": 10**9, "duplicate_line_words": 1.0}
+        assert not inspection._is_to_be_tried(dataclasses.replace(found, **few_left), ["a"], changing)
+
+    def test_garbage_in_none_of_several_encodings(self, write: Write) -> None:
+        rng = random.Random(4)
+        good = "\n".join(chinese(60)).encode()
+        path = write(b"".join(bytes([byte]) + b"\xff" * (rng.random() < 0.1) for byte in good), "bad.txt")
+        whole = write("\n".join(chinese(60)).encode("gb18030"), "gb.txt")
+        found = inspected([whole, path], encoding="utf-8,gb18030")
+        assert set(found.undecodable) == {str(path)}
+        assert "--encoding-errors" not in found.command
+        broken = write("\n".join(chinese(60)).encode("gb18030") + b"\xff\n", "broken.txt")
+        found = inspected([whole, broken], encoding="utf-8,gb18030")
+        assert (found.undecodable, found.invalid) == ({}, {str(broken): 1})
+        assert "--encoding-errors replace" in found.command
+
     def test_a_text_that_is_ascii_in_part_of_the_files(self, write: Write) -> None:
         one = write("\n".join(english(40)), "one.txt")
         two = write("\n".join(chinese(60)).encode("gb18030"), "two.txt")
@@ -470,6 +507,16 @@ class TestFindings:
         assert any("markup left out or made plain: HTML tags (" in remark for remark in again.remarks)
         assert "--drop html" in again.command
 
+    def test_markup_that_dropping_leaves_is_told(self, write: Write) -> None:
+        path = write(
+            "\n".join(f"{line} {{{{cite" if number % 4 == 0 else line for number, line in enumerate(english()))
+        )
+        found = inspected(path, drop=("wiki",))
+        assert [(finding.message.partition(",")[0], finding.option) for finding in found.findings] == [
+            ("25% of the lines still hold wiki markup", "")
+        ]
+        assert "--drop wiki " in f"{found.command} "
+
     def test_several_kinds_of_markup_are_one_option(self, write: Write) -> None:
         lines = [f"<p>{line}</p> http://x.org" for line in english(40)]
         found = inspected(write("\n".join(lines)))
@@ -478,10 +525,19 @@ class TestFindings:
 
     def test_encoded_data(self, write: Write) -> None:
         rng = random.Random(3)
-        codes = ["".join(rng.choices("abcdefghij", k=60)) for _ in range(60)]
+        codes = ["".join(rng.choices("0123456789abcdef", k=60)) for _ in range(60)]
         path = write("\n".join([*english(40), *codes]))
-        assert options(inspected(path)) == ["--drop codes"]
-        assert options(inspected(path, drop=("codes",))) == []
+        assert "--drop codes" in options(inspected(path))
+        assert inspected(path, drop=("codes",)).findings == ()
+
+    def test_words_that_nothing_parted_are_no_encoded_data(self, write: Write) -> None:
+        rng = random.Random(3)
+        unparted = ["".join(rng.choices("abcdefghij", k=60)) for _ in range(60)]
+        path = write("\n".join([*english(40), *unparted]))
+        for found in (inspected(path), inspected(path, drop=("codes",))):
+            assert [finding.option for finding in found.findings] == [""]
+            assert "of the types are longer than 40 letters" in found.findings[0].message
+            assert found.long > 0.02
 
     def test_json_in_plain_text(self, write: Write) -> None:
         found = inspected(write("\n".join(json.dumps({"text": line}) for line in english(40))))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firth import Preparation, Segmentation, UsageError, markup
+from firth import Preparation, Segmentation, UsageError, markup, stretches
 from firth import corpus as corpora
 from firth.alignment import cut_texts
 from firth.preparation import MARKUP
@@ -37,6 +37,8 @@ def cleaned(text: str, *kinds: str) -> str:
         ("html", "caf&eacute;s &amp; bars&nbsp;open", "cafés & bars open"),
         ("html", "&#8212; &#x4eca;&#22825; &amp;quot;twice&amp;quot;", '— 今天 "twice"'),
         ("html", "a &lt;b&gt;tag&lt;/b&gt; escaped", "a tag escaped"),
+        ("html", "<details open>a<video controls muted>b<input REQUIRED />c<option value>d", "a b c d"),
+        ("html", "<value a> <input file> <a value> <p values>", "<value a> <input file> <a value> <p values>"),
         ("html", "fish &chips; &notachar; R&D; AT&T", "fish &chips; &notachar; R&D; AT&T"),
         ("html", "1 < 2 and 3 > 2, a <- b, <3, <y and z>", "1 < 2 and 3 > 2, a <- b, <3, <y and z>"),
         ("html", "&#10;&#13;&#xd800;&#99999999;", "\ufffd&#99999999;"),
@@ -52,7 +54,10 @@ def cleaned(text: str, *kinds: str) -> str:
         ("urls", "see https://x.org/a?b=c. Or www.y.com/z, or a.b+c@d-e.co.uk!", "see . Or , or !"),
         ("urls", "（见http://x.org/a）然后", "（见 ）然后"),
         ("urls", "not a url: http:// nor @handle nor a@b", "not a url: http:// nor @handle nor a@b"),
-        ("codes", f"key {'a1B2' * 12}== and {'x' * 41} but {'y' * 40}", f"key and but {'y' * 40}"),
+        ("codes", f"key {'a1B2' * 12}== and {'x' * 40}1 but {'y' * 39}2", f"key and but {'y' * 39}2"),
+        ("codes", f"{'ab/cD+' * 7} {'x' * 41} {'ACGT' * 11}", "x" * 41),
+        ("codes", f"usr/{'Docs/' * 9}x and {'A_B' * 14}", f"usr/{'Docs/' * 9}x and {'A_B' * 14}"),
+        ("codes", f"Donau{'dampfschifffahrt' * 3} {'no' * 21}=", f"Donau{'dampfschifffahrt' * 3} {'no' * 21}="),
         ("codes", f"a rule {'-' * 60} stays", f"a rule {'-' * 60} stays"),
     ],
 )
@@ -112,6 +117,29 @@ def test_a_line_that_goes_on_in_the_next_block_is_not_closed_up() -> None:
     blocks = ["one <b>two</b> ", "<i></i>", "<br>three\n", "four"]
     assert list(markup.cleaned(blocks, ["html"], found)) == ["one two ", "", " three\n", "four"]
     assert found == {"HTML tags": 5}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "left"),
+    [
+        (["a\n<b>", "<i>\nb\n"], "a\nb\n"),
+        (["a\n<b>", "\nb\n"], "a\nb\n"),
+        (["a\n<b>", " ", "<i>", " \n\nb\n"], "a\n\nb\n"),
+        (["a\n \t", "<i>\nb\n"], "a\n \tb\n"),
+        (["a\n<b>", "c\nb\n"], "a\nc\nb\n"),
+        (["a\nc", "<b>", "\nb\n"], "a\nc\nb\n"),
+        (["a\n ", "\nb\n"], "a\n \nb\n"),
+        (["a\n", "\nb\n"], "a\n\nb\n"),
+    ],
+)
+def test_a_line_of_markup_alone_goes_where_blocks_part_it_too(blocks: list[str], left: str) -> None:
+    assert "".join(markup.cleaned(blocks, ["html"], Counter())) == left
+
+
+def test_a_long_line_of_markup_alone_ends_no_document() -> None:
+    lines = ["first", "A" * (stretches.LONGEST + 5000), "second"]
+    corpus = corpora.read(lines, Preparation(drop=("codes",)))
+    assert "".join(map(str, corpus.blocks())) == "first\nsecond\n\n"
 
 
 @pytest.mark.parametrize("text", ["<" * 60_000, "&amp;" * 12_000, "[[" * 30_000, "{{a" * 20_000, "<a " * 20_000])

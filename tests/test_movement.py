@@ -191,6 +191,24 @@ def test_one_layer_is_compared(periods):
     assert change(layers, layers, layer=0, topn=1)[0].movement == pytest.approx(0, abs=1e-6)
 
 
+def test_last_layers_that_differ_are_not_compared(periods):
+    old, new, twin = periods
+    six, twelve = (
+        Vectors(WORDS, np.stack([vectors.matrix, vectors.matrix]), provenance={"layers": [0, number]})
+        for vectors, number in ((old, 6), (new, 12))
+    )
+    with pytest.raises(UsageError, match=r"that of the old vectors is 6, that of the new ones is 12.*layer="):
+        change(six, twelve)
+    with pytest.raises(UsageError, match="of the old vectors is 6, that of the new ones is 12"):
+        change(six.layer(6), twelve)
+    with pytest.raises(UsageError, match="of the new ones is 6, that of the first by chance is 12"):
+        change(old, six, chance=(twelve, twin))
+    with pytest.raises(UsageError, match="of the first by chance is 6, that of the second is 12"):
+        change(old, new, chance=(six, twelve))
+    assert change(six, twelve, layer=0, topn=1)[0].movement == change(old, new, topn=1)[0].movement
+    assert change(old, six, topn=1)[0].movement == pytest.approx(0, abs=1e-6)  # of one matrix nobody told its layer
+
+
 @pytest.mark.parametrize("which", ["old", "new"])
 def test_an_unknown_word_says_where(periods, which):
     old, new, _ = periods

@@ -11,7 +11,7 @@ import firth
 from firth import corpus as corpora
 from firth import occurrences
 from firth.occurrences import Read, choose, lines_of, most_frequent, stored
-from firth.parts import asked_of
+from firth.parts import asked_of, cuts_of
 from firth.readers import of_words
 from firth.segmentation import Segmentation
 
@@ -41,6 +41,19 @@ def test_a_text_is_kept_with_its_words_as_numbers(tmp_path):
     assert store.is_whole
     assert most_frequent(store, 2).tolist() == [0, 1]
     assert most_frequent(store, 99).tolist() == [0, 1, 2, 3]
+
+
+def test_markup_that_the_segmentation_drops_is_no_word(tmp_path):
+    segmentation = Segmentation(method="words", drop=("html", "urls"))
+    asked = asked_of(of_words(firth.Vectors(["a"], np.ones((1, 2)), segmentation=segmentation)))
+    lines = ["<p>The <b>king</b> lives.</p>", "<hr>", "caf&eacute;s at\nhttp://x.org too", ["<b>", "king"]]
+    store = stored(asked, iter(lines), tmp_path)
+    cut = [cut.words for cut in cuts_of(asked, [line for line in lines if line != "<hr>"])]
+    words = [store.words[number] for number in store.type_ids]
+    ends = store.line_ends.tolist()
+    assert [words[begin:end] for begin, end in zip([0, *ends], ends, strict=False)] == cut
+    assert cut[0] == ["the", "king", "lives"]
+    assert store.line(1) == lines[2]
 
 
 def test_words_that_are_named_are_counted_alone(tmp_path):

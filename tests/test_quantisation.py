@@ -140,6 +140,42 @@ def test_queries_of_bytes_alone_restore_no_table(tmp_path):
     assert few.unit_normalized().codes is None  # other vectors have no codes
 
 
+def test_queries_of_bytes_are_answered_alike_whatever_was_asked_before(tmp_path, monkeypatch):
+    """The table, once it was restored, is not looked into."""
+    random_vectors(n_layers=2).save(tmp_path / "small", precision="int8")
+    small, touched = firth.Vectors.load(tmp_path / "small"), firth.Vectors.load(tmp_path / "small")
+    assert touched.matrix.shape == (3000, 20)
+
+    def ranked_anew(*_):
+        raise AssertionError("a restored table was looked into")
+
+    monkeypatch.setattr(quantisation, "_ranked_anew", ranked_anew)
+    monkeypatch.setattr(type(touched), "_norms", ranked_anew)
+    for layer in (0, 1):
+        one, other = small.layer(layer), touched.layer(layer)
+        assert "array" not in vars(other)
+        assert one.most_similar("word3", topn=20) == other.most_similar("word3", topn=20)
+    assert small.most_similar(["word3"], ["word5"], topn=20) == touched.most_similar(["word3"], ["word5"], topn=20)
+    assert small.similar_by_words(["word3", "word4"]) == touched.similar_by_words(["word3", "word4"])
+    np.testing.assert_array_equal(small.distances("word3"), touched.distances("word3"))
+    np.testing.assert_array_equal(small[["word3"]], touched[["word3"]])
+    assert small.most_similar_cosmul("word3", "word9") == touched.most_similar_cosmul("word3", "word9")
+
+
+def test_products_are_looked_for_in_bytes(tmp_path):
+    random_vectors().save(tmp_path / "small", precision="int8")
+    small = firth.Vectors.load(tmp_path / "small")
+    restored = firth.Vectors(small.words, quantisation.restored(small.codes))
+    for asked in ((["word1", "word2"], ["word3"]), (["word1"], None)):
+        for restrict in (None, range(2, 1500)):
+            found = small.most_similar_cosmul(*asked, topn=20, restrict=restrict)
+            due = restored.most_similar_cosmul(*asked, topn=20, restrict=restrict)
+            assert [word for word, _ in found] == [word for word, _ in due]
+            assert dict(found) == pytest.approx(dict(due), rel=1e-3)
+    assert "array" not in vars(small)
+    assert small.unit_normalized().most_similar("word1")[0][0] == restored.most_similar("word1")[0][0]
+
+
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 45), st.booleans())
 def test_the_search_is_that_of_what_the_codes_stand_for(n_rows, dim, n, is_ranked):
     rng = np.random.default_rng(n_rows * dim)
@@ -213,3 +249,25 @@ def test_rounding_is_a_step_that_the_provenance_tells(tmp_path):
     array[1, 2, 3] = np.inf
     with pytest.raises(firth.FirthError, match="not finite"):
         firth.quantise(firth.Vectors(vectors.words, array))
+
+
+@pytest.mark.parametrize(
+    ("codes", "scales", "message"),
+    [
+        ((3, 4), (3,), r"codes of shape \(1, 3, 4\) were given for an array of shape \(1, 2, 4\)"),
+        ((2, 2, 4), (2, 2), r"codes of shape \(2, 2, 4\) were given for an array"),
+        ((1, 2, 5), (1, 2), r"codes of shape \(1, 2, 5\) were given for an array"),
+        ((2, 4), (4,), r"codes of shape \(1, 2, 4\) with scales of \(1, 4\)"),
+        ((4,), (), r"codes of shape \(4,\) with scales of \(\)"),
+    ],
+)
+def test_codes_fit_the_words_and_the_array(codes, scales, message):
+    given = quantisation.Quantised(np.ones(codes, np.int8), np.ones(scales, np.float32))
+    with pytest.raises(firth.UsageError, match=message):
+        firth.Vectors(["a", "b"], np.ones((2, 4), np.float32), codes=given)
+
+
+def test_codes_alone_fit_the_words():
+    given = quantisation.quantised(np.ones((3, 4), np.float32))
+    with pytest.raises(firth.UsageError, match="2 words were given for 3 rows of codes"):
+        firth.Vectors(["a", "b"], given)

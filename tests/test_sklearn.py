@@ -68,6 +68,12 @@ def test_texts_are_cut_as_each_is_by_itself(method):
         assert list(_cut(some, segmentation)) == [segmentation.words(text) for text in some]
 
 
+def test_markup_that_the_segmentation_drops_is_no_word():
+    vectors = firth.Vectors(["king", "b"], np.eye(2), segmentation=Segmentation(method="words", drop=("html",)))
+    for texts in (["<b>king</b>"], ["<b>king</b>", "b\n<b>king"], ["<b>king</b>", "<b", "kin&#103;"]):
+        np.testing.assert_array_equal(WordVectorizer(vectors, unknown="zeros").fit_transform(texts)[0], [1, 0])
+
+
 def test_tfidf_is_that_of_scikit_learn(vectors):
     found = WordVectorizer(vectors, weighting="tfidf").fit(TEXTS)
     theirs = TfidfVectorizer(vocabulary=WORDS, norm=None).fit(TEXTS)

@@ -13,6 +13,7 @@ import pytest
 from test_containers import COMPRESSIONS, found, kept_of, texts_of, written
 from test_records import json_lines, table
 
+from firth.containers import chunks_of
 from firth.errors import FirthError, UsageError
 from firth.faults import Faults
 from firth.preparation import Preparation
@@ -521,6 +522,55 @@ class TestSeveralEncodings:
         path.write_bytes(b"good\nbad \xff\xff\n")
         with pytest.raises(FirthError, match="line 2: byte 0xff at offset 9 is not valid utf-8"):
             self.read([path], "utf-8,gb18030")
+
+    @pytest.mark.parametrize("errors", ["replace", "skip", "strict"])
+    def test_one_broken_byte_does_not_make_it_another(self, tmp_path: Path, errors: Any) -> None:
+        path = tmp_path / "gb.txt"
+        path.write_bytes(self.CHINESE.encode("gb18030") + b"\xff\n")
+        found = find(path, Preparation(encoding="utf-8,gb18030", encoding_errors=errors))
+        assert isinstance(found, Sources)
+        if errors == "strict":
+            with pytest.raises(FirthError, match="line 21: byte 0xff at offset 540 is not valid gb18030"):
+                ["".join(unit.texts) for unit in found.units()]
+            return
+        (text,) = ["".join(unit.texts) for unit in found.units()]
+        assert text == self.CHINESE + {"replace": "\ufffd\n", "skip": "\n"}[errors]
+        assert found.faults.invalid == {str(path): 1}
+        assert any("not wholly valid in any of utf-8, gb18030" in remark for remark in found.faults.remarks)
+
+    @pytest.mark.parametrize("suffix", ["", ".gz"])
+    def test_a_sample_does_not_take_the_whole_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    ) -> None:
+        path = tmp_path / f"gb.txt{suffix}"
+        data = (self.CHINESE * 20_000).encode("gb18030")
+        path.write_bytes(gzip.compress(data) if suffix else data)
+        n_read = 0
+
+        def counting(path: Path, count: Callable[[int], None]) -> Iterator[bytes]:
+            nonlocal n_read
+            for chunk in chunks_of(path, count):
+                n_read += len(chunk)
+                yield chunk
+
+        monkeypatch.setattr("firth.sources.chunks_of", counting)
+        found = find(path, Preparation(encoding="utf-8,gb18030"))
+        assert isinstance(found, Sources)
+        samples = found.samples()
+        assert set("".join(samples).split("\n")) == {"今天我很开心，明天也一样。", ""}
+        assert n_read < len(data)
+
+    @pytest.mark.parametrize("is_sampled", [False, True])
+    def test_standard_input_is_read_by_what_it_begins_in(
+        self, monkeypatch: pytest.MonkeyPatch, is_sampled: bool
+    ) -> None:
+        data = self.CHINESE.encode("gb18030")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        found = find("-", Preparation(encoding="utf-8,gb18030"))
+        assert isinstance(found, Sources)
+        if is_sampled:
+            assert found.samples() == [self.CHINESE]
+        assert ["".join(unit.texts) for unit in found.units()] == [self.CHINESE]
 
     def test_each_of_them_must_be_one(self) -> None:
         with pytest.raises(UsageError, match="no encoding is called 'utf-9'"):

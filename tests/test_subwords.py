@@ -138,6 +138,29 @@ def test_pairs_of_words_never_seen_are_answered_and_counted(model):
     assert vectors.unit_normalized().evaluate_word_pairs(pairs).n_answered == 1
 
 
+def test_words_of_pairs_that_are_not_answered_are_not_counted(model):
+    asked = [WordPair("walker", "walks", 3.0), WordPair("he", "talkers", 1.0), WordPair("qqq", "walkers", 5.0)]
+    found = model.vectors.evaluate_word_pairs(asked)
+    assert (found.n_answered, found.unknown) == (2, ("qqq",))
+    assert found.n_composed == 1  # talkers
+    assert model.vectors.evaluate_word_pairs([*asked, WordPair("he", "walkers", 1.0)]).n_composed == 2
+
+
+def test_capitals_of_a_file_are_no_n_grams_where_no_word_has_any(model):
+    """Known words are found without regard to case: so are those that are composed, unless the words have capitals."""
+    given = model.vectors
+    vectors = firth.Vectors(given.words, given.array, subwords=given.subwords)  # no normalisation is known
+    small = [WordPair("walker", "walks", 3.0), WordPair("walkers", "walking", 2.0), WordPair("he", "talkers", 1.0)]
+    large = [WordPair(first.upper(), second.title(), score) for first, second, score in small]
+    found = vectors.evaluate_word_pairs(small)
+    assert found.n_composed == 3
+    assert vectors.evaluate_word_pairs(large) == found
+    assert vectors.evaluate_word_pairs(large, fold=str).n_answered == 0
+    capitals = ["He" if word == "he" else word for word in given.words]
+    cased = firth.Vectors(capitals, given.array, subwords=given.subwords)
+    assert cased.evaluate_word_pairs(large).pearson != pytest.approx(found.pearson, abs=1e-5)
+
+
 @pytest.mark.parametrize(("word", "why"), [("qqq", "none of its n-grams is known"), ("", "too short")])
 def test_a_word_of_which_nothing_is_known_is_an_error(model, word, why):
     with pytest.raises(firth.UnknownWordError, match=why):

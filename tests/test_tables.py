@@ -246,6 +246,10 @@ class TestEncodings:
         with pytest.raises(FirthError, match=r"line 2: byte 0xf0.*--encoding-errors replace or skip"):
             read_rows(path, encoding="utf-8")
 
+    def test_of_several_encodings_the_one_that_fits_is_taken(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "1\t今天很好\n0\t明天不好\n".encode("gb18030"), "a.tsv")
+        assert read_rows(path, encoding="utf-8,gb18030").rows[0].values == ("1", "今天很好")
+
     def test_an_encoding_that_cannot_be_told_is_an_error_that_says_what_to_do(self, tmp_path: Path) -> None:
         path = written(tmp_path, ("1 " + "\u0451\u0457\u045e" * 20 + "\n0 b\n").encode("cp1251"), "a.txt")
         with pytest.raises(FirthError, match="--encoding"):

@@ -16,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
+import safetensors.torch  # noqa: E402
 from comparing import assert_equal, files, state  # noqa: E402
 
 import firth  # noqa: E402
@@ -222,6 +223,19 @@ def test_a_resumed_run_keeps_its_settings(tmp_path, monkeypatch, change, message
         trained(family, change.pop("corpus", TEXT), output=tmp_path / "model", resume=True, **change)
 
 
+@pytest.mark.parametrize("told", [False, None], ids=["now", "before"])
+def test_a_run_begun_without_a_word_on_capital_letters_folds_them(tmp_path, monkeypatch, told):
+    broken_off(BERT, tmp_path / "model", monkeypatch)
+    (description,) = (tmp_path / "model" / "checkpoint").glob("*/firth.json")
+    record = json.loads(description.read_bytes())
+    assert record["preparation"]["cased"] is False
+    record["preparation"]["cased"] = told
+    description.write_text(json.dumps(record))
+    with pytest.raises(firth.UsageError, match="cased True"):
+        trained(BERT, output=tmp_path / "model", resume=True, preparation=firth.Preparation(cased=True))
+    trained(BERT, output=tmp_path / "model", resume=True, preparation=firth.Preparation(cased=False))
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch):
     broken_off(BERT, tmp_path / "model", monkeypatch)
     next((tmp_path / "model" / "checkpoint").glob("*/state.json")).write_text("{")
@@ -393,9 +407,40 @@ def test_a_head_for_next_sentences_is_kept_where_it_is_trained(tmp_path, capsys)
     model = trained(BERT, tokens=100, base=tmp_path / "base", progress=Lines(sys.stderr))
     assert torch.equal(model.network.next.weight, before)
     assert "has a head for next sentences, which stays as it is" in capsys.readouterr().err
-    again = trained(PAIRS, tokens=100, base=model, progress=Lines(sys.stderr))  # its own record decides
-    assert again.family.objective == "masked_token"
-    assert "has no trained head for next sentences" in capsys.readouterr().err
+    assert model.record["trained_before"] == ["pooler", "next"]
+
+
+@pytest.mark.parametrize("is_published", [False, True], ids=["ours", "published"])
+def test_a_trained_head_stays_trained_through_masked_tokens_alone(tmp_path, capsys, is_published):
+    trained(PAIRS, tokens=100, output=tmp_path / "base")
+    if is_published:
+        (tmp_path / "base" / "firth.json").unlink()
+    size = firth.load(tmp_path / "base").family.vocabulary_size
+    for step, base in (("one", "base"), ("two", "one")):
+        trained(replace(BERT, vocabulary_size=size), tokens=100, base=tmp_path / base, output=tmp_path / step)
+        described = json.loads((tmp_path / step / "firth.json").read_text())
+        assert "untrained" not in described
+        assert described["trained_before"] == ["pooler", "next"]
+    capsys.readouterr()
+    asked = replace(PAIRS, vocabulary_size=size)
+    again = trained(asked, tokens=100, base=tmp_path / "two", progress=Lines(sys.stderr))
+    assert again.family.predicts_next_sentence
+    assert "trained_before" not in again.record
+    assert "head" not in capsys.readouterr().err
+
+
+def test_a_published_pooler_without_a_head_counts_as_trained(tmp_path):
+    trained(PAIRS, tokens=100, output=tmp_path / "base")
+    (tmp_path / "base" / "firth.json").unlink()
+    weights = safetensors.torch.load_file(tmp_path / "base" / "model.safetensors")
+    bare = {name: weight for name, weight in weights.items() if "seq_relationship" not in name}
+    safetensors.torch.save_file(bare, tmp_path / "base" / "model.safetensors", {"format": "pt"})
+    size = firth.load(tmp_path / "base").family.vocabulary_size
+    trained(replace(BERT, vocabulary_size=size), tokens=100, base=tmp_path / "base", output=tmp_path / "model")
+    described = json.loads((tmp_path / "model" / "firth.json").read_text())
+    assert (described["untrained"], described["trained_before"]) == (["next"], ["pooler"])
+    model = trained(replace(PAIRS, vocabulary_size=size), tokens=100, base=tmp_path / "model")
+    assert model.family.objective == "masked_token"
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ class TestFiles:
         )
     )
     def test_what_is_written_is_read(self, tmp_path_factory: pytest.TempPathFactory, entries: list[Any]) -> None:
-        lines = [f"{word} {'' if count is None else count} {tag}" for word, count, tag in entries]
-        read = read_user_words(written(tmp_path_factory.mktemp("words"), "\n".join(lines)))
-        assert list(read.entries) == entries
+        path = tmp_path_factory.mktemp("words") / "words.txt"
+        UserWords(tuple(UserWord(*entry) for entry in entries)).write(path)
+        assert list(read_user_words(path).entries) == entries
 
     @pytest.mark.parametrize(
         ("text", "message"),

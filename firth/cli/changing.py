@@ -61,6 +61,7 @@ def change(
         quiet: Of --halves: show no progress.
         as_json: Print JSON, for machines.
     """
+    from firth import hub
     from firth.movement import change as changed
 
     if chance is not None and halves:
@@ -71,8 +72,9 @@ def change(
     asked = before.words_of(*words) if words else ()
     known: tuple[Path | Vectors, Path | Vectors] | None = chance
     if halves:
-        if not new.is_dir():
+        if not hub.found(new).path.is_dir():
             raise UsageError(f"--halves trains as NEW was trained, and {printable(str(new))} is no model")
+        changed(before, after, asked, layer=layer, topn=0, n_neighbours=1, restrict=restrict)  # refuses before the work
         from firth.halves import train_halves
 
         found = train_halves(

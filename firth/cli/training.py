@@ -117,7 +117,8 @@ class ForWords:
 
     Attributes:
         device: cuda, cuda:1, mps or cpu; by default the fastest there is.
-        compile: Whether torch.compile and CUDA graphs are used; auto where it pays, which is on a GPU.
+        compile: Whether torch.compile is used; auto where it pays, which is on a GPU; always launches CUDA graphs there
+            besides (graphs: not yet run on a GPU).
         matrices: Whether the training ends by making static vectors of the corpus' frequent words, a matrix for each
             layer, in a tenth of the budget beside it; firth matrices makes others.
     """

@@ -87,8 +87,8 @@ class BERTNetwork(nn.Module):
         transform: (D, D), before the vocabulary.
         transform_norm: After it.
         output_bias: (V,).
-        pooler: (D, D), before the second task's head; set by the seed alone where that is not trained.
-        next: (2, D), the second task's head; set by the seed alone where that is not trained.
+        pooler: (D, D), before the second task's head; as it began where that is not trained.
+        next: (2, D), the second task's head; as it began where that is not trained.
         n_entries: Rows of `table` that stand for pieces; the others are never predicted.
     """
 
@@ -275,7 +275,7 @@ class BERT:
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        """Parts of the network that stay as the seed drew them, there for whoever opens its files."""
+        """Parts of the network that stay as they began, by the seed or by the model that training goes on from."""
         return () if self.predicts_next_sentence else ("pooler", "next")
 
     @classmethod

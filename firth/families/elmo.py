@@ -289,22 +289,27 @@ class ELMoNetwork(nn.Module):
         x = F.embedding(ids.permute(0, 2, 1), vectors)  # (2, T, B, P)
         return self.layers(x, self.begin(ids.shape[1]) if state is None else state)
 
-    def fuse(self) -> None:
-        """Has LSTM layers trained by `fused` from now on, in kernels that torch.compile makes: for a GPU.
+    def fuse(self, *, launches_graphs: bool) -> bool:
+        """Has LSTM layers trained by `fused` from now on, in kernels that torch.compile makes; whether there are any.
 
         Of the network that is what is worth it; batches differ in their words' number and length, for each of which the
-        encoder would be compiled anew.
+        encoder would be compiled anew. It is for a GPU, where `launches_graphs` has batches launched as graphs.
         """
         lstms: Any = self.lstms
-        for lstm in lstms:
-            if lstm.lstm == "exact":
-                lstm.fused = FusedRecurrence(lstm.cell_clip, lstm.projection_clip, compiles=True)
+        exact = [lstm for lstm in lstms if lstm.lstm == "exact"]
+        for lstm in exact:
+            lstm.fused = FusedRecurrence(
+                lstm.cell_clip, lstm.projection_clip, compiles=True, launches_graphs=launches_graphs
+            )
+        return bool(exact)
 
-    def unfuse(self) -> None:
-        """Undoes `fuse`, and frees the memory that it takes."""
+    def unfuse(self) -> bool:
+        """Undoes `fuse`, and frees the memory that it takes; whether there was anything to undo."""
         lstms: Any = self.lstms
-        for lstm in lstms:
+        fused = [lstm for lstm in lstms if lstm.fused is not None]
+        for lstm in fused:
             lstm.fused = None
+        return bool(fused)
 
     def encoded(self, characters: Tensor) -> Tensor:
         """(W, L) -> (W, P)."""

@@ -125,8 +125,11 @@ class Family(Protocol):
     def go_on(self, network: Any, vocabulary: Vocabulary, rows: Any, base: Any, base_family: Any) -> None:
         """Gives these rows of a network at its beginning what a model of `base_family` has kept of its own."""
 
-    def stream(self, corpus: Any, vocabulary: Vocabulary) -> Any:
-        """What batches are cut from: `n_tokens`, `n_batches`, `tokens_before(number)`, `tree`."""
+    def stream(self, corpus: Any, vocabulary: Vocabulary, threads: int = 1) -> Any:
+        """What batches are cut from: `n_tokens`, `n_batches`, `tokens_before(number)`, `tree`.
+
+        `threads` is how many batches are trained on at a time.
+        """
 
     def batch(self, text: Any, number: int, seed: int) -> Any:
         """Batch `number` of a run, a pure function of its arguments: what is hidden."""
@@ -258,6 +261,10 @@ def completed(preparation: Preparation, family: Any) -> Preparation:
     return preparation.completed(cased=reads_text_whole, punctuation=reads_text_whole)
 
 
+_BEFORE: Final[Mapping[str, Mapping[str, Any]]] = {"elmo": {"warmup_steps": 0}}
+"""What hyperparameters were in effect before there were any by these names: models of then do not tell."""
+
+
 def settings(family: Any) -> dict[str, Any]:
     """The family as JSON: its name and its hyperparameters."""
     return {"name": family.name, **asdict(family)}
@@ -276,4 +283,5 @@ def from_settings(classes: Mapping[str, type], given: Mapping[str, Any]) -> Any:
     unknown = sorted(set(given) - known - {"name"})
     if unknown:
         raise UsageError(f"{name} has no hyperparameter {', '.join(unknown)}; the model is of another version")
-    return classes[name](**{key: value for key, value in given.items() if key != "name"})
+    before = {key: value for key, value in _BEFORE.get(name, {}).items() if key in known}
+    return classes[name](**before | {key: value for key, value in given.items() if key != "name"})

@@ -270,8 +270,8 @@ class GloVe:
         network.word_squares[rows] = base.input_squares[:, np.newaxis]
         network.context_squares[rows] = base.output_squares[:, np.newaxis]
 
-    def stream(self, counts: "Cooccurrences", vocabulary: Vocabulary) -> Stream:
-        """The counts as this family's batches are cut from them."""
+    def stream(self, counts: "Cooccurrences", vocabulary: Vocabulary, threads: int = 1) -> Stream:
+        """The counts as this family's batches are cut from them, the same for any number of threads."""
         by_word = by_context = Counts(counts.entries, counts.ends)
         if self.context == "left":
             by_context = Counts(*counts.by_column)

@@ -166,7 +166,7 @@ class Skipgram:
         """Gives these rows the vectors of another network."""
         give_rows(network, self, vocabulary, rows, base, base_family)
 
-    def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> Stream:
+    def stream(self, corpus: EncodedCorpus, vocabulary: Vocabulary, threads: int = 1) -> Stream:
         """The corpus as this family's batches are cut from it."""
         tree = vocabulary.huffman_tree() if self.objective == "hierarchical_softmax" else None
         parts = parts_of(self, vocabulary)
@@ -177,7 +177,7 @@ class Skipgram:
             noise_exponent=self.noise_exponent,
             tree=tree,
             parts=parts,
-            **sharing(self, vocabulary, parts)._asdict(),
+            **sharing(self, vocabulary, parts, threads)._asdict(),
         )
 
     def batch(self, text: Stream, number: int, seed: int) -> Batch:

@@ -16,6 +16,8 @@ from firth.windows import STRETCH, Batch
 LEAST_STRETCH: Final = 32
 MOST_SHARED: Final = 2.0
 """How many times a word's own step it may be moved, in the mean, by others of its stretch that share its n-grams."""
+THREADS_MEASURED: Final = 2
+"""On which MOST_SHARED was found (docs/decisions/0013)."""
 
 
 class Tables(NamedTuple):
@@ -91,12 +93,18 @@ class Sharing(NamedTuple):
     passed_on: float  # of a word's step, to each of its n-grams
 
 
-def sharing(family: Any, vocabulary: Vocabulary, parts: Parts | None) -> Sharing:
+def sharing(family: Any, vocabulary: Vocabulary, parts: Parts | None, threads: int = 1) -> Sharing:
     """Stretches as long as may be, such that what words share moves them by MOST_SHARED at most, and all is passed on.
 
     With n-grams of 3 to 6 characters that is the longest there is; with single letters, of which any two English words
     have one in common, or with few buckets, a shorter one (docs/decisions/0013). Where the shortest is too long still,
     n-grams get a part of each step.
+
+    Args:
+        family: Skip-gram or CBOW.
+        vocabulary: Its words.
+        parts: Their n-grams, if they have any.
+        threads: So many stretches are trained on at a time, none of which sees the others' steps.
     """
     if parts is None:
         return Sharing(STRETCH, 1.0)
@@ -104,13 +112,15 @@ def sharing(family: Any, vocabulary: Vocabulary, parts: Parts | None) -> Sharing
 
     kept = vocabulary.counts * vocabulary.keep_probabilities(family.sample).astype(np.float64)
     shares = kept / kept.sum()
-    centres = STRETCH
+    block = 1 if family.objective == "hierarchical_softmax" else family.block
+    centres, least = max(STRETCH, block), max(LEAST_STRETCH, block)
     while True:
-        met = -np.expm1(centres * np.log1p(-np.minimum(shares, 1 - 1e-9)))
-        shared = composition.overlap(*parts, met, np.zeros(family.buckets))
-        if shared <= MOST_SHARED or centres == LEAST_STRETCH:
-            return Sharing(centres, min(1.0, MOST_SHARED / shared) if shared else 1.0)
-        centres //= 2
+        trained = centres // block * block  # a stretch is of whole blocks
+        met = -np.expm1(trained * np.log1p(-np.minimum(shares, 1 - 1e-9)))
+        shared = composition.overlap(*parts, met, np.zeros(family.buckets)) * max(1.0, threads / THREADS_MEASURED)
+        if shared <= MOST_SHARED or centres == least:
+            return Sharing(trained, min(1.0, MOST_SHARED / shared) if shared else 1.0)
+        centres = max(least, centres // 2)
 
 
 def give_rows(

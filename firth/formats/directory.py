@@ -43,6 +43,7 @@ class Contents(NamedTuple):
         segmentation: The settings of how text is cut; None where that is not known.
         settings: All else that firth.json says.
         tensors: All that vectors.safetensors holds, of all rows.
+        whole: The words of all rows.
     """
 
     vocabulary: Vocabulary
@@ -52,6 +53,7 @@ class Contents(NamedTuple):
     segmentation: Mapping[str, Any] | None
     settings: dict[str, Any]
     tensors: Mapping[str, Table]
+    whole: Vocabulary
 
     @property
     def words(self) -> list[str]:
@@ -98,12 +100,13 @@ def read(path: Path, *, limit: int | None = None) -> Contents:
     if codes is not None and codes.shape != array.shape:
         raise FirthError(f"{shown}: {VECTORS_FILE} has vectors of shape {array.shape} and codes of {codes.shape}")
     segmentation = settings.pop("segmentation", None)
+    whole = vocabulary
     if limit is not None:
         vocabulary = Vocabulary(vocabulary.words[:limit], vocabulary.counts[:limit])
     counts_known = bool(settings.pop("counts_known", True))
     some = array.first(limit) if isinstance(array, Quantised) else array[..., :limit, :]
     codes = None if codes is None else codes.first(limit)
-    return Contents(vocabulary, some, codes, counts_known, segmentation, settings, tensors)
+    return Contents(vocabulary, some, codes, counts_known, segmentation, settings, tensors, whole)
 
 
 def write(

@@ -7,6 +7,7 @@ its version 3: modules.json names the steps, each of which has its files in a fo
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +67,16 @@ def write_static(
         words: Each once.
         matrix: (word, dim).
         segmentation: How the text of the vectors was cut; None is at white space.
+
+    Warns:
+        UserWarning: The text of the vectors was treated in a way that the directory does not have.
     """
+    if left_out := list(_left_out(segmentation)):
+        warnings.warn(
+            f"what opens the directory treats texts without {', '.join(left_out)}, as the text of these vectors was "
+            "treated: give it texts that were treated so already, their words parted by white space",
+            stacklevel=3,
+        )
     inside = folder / STATIC
     inside.mkdir()
     safetensors.write(inside / "model.safetensors", {"embedding.weight": np.ascontiguousarray(matrix)})
@@ -236,6 +246,20 @@ def _tokenizer(words: Sequence[str], segmentation: Segmentation | None) -> dict[
             "merges": [],
         },
     }
+
+
+def _left_out(segmentation: Segmentation | None) -> Iterator[str]:
+    """What was done to the text of the vectors that a tokenizer.json cannot say."""
+    if segmentation is None:
+        return
+    if segmentation.method == "chinese":
+        yield "the segmenter of Chinese"
+    if segmentation.simplified:
+        yield "making traditional Chinese simplified"
+    if segmentation.drop:
+        yield f"dropping markup ({', '.join(segmentation.drop)})"
+    if segmentation.phrases:
+        yield "joining phrases"
 
 
 def _normalizer(segmentation: Segmentation | None) -> dict[str, Any] | None:

@@ -73,6 +73,6 @@ def test_what_fasttext_writes_is_read_to_the_bit_and_written_again(consume, tmp_
         for word, numbers in zip(words, due, strict=True):
             if vectors.has_vector(word):
                 np.testing.assert_array_equal(vectors[word], np.float32(numbers), err_msg=word)
-        assert all(vectors.has_vector(word) for word in ("walking", "开心地", "naïvely"))
+        assert [word for word in words if not vectors.has_vector(word)] == ["x"]  # of which no n-gram is known
     firth.convert(theirs, again, format="fasttext")
     assert again.read_bytes() == theirs.read_bytes()

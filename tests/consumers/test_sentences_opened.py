@@ -45,7 +45,8 @@ def test_static_vectors(encoded, tmp_path):
     words = chinese.segmentation.words("我今天好开心")
     firth.to_sentence_transformers(tmp_path / "sg", tmp_path / "plain")
     firth.to_sentence_transformers(vectors.unit_normalized(), tmp_path / "unit")
-    firth.to_sentence_transformers(chinese, tmp_path / "chinese")
+    with pytest.warns(UserWarning, match="without the segmenter of Chinese"):
+        firth.to_sentence_transformers(chinese, tmp_path / "chinese")
     asked = {tmp_path / "plain": ASKED, tmp_path / "unit": ASKED, tmp_path / "chinese": [" ".join(words)]}
     plain, unit, of_chinese = encoded(asked).values()
     known = [[word for word in vectors.segmentation.words(text) if word in vectors] for text in ASKED]

@@ -300,13 +300,14 @@ def test_fused_layers_make_the_same_loss_and_gradients(family, network, monkeypa
     weights = list(network.parameters())
     due = family.loss(network, batch, state)
     gradients = torch.autograd.grad(due.mean, weights)
-    network.fuse()
+    assert network.fuse(launches_graphs=False) == (family.lstm != "library")
     assert all((lstm.fused is None) == (family.lstm == "library") for lstm in network.lstms)
     loss = family.loss(network, batch, state)
     torch.testing.assert_close(loss, due)
     for one, other in zip(torch.autograd.grad(loss.mean, weights), gradients, strict=True):
         torch.testing.assert_close(one, other)
-    network.unfuse()
+    assert network.unfuse() == (family.lstm != "library")
+    assert not network.unfuse()
     assert all(lstm.fused is None for lstm in network.lstms)
 
 
@@ -578,6 +579,13 @@ def test_it_is_a_value_that_json_knows():
     assert family.filters == ((1, 2), (3, 4))
     assert hash(family) == hash(replace(family))
     assert from_settings({"elmo": ELMo}, settings(family)) == family
+
+
+@pytest.mark.parametrize("recipe", ["fast", "paper"])
+def test_settings_from_before_there_was_a_warm_up_in_steps_have_none(recipe):
+    told = settings(ELMo.tiny().by_recipe(recipe))
+    del told["warmup_steps"]
+    assert from_settings({"elmo": ELMo}, told) == replace(ELMo.tiny().by_recipe(recipe), warmup_steps=0)
 
 
 @pytest.mark.parametrize(

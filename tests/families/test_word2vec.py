@@ -379,6 +379,57 @@ def test_the_more_words_share_the_shorter_a_stretch_is(subwords, buckets, due):
     assert sharing(firth.Skipgram(), vocabulary, None) == (512, 1.0)
 
 
+def words_of_syllables():
+    """1,000 words of five syllables."""
+    rng = np.random.default_rng(0)
+    syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+    words = sorted({"".join(rng.choice(syllables, 5)) for _ in range(1000)})
+    return Vocabulary(words, np.full(len(words), 10))
+
+
+def moved_by_others(family, vocabulary, centres):
+    parts = parts_of(family, vocabulary)
+    met = 1 - (1 - 1 / len(vocabulary)) ** np.full(len(vocabulary), centres)
+    return composition.overlap(*parts, met, np.zeros(family.buckets))
+
+
+def test_more_threads_have_more_stretches_in_flight_and_shorter_ones():
+    """None sees the others' steps: what all of them share moves a word by twice its own step at most."""
+    vocabulary = words_of_syllables()
+    family = firth.Skipgram(subwords="3-6", sample=0.0)
+    parts = parts_of(family, vocabulary)
+    alone = sharing(family, vocabulary, parts, 1)
+    assert alone == sharing(family, vocabulary, parts, 2) == sharing(family, vocabulary, parts) == (512, 1.0)
+    assert [sharing(family, vocabulary, parts, threads) for threads in (4, 8, 16)] == [(256, 1), (128, 1), (32, 1)]
+    for threads, centres in ((4, 256), (8, 128), (16, 32)):
+        assert moved_by_others(family, vocabulary, centres) * threads / 2 <= 2.0
+        assert moved_by_others(family, vocabulary, 2 * centres) * threads / 2 > 2.0
+    of_letters = firth.Skipgram(subwords="1-3", sample=0.0)
+    parts = parts_of(of_letters, vocabulary)
+    two, many = (sharing(of_letters, vocabulary, parts, threads) for threads in (2, 16))
+    assert two.stretch == many.stretch == 32
+    assert many.passed_on == pytest.approx(two.passed_on / 8)
+
+
+@pytest.mark.parametrize(("block", "due"), [(32, 32), (48, 48), (512, 512), (1024, 1024), (20, 20)])
+def test_a_stretch_is_measured_as_it_is_trained_in_whole_blocks(block, due):
+    vocabulary = words_of_syllables()
+    family = firth.Skipgram(subwords="1-3", sample=0.0, block=block)
+    found = sharing(family, vocabulary, parts_of(family, vocabulary))
+    assert found.stretch == due
+    assert found.passed_on == pytest.approx(2.0 / moved_by_others(family, vocabulary, due))
+    batch = difficult_batch(FAMILIES["skipgram-subwords"])._replace(block=block, stretch=found.stretch)
+    noise = np.zeros((3, 4), np.int32)
+    first, *_ = batch._replace(first=0, last=3 * block, noise=noise).stretches()
+    assert first.last - first.first == due
+
+
+def test_the_block_of_a_tree_is_one_centre():
+    vocabulary = words_of_syllables()
+    family = firth.Skipgram(subwords="1-3", sample=0.0, block=512, objective="hierarchical_softmax")
+    assert sharing(family, vocabulary, parts_of(family, vocabulary)).stretch == 32
+
+
 def test_short_n_grams_do_not_overshoot():
     """With single letters a stretch of 512 ends in numbers that are no numbers; the one that is chosen does not."""
     rng = np.random.default_rng(1)

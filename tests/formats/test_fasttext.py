@@ -84,6 +84,32 @@ def test_few_words_are_composed_where_few_are_asked_for():
             firth.Vectors.load(MODEL, limit=limit)
 
 
+def test_n_grams_of_all_words_are_known_where_few_words_are_asked_for(changed, tmp_path):
+    """The whole table of n-grams is there; a word that is not UTF-8 has the n-grams of its bytes."""
+    path = changed(MODEL.read_bytes().index(b"walked\0"), b"\xffalked")
+    family = firth.Skipgram(dim=4, min_count=1, sample=0.0, subwords="3-4", buckets=99)
+    firth.train(family, ["a walked talks walkers"], epochs=1, threads=1).save(tmp_path / "model")
+    for source in (path, MODEL, tmp_path / "model"):
+        vectors, few = firth.Vectors.load(source), firth.Vectors.load(source, limit=1)
+        assert len(few) == 1
+        asked = [word for word in (*SAID, "alked", "walkers") if word != "</s>"]  # which has no n-grams
+        refused = [word for word in asked if not vectors.has_vector(word)]
+        assert [word for word in asked if not few.has_vector(word)] == refused
+        for word in ("alked", "walkers"):
+            assert few.from_ngrams(word).known_share == vectors.from_ngrams(word).known_share
+            np.testing.assert_array_equal(few.from_ngrams(word).vector, vectors.from_ngrams(word).vector)
+    assert firth.Vectors.load(path, limit=1).from_ngrams("alked").known_share < 1
+    assert firth.Vectors.load(MODEL, limit=1).from_ngrams("walked").known_share == 1
+
+
+def test_a_word_that_is_not_utf8_is_known_by_its_bytes(changed):
+    """Its codes are how it is shown: nothing of them was ever an n-gram."""
+    vectors = firth.Vectors.load(changed(MODEL.read_bytes().index(b"walked\0"), b"\xffalked"))
+    assert "\\xffalked" in vectors
+    assert not vectors.has_vector("\\xff")
+    assert vectors.from_ngrams("alked").known_share > 0
+
+
 def test_tables_stay_on_disk():
     """Nothing of a table is in memory until it is asked for: a published one has gigabytes."""
     published = fasttext.read(MODEL)
@@ -152,6 +178,30 @@ def test_how_a_model_was_trained_is_written(tmp_path):
     told = fasttext.read(tmp_path / "model.bin").settings
     assert (told.model, told.window, told.epochs, told.negatives, told.min_count) == ("cbow", 3, 3, 7, 2)
     assert (told.sample, told.n_tokens, told.shortest, told.longest, told.buckets) == (1e-2, 36, 2, 4, 50)
+
+
+@pytest.mark.filterwarnings("ignore:.* zeros for its output table")
+@pytest.mark.parametrize("subwords", ["2-3", None])
+def test_vectors_that_a_model_has_saved_tell_how_it_was_trained(tmp_path, subwords):
+    cbow = firth.CBOW(dim=4, min_count=2, negatives=3, window=2, sample=1e-2, subwords=subwords, buckets=60)
+    model = firth.train(cbow, ["a cat sat on a mat"] * 9, epochs=3, threads=1, output=tmp_path / "model")
+    model.vectors.save(tmp_path / "vectors")
+    for name in ("model", "vectors"):
+        firth.convert(tmp_path / name, tmp_path / f"{name}.bin", format="fasttext")
+    whole, saved = (fasttext.read(tmp_path / f"{name}.bin") for name in ("model", "vectors"))
+    assert saved.settings == whole.settings
+    told = (saved.settings.model, saved.settings.window, saved.settings.min_count, saved.settings.negatives)
+    assert told == ("cbow", 2, 2, 3)
+    np.testing.assert_array_equal(saved.input, whole.input)
+    again = firth.Vectors.load(tmp_path / "vectors")
+    assert (again.subwords is None) == (subwords is None)
+
+
+@pytest.mark.filterwarnings("ignore:.* zeros for its output table")
+def test_vectors_may_name_their_family_alone(tmp_path):
+    firth.Vectors(["a", "b"], np.eye(2), provenance={"family": "cbow"}).save(tmp_path / "vectors")
+    firth.convert(tmp_path / "vectors", tmp_path / "vectors.bin", format="fasttext")
+    assert fasttext.read(tmp_path / "vectors.bin").settings.model == "cbow"
 
 
 def test_a_model_is_written_as_it_was_read(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import firth
 from firth.formats import safetensors, sentence_transformers
+from firth.phrases import Phrase
 from firth.scripts import LETTERS
 from firth.segmentation import Segmentation
 
@@ -88,6 +89,25 @@ def test_scripts_without_spaces_are_cut_into_characters(tmp_path):
     tokenizer = written(tmp_path / "model", words, segmentation)
     text = "".join(words) + " abc" + words[0]
     assert found(tokenizer, text) == [words.index(word) for word in segmentation.words(text) if word in words]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "named"),
+    [
+        (Segmentation(method="words", simplified=True), "without making traditional Chinese simplified,"),
+        (Segmentation(method="words", drop=("html", "urls")), r"without dropping markup \(html, urls\),"),
+        (Segmentation(method="chinese"), "without the segmenter of Chinese,"),
+        (
+            Segmentation(method="chinese", phrases=firth.Phrases(entries=(Phrase(("the", "cat")),))),
+            "without the segmenter of Chinese, joining phrases,",
+        ),
+    ],
+)
+def test_what_the_tokenizer_does_not_do_is_told(tmp_path, segmentation, named):
+    vectors = firth.Vectors(WORDS, MATRIX, segmentation=segmentation)
+    with pytest.warns(UserWarning, match=named) as told:
+        firth.to_sentence_transformers(vectors, tmp_path / "model")
+    assert len(told) == 1
 
 
 def test_text_of_unknown_origin_is_cut_at_white_space(tmp_path):

@@ -458,7 +458,7 @@ def test_every_hyperparameter_of_elmo_is_a_flag_and_a_key_of_the_file(trained: C
     other |= {"projection_clip": 2.5, "residual": False, "lstm": "library", "objective": "full", "negatives": 99}
     other |= {"max_size": 99, "min_count": 7, "directions": "independent", "dropout": 0.25, "context_length": 64}
     other |= {"batch_size": 7, "learning_rate": 0.5, "final_learning_rate": 0.0001, "warmup": 0.5, "schedule": "hold"}
-        other |= {"warmup_steps": 7}
+    other |= {"warmup_steps": 7}
     other |= {"beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "weight_decay": 0.5, "clip": 0.5, "muon_rate": 0.5}
     other |= {"block_optimizer": "adagrad" if family().block_optimizer != "adagrad" else "adam"}
     unclipped: dict[str, Any] = {"cell_clip": None, "projection_clip": None}  # which the library takes

@@ -14,8 +14,8 @@ what stands there is not run again. The tables go to results/trainer.md.
         gpt fast     against OpenAIGPTLMHeadModel on firth's own batches
     losses       the loss on the held-out text after the same minutes of training, seed after seed: firth by its
                  default recipe; the Trainer at the best of three learning rates, found in runs of SEARCH_MINUTES with
-                 the first seed, with its linear schedule over the steps that fit (by its speed above) and a warm-up of
-                 6%
+                 the first seed, and the next lower one over all the minutes too, with a warm-up of 6% and a linear
+                 schedule over the steps that fit by its speed above, or over the seconds (SCHEDULES)
 
 The Trainer has SDPA where its model has it, bf16 where the processor multiplies it fast. Its dropout is .1 by default;
 beside firth's recipe `fast`, which has none, it has none either. Neither is compiled: firth compiles nothing on a
@@ -24,8 +24,9 @@ the clock, which runs from the first step to the end of the last. GPT's loss is 
 text.
 
 A text of 24 MB is enough: five minutes of firth read a sixth of it. On 2 cores the speeds take about 8 minutes, the
-search 7, and each seed of the losses 22: `--only speed` 8, then `--seeds 1` 29 more. `--seeds 2` goes on from there, as
-a run does that was broken off, behind the last line that is recorded. What is missing is told in the tables.
+search 7, the first seed of the losses 33, each further one 22: `--only speed` 8, then `--seeds 1` 40 more. `--seeds 2`
+goes on from there, as a run does that was broken off, behind the last line that is recorded. What is missing is told in
+the tables.
 """
 
 import argparse
@@ -66,6 +67,10 @@ SEARCH_MINUTES: Final = 1.0
 LEARNING_RATES: Final = {  # of the Trainer; GPT learns nothing from 1.4e-3 up: docs/log.md
     "bert": (5e-4, 1e-3, 2e-3),
     "gpt": (2.5e-4, 5e-4, 1e-3),
+}
+SCHEDULES: Final = {  # of the Trainer's full runs. Over steps counted by its speed, BERT's ended at 228 of 300 seconds
+    "bert": "seconds",
+    "gpt": "steps",
 }
 WARMUP: Final = 0.06
 CURVE_POINTS: Final = 5
@@ -217,6 +222,10 @@ def trainer_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: 
     marks: dict[int, float] = {}
     curve: list[list[float]] = []
     away = 0.0  # seconds of evaluations
+    by_clock = asked["schedule"] == "seconds"
+
+    def share_spent() -> float:
+        return (time.monotonic() - away - marks[0]) / (60 * float(asked["minutes"]))
 
     def evaluated() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -233,13 +242,23 @@ def trainer_run(asked: Record, family: Any, pieces: Pieces, text: Any, network: 
             marks[state.global_step] = now - away
             if asked["seconds"] is not None and now - marks.get(WARM_STEPS, now) >= asked["seconds"]:
                 control.should_training_stop = True
-            if asked["curve"] and state.global_step * CURVE_POINTS % asked["n_steps"] < CURVE_POINTS:
+            is_over = by_clock and share_spent() >= 1
+            if is_over:
+                control.should_training_stop = True
+            reached = share_spent() if by_clock else state.global_step / asked["n_steps"]
+            if asked["curve"] and (is_over or reached * CURVE_POINTS >= len(curve) + 1):
                 curve.append([marks[state.global_step] - marks[0], evaluated()])
                 model.train()
                 away += time.monotonic() - now
 
         def on_train_begin(self, arguments: Any, state: Any, control: Any, **_: Any) -> None:
             marks[0] = time.monotonic()
+
+        def on_step_begin(self, arguments: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+            if by_clock:
+                spent = share_spent()
+                for group in optimizer.param_groups:
+                    group["lr"] = asked["learning_rate"] * min(spent / WARMUP, max(0.0, 1 - spent) / (1 - WARMUP))
 
     with tempfile.TemporaryDirectory() as folder:
         huggingface.write(Path(folder), family, network, pieces)
@@ -311,7 +330,7 @@ class Comparison:
         settings = {"corpus": self.corpus.name, "threads": THREADS, "sizes": self.sizes} | given
 
         def measured() -> Record:
-            nothing = dict.fromkeys(("minutes", "seconds", "learning_rate", "dropout", "curve"))
+            nothing = dict.fromkeys(("minutes", "seconds", "learning_rate", "dropout", "curve", "schedule"))
             asked = nothing | {"n_steps": 1 << 20} | settings | {"seed": seed, "work": str(self.work)}
             done = run_measured([sys.executable, __file__, "--child", json.dumps(asked)])
             record: Record = json.loads(done.output.strip().splitlines()[-1])
@@ -339,10 +358,19 @@ class Comparison:
         return {rate: self.trained(name, 1, trainer_speed, minutes, rate) for rate in LEARNING_RATES[name]}
 
     def trained(self, name: str, seed: int, trainer_speed: float, minutes: float, rate: float, **curve: bool) -> Record:
-        """The Trainer for so many minutes, by a schedule over as many steps as fit."""
-        n_steps = max(CURVE_POINTS, math.ceil(60 * minutes * trainer_speed / self.rows_tokens()))
+        """The Trainer for so many minutes: a full run, with its curve, by SCHEDULES, others over the steps that fit."""
         shared = {"measure": "equal time", "family": name, "recipe": "fast", "minutes": minutes}
-        return self.run(seed, **shared, **curve, program="Trainer", dropout=0.0, n_steps=n_steps, learning_rate=rate)
+        shared |= {"program": "Trainer", "dropout": 0.0, "learning_rate": rate} | curve
+        if curve and SCHEDULES[name] == "seconds":
+            return self.run(seed, **shared, schedule="seconds")
+        n_steps = max(CURVE_POINTS, math.ceil(60 * minutes * trainer_speed / self.rows_tokens()))
+        return self.run(seed, **shared, n_steps=n_steps)
+
+    def full_runs(self, name: str, trainer_speed: float, search: dict[float, Record]) -> dict[float, Record]:
+        """The Trainer's runs of all the minutes, first seed: at the search's best rate and the next lower one."""
+        best = min(search, key=lambda rate: float(search[rate]["held_out_nats"]))
+        rates = [rate for rate in sorted(search) if rate <= best][-2:]
+        return {rate: self.trained(name, 1, trainer_speed, self.minutes, rate, curve=True) for rate in rates}
 
     def ours(self, name: str, seed: int) -> Record:
         """firth for the minutes."""
@@ -387,8 +415,14 @@ def speed_table(name: str, recipe: str, runs: dict[str, list[Record]], sizes: di
 
 
 def loss_table(
-    name: str, pairs: list[tuple[Record, Record]], search: dict[float, Record], bits: float, minutes: float, seeds: int
+    name: str,
+    pairs: list[tuple[Record, Record]],
+    search: dict[float, Record],
+    full: dict[float, Record],
+    bits: float,
+    arguments: argparse.Namespace,
 ) -> str:
+    minutes, seeds = arguments.minutes, arguments.seeds
     unit = "bits per byte" if name == "gpt" else "nats per masked token"
     lines = [
         f"## {name}: held-out loss after {minutes:g} minutes, {unit}",
@@ -401,12 +435,15 @@ def loss_table(
         losses = f"{our['held_out_nats'] * bits:.3f} | {their['held_out_nats'] * bits:.3f}"
         lines.append(f"| {seed} | {losses} | {our['tokens']:,} | {their['tokens']:,} | {seconds} |")
     lines += [f"| {seed} | owed | owed | | | | |" for seed in range(len(pairs) + 1, seeds + 1)]
-    told = ", ".join(f"{rate:g}: {record['held_out_nats'] * bits:.3f}" for rate, record in search.items())
+    after_one, after_all = (
+        ", ".join(f"{rate:g}: {record['held_out_nats'] * bits:.3f}" for rate, record in runs.items())
+        for runs in (search, full)
+    )
     searched = min(SEARCH_MINUTES, minutes)
     lines += [
         "",
-        f"The Trainer after {searched:g} minutes by its learning rate, seed 1: {told}. The best of these was "
-        "taken; after more minutes another may be.",
+        f"The Trainer by its learning rate, seed 1: after {searched:g} minutes {after_one}; after {minutes:g} "
+        f"{after_all}, of which the best was taken. Its schedule went over the {SCHEDULES[name]}.",
         "",
     ]
     for program, number in (("firth", 0), ("Trainer", 1)):
@@ -465,15 +502,15 @@ def main() -> None:
             }
             bits = {"bert": 1.0, "gpt": bits_per_byte_of_a_nat(work, sizes)}
             search = {name: comparison.search(name, rates[name]) for name in KINDS}
+            full = {name: comparison.full_runs(name, rates[name], search[name]) for name in KINDS}
             pairs: dict[str, list[tuple[Record, Record]]] = {name: [] for name in KINDS}
             for seed in range(1, arguments.seeds + 1):
                 for name in KINDS:
-                    best = min(search[name], key=lambda rate: float(search[name][rate]["held_out_nats"]))
+                    best = min(full[name], key=lambda rate: float(full[name][rate]["held_out_nats"]))
                     theirs = comparison.trained(name, seed, rates[name], arguments.minutes, best, curve=True)
                     pairs[name].append((comparison.ours(name, seed), theirs))
                     tables = [
-                        loss_table(name, pairs[name], search[name], bits[name], arguments.minutes, arguments.seeds)
-                        for name in KINDS
+                        loss_table(name, pairs[name], search[name], full[name], bits[name], arguments) for name in KINDS
                     ]
                     write(parts + tables, speeds, arguments, sizes, peak)
     print((RESULTS / "trainer.md").read_text(encoding="utf-8"))

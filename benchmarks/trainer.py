@@ -14,8 +14,8 @@ what stands there is not run again. The tables go to results/trainer.md.
         gpt fast     against OpenAIGPTLMHeadModel on firth's own batches
     losses       the loss on the held-out text after the same minutes of training, seed after seed: firth by its
                  default recipe; the Trainer at the best of three learning rates, found in runs of SEARCH_MINUTES with
-                 the first seed, and the next lower one over all the minutes too, with a warm-up of 6% and a linear
-                 schedule over the steps that fit by its speed above, or over the seconds (SCHEDULES)
+                 the first seed, and over all the minutes at lower ones too as long as they win, with a warm-up of 6%
+                 and a linear schedule over the steps that fit by its speed above, or over the seconds (SCHEDULES)
 
 The Trainer has SDPA where its model has it, bf16 where the processor multiplies it fast. Its dropout is .1 by default;
 beside firth's recipe `fast`, which has none, it has none either. Neither is compiled: firth compiles nothing on a
@@ -367,10 +367,16 @@ class Comparison:
         return self.run(seed, **shared, n_steps=n_steps)
 
     def full_runs(self, name: str, trainer_speed: float, search: dict[float, Record]) -> dict[float, Record]:
-        """The Trainer's runs of all the minutes, first seed: at the search's best rate and the next lower one."""
+        """The Trainer's runs of all the minutes, first seed: at the search's best rate, and lower ones as they win."""
         best = min(search, key=lambda rate: float(search[rate]["held_out_nats"]))
-        rates = [rate for rate in sorted(search) if rate <= best][-2:]
-        return {rate: self.trained(name, 1, trainer_speed, self.minutes, rate, curve=True) for rate in rates}
+        runs: dict[float, Record] = {}
+        nats = math.inf
+        for rate in sorted((rate for rate in search if rate <= best), reverse=True):
+            runs[rate] = self.trained(name, 1, trainer_speed, self.minutes, rate, curve=True)
+            before, nats = nats, float(runs[rate]["held_out_nats"])
+            if nats >= before:
+                break
+        return runs
 
     def ours(self, name: str, seed: int) -> Record:
         """firth for the minutes."""

@@ -12,7 +12,6 @@ Every deal is recorded in results/change.jsonl; those that stand there are not r
 results/change.md. About 5 minutes on 2 cores.
 """
 
-import argparse
 import lzma
 import random
 import re
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from comparing import asked
 from recording import RESULTS, Record, machine, recorded
 
 import firth
@@ -154,12 +154,7 @@ def table(records: Sequence[Record]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--bytes", type=int, default=N_BYTES, help="how much of it is used; less, to try the script")
-    parser.add_argument("--dry", action="store_true", help="one deal, which is printed and not recorded")
-    parser.add_argument("--commit", action="store_true", help="commit each run")
-    options = parser.parse_args()
+    options = asked(__doc__, N_BYTES)
     if options.dry:
         print(table([run(options.corpus, options.bytes, SEEDS[0])]))
         return

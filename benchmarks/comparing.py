@@ -1,5 +1,6 @@
 """Programs beside each other: their runs of each seed in turn, and the table of their means."""
 
+import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,12 +22,16 @@ def alternately(
     run: Callable[[str, int], Record],
     *,
     commit: bool,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Runs:
-    """Each program's records over the seeds, in results/<name>.jsonl; `told` are the settings of all."""
+    """Each program's records over the seeds, in results/<name>.jsonl.
+
+    `told` are the settings of all, `changes` those in which a program differs.
+    """
     runs: Runs = {program: [] for program in programs}
     for seed in seeds:
         for program, records in runs.items():
-            settings = {**told, "program": program}
+            settings = {**told, **(changes or {}).get(program, {}), "program": program}
             records.append(recorded(name, settings, seed, partial(run, program, seed), commit=commit))
     return runs
 
@@ -42,8 +47,10 @@ def number(runs: Runs, name: str, layout: str, program: str) -> str:
 
 
 def spread(runs: Runs, name: str, program: str) -> str:
-    """The mean of a score, with the lowest and the highest."""
-    values = [record[name] for record in runs[program]]
+    """The mean of a score, with the lowest and the highest; nothing of what a program does not have."""
+    values = [record[name] for record in runs[program] if name in record]
+    if not values:
+        return ""
     return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
@@ -74,3 +81,13 @@ def check_files(**paths: Path | None) -> None:
     for name, path in paths.items():
         if path is None or not path.is_file():
             raise SystemExit(f"--{name} {path}: no such file")
+
+
+def asked(about: str | None, n_bytes: int) -> argparse.Namespace:
+    """What the command line says to a script that runs on the beginning of one corpus."""
+    parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--bytes", type=int, default=n_bytes, help="how much of it is used; less, to try the script")
+    parser.add_argument("--dry", action="store_true", help="one run of each, which is printed and not recorded")
+    parser.add_argument("--commit", action="store_true", help="commit each run")
+    return parser.parse_args()

@@ -17,7 +17,6 @@ Every run is recorded in results/phrases.jsonl; those that stand there are not r
 results/phrases.md. About 4 minutes on 2 cores.
 """
 
-import argparse
 import json
 import lzma
 import statistics
@@ -30,6 +29,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from comparing import asked
 from recording import RESULTS, Record, machine, recorded, run_measured
 
 PROGRAMS = ("gensim", "firth")
@@ -195,12 +195,7 @@ def table(runs: dict[str, list[Record]], agreement: Record, n_bytes: int) -> str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--bytes", type=int, default=N_BYTES, help="how much of it is used; less, to try the script")
-    parser.add_argument("--dry", action="store_true", help="one run of each, which is printed and not recorded")
-    parser.add_argument("--commit", action="store_true", help="commit each run")
-    options = parser.parse_args()
+    options = asked(__doc__, N_BYTES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plain, split = prepared(options.corpus, folder, options.bytes)

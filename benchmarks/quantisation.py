@@ -1,16 +1,18 @@
 """What a byte a number costs: size, memory, time, recall of neighbours and scores of a model in each precision.
 
-    python benchmarks/quantisation.py MODEL...
+    python benchmarks/quantisation.py glove.6B.50d.txt --corpus ../shared/data/corpora/en-wiki.txt.xz
 
-A model is a directory of firth's, or any file that it reads, such as glove.6B.50d.txt; it is written as float32, as
+A model is a directory of firth's, or any file that it reads, such as glove.6B.50d.txt; of CORPUS another one is made
+first, Skip-gram with n-grams on its first 2 M words, as benchmarks/subwords.py has them, on one thread, so that it is
+the same in every run. Each is written as float32, as
 int8, and as both (`int8+float32`: neighbours are looked for in the bytes, and the best ranked anew by the numbers,
 which stay on disk). Each is opened by a process of its own, which asks for the 10 neighbours of the QUERIES most
 frequent words, one after the other and all at once. Memory is what these made resident, of files too. Recall@10 is the
 share of the 10 neighbours by float32 that are among those of another precision. Of a model with n-grams, the words of
 the pairs that are not in the vocabulary are composed in that precision.
 
-Half a minute for 400,000 words; every run is recorded in results/quantisation.jsonl, the table goes to
-results/quantisation.md.
+Half a minute for 400,000 words, and as much for making the model; every run is recorded in results/quantisation.jsonl,
+the table goes to results/quantisation.md.
 """
 
 import argparse
@@ -24,9 +26,10 @@ from typing import Any
 import recording
 from comparing import Row, Runs, number, origin, table
 from recording import Record, recorded, run_measured
-from subwords import scores
+from static import normalised
+from subwords import SETTINGS, WORDS, scores
 
-from firth import Vectors
+from firth import Preparation, Skipgram, Vectors, train
 
 PRECISIONS = ("float32", "int8", "int8+float32")
 QUERIES = 1_000
@@ -61,6 +64,16 @@ print(json.dumps({
     "neighbours": [[word for word, _ in near] for near in found],
 }))
 """
+
+
+def made(corpus: Path, into: Path) -> Path:
+    """A model with n-grams of the beginning of a corpus, whose name tells of it."""
+    text, model = into / "text.txt", into / f"skipgram-{corpus.name.partition('.')[0]}"
+    normalised(corpus, text, WORDS)
+    settings = {name: value for name, value in SETTINGS.items() if name not in ("epochs", "threads")}
+    preparation = Preparation(segment="space")
+    train(Skipgram(**settings), text, epochs=SETTINGS["epochs"], threads=1, preparation=preparation, output=model)
+    return model
 
 
 def measured(path: Path, precision: str, exact: list[list[str]] | None) -> tuple[Record, list[list[str]]]:
@@ -108,28 +121,33 @@ ROWS: dict[str, tuple[str, str]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    parser.add_argument("models", type=Path, nargs="*", metavar="MODEL")
+    parser.add_argument("--corpus", type=Path, help="of which a model with n-grams is made")
     parser.add_argument("--into", type=Path, default=recording.RESULTS, help="the folder of the records and the table")
     parser.add_argument("--commit", action="store_true", help="commit results/quantisation.jsonl after each run")
     arguments = parser.parse_args()
     recording.RESULTS = arguments.into
-    lines = ["# What a byte a number costs", "", "`python benchmarks/quantisation.py MODEL...`"]
+    names = [path.name for path in arguments.models]
+    names += [f"--corpus {arguments.corpus.name}"] if arguments.corpus else []
+    lines = ["# What a byte a number costs", "", f"`python benchmarks/quantisation.py {' '.join(names)}`"]
     runs_of_all: list[Runs] = []
-    for path in arguments.models:
-        vectors = Vectors.load(path)
-        told: dict[str, Any] = {"model": path.name, "words": len(vectors), "dim": vectors.dim}
-        if vectors.subwords is not None:
-            told |= vectors.subwords.ngrams.settings()
-        record = recorded("quantisation", told, 0, partial(compared, path), commit=arguments.commit)
-        runs: Runs = {precision: [record["precisions"][precision]] for precision in PRECISIONS}
-        runs_of_all.append({"firth": [record]})
-        rows: list[Row] = [
-            (name, partial(number, runs, *how)) for name, how in ROWS.items() if how[0] in runs["float32"][0]
-        ]
-        shown = ", ".join(
-            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in told.items()
-        )
-        lines += ["", f"## {shown}", "", *table(runs, rows)]
+    with tempfile.TemporaryDirectory() as folder:
+        models = [*arguments.models, *([made(arguments.corpus, Path(folder))] if arguments.corpus else [])]
+        for path in models:
+            vectors = Vectors.load(path)
+            told: dict[str, Any] = {"model": path.name, "words": len(vectors), "dim": vectors.dim}
+            if vectors.subwords is not None:
+                told |= vectors.subwords.ngrams.settings()
+            record = recorded("quantisation", told, 0, partial(compared, path), commit=arguments.commit)
+            runs: Runs = {precision: [record["precisions"][precision]] for precision in PRECISIONS}
+            runs_of_all.append({"firth": [record]})
+            rows: list[Row] = [
+                (name, partial(number, runs, *how)) for name, how in ROWS.items() if how[0] in runs["float32"][0]
+            ]
+            shown = ", ".join(
+                f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in told.items()
+            )
+            lines += ["", f"## {shown}", "", *table(runs, rows)]
     lines[3:3] = ["", f"{origin(*runs_of_all)} Every run: `quantisation.jsonl`."]
     (arguments.into / "quantisation.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))

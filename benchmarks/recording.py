@@ -57,18 +57,26 @@ def run_measured(command: Sequence[str | Path]) -> Measured:
     return Measured(output, round(wall_seconds, 2), round(peak, 1))
 
 
-def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[], Record], *, commit: bool) -> Record:
-    """The record of a run with these settings and this seed in results/<name>.jsonl; run now where it is not there."""
+def found(name: str, settings: Mapping[str, Any], seed: int) -> Record | None:
+    """The record of a run with these settings and this seed in results/<name>.jsonl; None where it is not there."""
     path = RESULTS / f"{name}.jsonl"
-    key = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
+    key = _key(settings)
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for line in lines:
         record: Record = json.loads(line)
         if record["settings_hash"] == key and record["seed"] == seed:
             return record
+    return None
+
+
+def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[], Record], *, commit: bool) -> Record:
+    """The record of a run with these settings and this seed in results/<name>.jsonl; run now where it is not there."""
+    if (there := found(name, settings, seed)) is not None:
+        return there
+    path = RESULTS / f"{name}.jsonl"
     print(f"{datetime.now(UTC):%H:%M:%S} {name}: {dict(settings)}, seed {seed}", file=sys.stderr, flush=True)
     record = {
-        "settings_hash": key,
+        "settings_hash": _key(settings),
         "settings": dict(settings),
         "seed": seed,
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
@@ -102,6 +110,10 @@ def machine() -> str:
     except (OSError, KeyError):
         pass
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _key(settings: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def _git(*arguments: str, add: Path | None = None) -> str:

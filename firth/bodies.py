@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ EXTRACT: Final = "<|extract|>"
 Inputs = tuple[str, ...]
 """(text,), or (first, second), or the words of a sentence that is to be tagged."""
 
+Orders = Literal["given", "both"]
+
 _TEXTS_AT_ONCE: Final = 1 << 10
 _SHARE_GIVEN_UP: Final = 0.01  # of the words, for what leaves a text more as it is
 _LEAST_DEVIATION: Final = 1e-5  # of a number, in parts of the greatest of its layer: below, it is constant
@@ -61,7 +63,7 @@ class Rows(NamedTuple):
         owners: (R,) the text that each is of; a sentence to be tagged that is too long has several.
         firsts: (R,) which of its text's words a row begins with.
         segments: Of BERT's pairs, 0 for the first and 1 for the second text.
-        second: Of pairs whose texts are read apart, the ids of the second.
+        second: Of pairs whose texts are read apart, the ids of the second; of those read in both orders, the other.
         places: Where the vectors of a row's words stand, if not at each position.
         n_long: How many texts are longer than what is read at once.
     """
@@ -220,17 +222,20 @@ class Blocks(nn.Module):
     Of BERT a text begins with [CLS], each of two ends with [SEP], and a word that is tagged has the vector of its first
     piece (Devlin et al. 2019, sections 3 and 5.3). Of GPT a text stands between symbols of its own, which are pieces
     that are new (Radford et al. 2018, section 3.3), and a word that is tagged has the vector of its last piece, which
-    has seen the others. Differs: two texts are read in the order given alone, also where theirs does not matter.
+    has seen the others. Two texts without an order (similarity) are read in either, and the two vectors are added.
+    Differs: the language model's loss is of the order given alone.
 
     Attributes:
         network: A copy of the model's.
+        orders: Of two texts: as they are `given`, or `both` ways.
         pieces: The model's; of GPT with the symbols.
         capacity: Pieces that are read at once, those that stand for no text among them.
     """
 
-    def __init__(self, model: Model, *, context_length: int | None, seed: int) -> None:
+    def __init__(self, model: Model, *, context_length: int | None, seed: int, orders: Orders = "given") -> None:
         """The model as it is; of GPT the symbols' rows are drawn by `seed`."""
         super().__init__()
+        self.orders = orders
         reader = model.reader(device="cpu", context_length=context_length)
         self.is_bert = isinstance(model.network, BERTNetwork)
         self.before: tuple[int, ...]
@@ -264,16 +269,24 @@ class Blocks(nn.Module):
         n_texts = len(texts[0]) if texts else 1
         room = self.capacity - len(self.before) - len(self.behind) - (n_texts - 1) * len(self.between)
         encoded = [self.pieces.encode([text[side] for text in texts]) for side in range(n_texts)]
-        ids, segments, n_long = [], [], 0
+        ids, turned, segments, n_long = [], [], [], 0
         for sides in zip(*encoded, strict=True):
             kept = _shortened([len(side) for side in sides], room)
             n_long += sum(kept) < sum(map(len, sides))
-            first = [*self.before, *sides[0][: kept[0]], *(self.behind if n_texts == 1 else self.between)]
-            second = [] if n_texts == 1 else [*sides[1][: kept[1]], *self.behind]
-            ids.append(np.array(first + second, np.int64))
-            segments.append(np.array([0] * len(first) + [1] * len(second), np.int64))
+            cut = [side[:n_kept] for side, n_kept in zip(sides, kept, strict=True)]
+            ids.append(self._framed(cut))
+            turned.append(self._framed(cut[::-1]))
+            n_first = len(self.before) + len(cut[0]) + len(self.between)
+            segments.append((np.arange(len(ids[-1])) >= n_first).astype(np.int64))
         rows = _rows(ids, len(texts))._replace(n_long=n_long)
+        if n_texts == 2 and self.orders == "both":
+            rows = rows._replace(second=turned)
         return rows._replace(segments=segments) if n_texts == 2 and self.is_bert else rows
+
+    def _framed(self, sides: Sequence[Sequence[int]]) -> Positions:
+        """One text or two with what stands before, between and behind them."""
+        others = [piece for side in sides[1:] for piece in (*self.between, *side)]
+        return np.array([*self.before, *sides[0], *others, *self.behind], np.int64)
 
     def _tagged(self, texts: Sequence[Inputs]) -> Rows:
         room = self.capacity - len(self.before) - len(self.behind)
@@ -297,10 +310,13 @@ class Blocks(nn.Module):
                     break
         return Rows(ids, np.array(owners, np.int64), np.array(firsts, np.int64), places=places, n_long=n_long)
 
-    def layers(self, ids: Tensor, lengths: Tensor, segments: Tensor | None = None) -> list[Tensor]:
-        """K of (B, T, D)."""
+    def layers(
+        self, ids: Tensor, lengths: Tensor, segments: Tensor | None = None, chosen: Tensor | None = None
+    ) -> list[Tensor]:
+        """K of (B, T, D); of BERT, where positions are `chosen` by numbers b * T + t, the last is theirs alone, (n, D)."""
         network: Any = self.network
-        found: list[Tensor] = network(ids, segments, lengths=lengths) if self.is_bert else network(ids)
+        found: list[Tensor]
+        found = network(ids, segments, lengths=lengths, chosen=chosen) if self.is_bert else network(ids)
         return found
 
 

@@ -671,7 +671,9 @@ class Loop:
         self.job.model.log.append(report.entry())
         advance(report.fraction, 0, self.facts(report))
         if self.on_report is not None:
+            began = time.monotonic()
             self.on_report(report)
+            self.began += time.monotonic() - began  # the budget stands still
 
     def facts(self, report: Report) -> str:
         """A report in a few words, its loss beside what knowing nothing costs."""

@@ -92,13 +92,13 @@ def explained(word: str, words: Sequence[str], known: Collection[str]) -> str:
     if parts:
         whole = "its parts are" if sum(map(len, parts)) == len(word) else "of its parts these are"
         message += f"; {whole}: {' + '.join(parts)}"
-    spellings = _nearest_spellings(word, words)
+    spellings = nearest_spellings(word, words)
     if spellings:
         message += f"; nearest spellings: {', '.join(map(printable, spellings))}"
     return message
 
 
-def _nearest_spellings(word: str, words: Sequence[str]) -> list[str]:
+def nearest_spellings(word: str, words: Sequence[str]) -> list[str]:
     """The words spelt most like `word`, of about its length and with its first or last letter."""
     alike = [
         other

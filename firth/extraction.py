@@ -148,7 +148,7 @@ def reader_of(
     how: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
     if isinstance(model, str | os.PathLike):
         path = hub.found(model).path
-        if _is_for_transformers(path):
+        if is_for_transformers(path):
             from firth.formats import automodel
 
             return automodel.read(path, context_length=context_length, **how)
@@ -172,7 +172,7 @@ def opened(model: Opened) -> Model | Vectors:
     return Vectors.load(path) if _holds_vectors_alone(path) else load(path)
 
 
-def _is_for_transformers(path: Path) -> bool:
+def is_for_transformers(path: Path) -> bool:
     """Whether a directory holds a network of another architecture than ours."""
     if (path / "firth.json").is_file() or latest_checkpoint(path) is not None:
         return False

@@ -36,6 +36,9 @@ OURS = (
     "layers",
     "head.safetensors",
     "seeds",
+    "report.html",
+    "report.json",
+    "network",
 )
 """What a model's directory may hold; files of other names in it are the user's."""
 

@@ -350,7 +350,10 @@ class Loop:
         self.job.model.log.append(report.entry())
         advance(fraction, tokens, f"loss {report.loss_nats:.4f} {self.job.model.family.loss_unit}")
         if self.on_report is not None:
-            self.on_report(report)
+            with self.lock:  # no batch is begun meanwhile, so that the budget stands still
+                began = time.monotonic()
+                self.on_report(report)
+                self.began += time.monotonic() - began
 
     def settle(self, *, finished: bool) -> None:
         """Writes where the run stands into the run's state and the model's record."""

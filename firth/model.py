@@ -477,6 +477,8 @@ def _loaded(path: Path, source: str) -> Model:
         raise FirthError(f"{shown} is no model: {there}; `firth train` makes one")
     try:
         description = json.loads((folder / "firth.json").read_bytes())
+        if "foreign" in description:
+            raise FirthError(f"{shown} is a head on a network that transformers runs; `firth predict` answers by it")
         if "counts_known" in description:
             raise FirthError(f"{shown} holds vectors alone, no model; `firth.Vectors.load` reads them")
         if description.pop("format") != FORMAT:

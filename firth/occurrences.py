@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -27,7 +27,8 @@ from firth.alignment import cut_words
 from firth.corpus import Corpus
 from firth.errors import FirthError
 from firth.files import printable
-from firth.parts import Extraction, Given, Wanted
+from firth.parts import Given, Wanted
+from firth.segmentation import Segmentation
 
 STRETCH: Final = 64
 """Words that stand or fall together when occurrences are chosen, so that one endless line is a text as well."""
@@ -38,6 +39,14 @@ _LINES: Final = "lines.jsonl"
 
 Advance = Callable[[float | None, int], object]
 compiled: Callable[..., Any] = njit(cache=True, nogil=True, boundscheck=False)
+
+
+class Cutting(Protocol):
+    """What knows how text becomes words, as an `Extraction`."""
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """How."""
 
 
 class Store(NamedTuple):
@@ -51,6 +60,7 @@ class Store(NamedTuple):
         line_ends: (N,) int64, how many words stand before each line's end.
         offsets: (N + 1,) int64, the bytes where the lines begin in their file.
         is_whole: Whether the text was read to its end.
+        numbers: (N,) int64, the number of each line among all that were given, empty ones counted.
     """
 
     folder: Path
@@ -60,6 +70,7 @@ class Store(NamedTuple):
     line_ends: NDArray[np.int64]
     offsets: NDArray[np.int64]
     is_whole: bool
+    numbers: NDArray[np.int64]
 
     @property
     def n_tokens(self) -> int:
@@ -108,7 +119,7 @@ def lines_of(corpus: Corpus) -> Iterator[Given]:
 
 
 def stored(
-    asked: Extraction,
+    asked: Cutting,
     lines: Iterable[Given],
     folder: Path,
     *,
@@ -139,13 +150,16 @@ def stored(
     numbers = _Numbers() if words is None else dict(zip(words, range(len(words)), strict=True))
     counts = np.zeros(1 << 16, np.int64)
     n_tokens = 0
-    ends, offsets = array("q"), array("q", [0])
+    ends, offsets, numbered = array("q"), array("q", [0]), array("q")
     is_whole = True
-    given = (line for line in lines if line and not (isinstance(line, str) and line.isspace()))
+    given = (
+        (number, line) for number, line in enumerate(lines) if line and not (isinstance(line, str) and line.isspace())
+    )
     try:
         with (folder / _LINES).open("wb") as texts, (folder / _TYPES).open("wb") as types:
             while together := list(islice(given, _SENTENCES_TOGETHER)):
-                for line, of_line in zip(together, _words_of(asked, together), strict=True):
+                texts_only = [line for _, line in together]
+                for (number, line), of_line in zip(together, _words_of(asked, texts_only), strict=True):
                     if not of_line:
                         continue
                     ids = [numbers[word] if is_open else numbers.get(word, -1) for word in of_line]
@@ -156,6 +170,7 @@ def stored(
                     offsets.append(offsets[-1] + texts.write(json.dumps(text, ensure_ascii=False).encode()))
                     n_tokens += len(ids)
                     ends.append(n_tokens)
+                    numbered.append(number)
                 if isinstance(numbers, _Numbers) and len(numbers) > most_types:
                     numbers.drop_rare(counts)
                 advance(fraction(), n_tokens)
@@ -176,10 +191,10 @@ def stored(
     if n_tokens:
         type_ids = np.memmap(folder / _TYPES, np.int32, "r").view(np.ndarray)
     line_ends, begins = np.frombuffer(ends, np.int64), np.frombuffer(offsets, np.int64)
-    return Store(folder, by_number, counts, type_ids, line_ends, begins, is_whole)
+    return Store(folder, by_number, counts, type_ids, line_ends, begins, is_whole, np.frombuffer(numbered, np.int64))
 
 
-def _words_of(asked: Extraction, lines: Sequence[Given]) -> Iterator[list[str]]:
+def _words_of(asked: Cutting, lines: Sequence[Given]) -> Iterator[list[str]]:
     """The words of lines as `parts.cuts_of` finds them, without their places, which takes longer."""
     texts = [line.replace("\n", " ") for line in lines if isinstance(line, str)]
     split = asked.segmentation.split(asked.segmentation.blanked("".join(f"{text}\n" for text in texts)))

@@ -28,7 +28,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firth import cache, reporting
+from firth import cache, pages, reporting
 from firth.errors import FirthError, UsageError
 from firth.extraction import Opened, prepare
 from firth.files import printable, replacing
@@ -40,8 +40,8 @@ from firth.tasks import Examples, Task, account, are_seen, read_examples
 
 Matrix = NDArray[np.float32]
 
-PENALTY: Final = 1.0
-"""Of the squared weights, over the number of rows: what scikit-learn calls 1 / C."""
+PENALTIES: Final = (1.0, 10.0, 100.0, 1000.0)
+"""Of the squared weights, over the number of rows, what scikit-learn calls 1 / C: one of them is chosen."""
 EPOCHS: Final = 8
 """Passes over the rows; more where these are so few that they make less than LEAST_STEPS steps."""
 LEAST_STEPS: Final = 2_000
@@ -64,6 +64,7 @@ class LayerProbe(NamedTuple):
         test: Those on the test examples; None where there are none.
         control: The accuracy on the control task, of the same examples as `selectivity`; None of texts.
         selectivity: The accuracy on the task less that on the control task, on dev, or else on test.
+        penalty: Of the probe's squared weights.
     """
 
     layer: int
@@ -71,6 +72,7 @@ class LayerProbe(NamedTuple):
     test: Scores | None
     control: float | None
     selectivity: float | None
+    penalty: float
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Probing:
                     "test": None if one.test is None else one.test.settings(),
                     "control": one.control,
                     "selectivity": one.selectivity,
+                    "penalty": one.penalty,
                 }
                 for one in self.layers
             ],
@@ -135,7 +138,7 @@ def probe(
     test: Any = None,
     layers: str | int | Sequence[int] = "all",
     pool: str | None = None,
-    penalty: float = PENALTY,
+    penalty: float | None = None,
     epochs: int = EPOCHS,
     seed: int = 1,
     context_length: int | None = None,
@@ -158,7 +161,8 @@ def probe(
         layers: `all`, `last`, a number, several as `0,5,12`, a slice as `-4:`.
         pool: How a word's vector comes from its pieces (`mean`, `first`, `last`, `max`), or a text's (`mean`, `cls`,
             `last`); None is `mean`.
-        penalty: Of the squared weights; 1 / C in scikit-learn.
+        penalty: Of the squared weights; 1 / C in scikit-learn. None takes for each layer that of PENALTIES with the
+            highest score on dev; without dev, on a fifth of train that is not learnt from meanwhile.
         epochs: Passes of the probe over what it learns from; see EPOCHS.
         seed: Decides the control task, and the order of the rows.
         context_length: As of `firth.extract`.
@@ -174,7 +178,7 @@ def probe(
     """
     if dev is None and test is None:
         raise UsageError("a probe is scored on examples that it has not learnt: give dev, test, or both")
-    if not penalty > 0 or epochs < 1:
+    if (penalty is not None and not penalty > 0) or epochs < 1:
         raise UsageError(f"penalty is {penalty}, epochs {epochs}; both must be positive")
     progress = progress or Silent()
     learnt = _examples(train, task, None)
@@ -207,7 +211,8 @@ def probe(
     found = []
     with progress.stage("probing") as advance:
         for number, layer in enumerate(asked.layers.numbers):
-            one = _probed(layer, number, features, rows, sets, controls, penalty, epochs, seed)
+            penalties = PENALTIES if penalty is None else (penalty,)
+            one = _probed(layer, number, features, rows, sets, controls, penalties, epochs, seed)
             found.append(one)
             told = f"layer {layer}: {_either(one).main} {_either(one).value:.4f}"
             advance((number + 1) / asked.n_layers, 0, told)
@@ -411,10 +416,11 @@ class _Layer(NamedTuple):
         other = np.nan_to_num(self.vectors[self.n_rows + places].astype(np.float32))
         return np.concatenate([one, other, np.abs(one - other), one * other], axis=1)
 
-    def chunks(self) -> Iterator[Matrix]:
-        """All rows in order, some at a time."""
-        for first in range(0, self.n_rows, _ROWS_TOGETHER):
-            yield self.rows(np.arange(first, min(first + _ROWS_TOGETHER, self.n_rows)))
+    def chunks(self, which: NDArray[np.int64] | None = None) -> Iterator[Matrix]:
+        """All rows in order, or those at some places, some at a time."""
+        places = np.arange(self.n_rows) if which is None else which
+        for first in range(0, len(places), _ROWS_TOGETHER):
+            yield self.rows(places[first : first + _ROWS_TOGETHER])
 
 
 def _probed(
@@ -424,7 +430,7 @@ def _probed(
     rows: dict[str, _Rows],
     sets: dict[str, Examples],
     controls: dict[str, NDArray[np.int64]] | None,
-    penalty: float,
+    penalties: Sequence[float],
     epochs: int,
     seed: int,
 ) -> LayerProbe:
@@ -432,26 +438,60 @@ def _probed(
     learnt = sets["train"]
     train = features["train"].layer(number)
     scale = _Scale.of(train.chunks())
-    due = rows["train"].targets
-    if learnt.is_regression:
-        weights = [_ridge(train, scale, due, penalty)]
-    else:
-        tasks = [due] if controls is None else [due, controls["train"]]
-        weights = _logistic(train, scale, tasks, len(learnt.labels), penalty, epochs, seed)
-    scores: dict[str, Scores] = {}
+    due = [rows["train"].targets] if controls is None else [rows["train"].targets, controls["train"]]
+
+    def weighed(tried: Sequence[float], which: NDArray[np.int64], tasks: Sequence[NDArray[Any]]) -> list[list[Matrix]]:
+        """For each task the weights of each penalty."""
+        if learnt.is_regression:
+            return [[_ridge(train, scale, tasks[0], penalty, which) for penalty in tried]]
+        every = [task for task in tasks for _ in tried]
+        found = _logistic(train, scale, every, [*tried] * len(tasks), which, len(learnt.labels), epochs, seed)
+        return [found[first : first + len(tried)] for first in range(0, len(found), len(tried))]
+
+    def scored(name: str, weights: Matrix) -> Scores:
+        return _scored(_answers(features[name].layer(number), scale, weights), rows[name], sets[name], learnt)
+
+    everywhere = np.arange(train.n_rows)
+    if len(penalties) > 1 and "dev" not in sets:
+        kept, held, of_held = _parted(learnt, rows["train"], seed)
+        (tried,) = weighed(penalties, kept, due[:1])
+        values = [
+            _scored(_answers(train, scale, weights)[held], _Rows.of(of_held, learnt.labels), of_held, learnt).value
+            for weights in tried
+        ]
+        penalties = (penalties[_best(values)],)
+    weights = weighed(penalties, everywhere, due)
+    best = 0
+    if len(penalties) > 1:
+        best = _best([scored("dev", one).value for one in weights[0]])
+    scores = {name: scored(name, weights[0][best]) for name in ("dev", "test") if name in sets}
     control = selectivity = None
-    for name in ("test", "dev"):
-        if name not in sets:
-            continue
-        vectors = features[name].layer(number)
-        predicted = _predicted(_answers(vectors, scale, weights[0]), rows[name], learnt)
-        how: dict[str, Any] = {"labels": learnt.labels, "is_regression": learnt.is_regression}
-        scores[name] = score(learnt.task, sets[name].targets, predicted, **how)
-        if controls is not None:  # of dev, where there is one: it comes last
-            came = _answers(vectors, scale, weights[1]).argmax(1)
-            control = float((came == controls[name]).mean())
-            selectivity = scores[name].values["accuracy"] - control
-    return LayerProbe(layer, scores.get("dev"), scores.get("test"), control, selectivity)
+    if controls is not None:
+        name = "dev" if "dev" in sets else "test"
+        came = _answers(features[name].layer(number), scale, weights[1][best]).argmax(1)
+        control = float((came == controls[name]).mean())
+        selectivity = scores[name].values["accuracy"] - control
+    return LayerProbe(layer, scores.get("dev"), scores.get("test"), control, selectivity, penalties[best])
+
+
+def _scored(came: Matrix, rows: _Rows, examples: Examples, learnt: Examples) -> Scores:
+    """How well answers (N, C) meet the targets of examples."""
+    how: dict[str, Any] = {"labels": learnt.labels, "is_regression": learnt.is_regression}
+    return score(learnt.task, examples.targets, _predicted(came, rows, learnt), **how)
+
+
+def _best(values: Sequence[float]) -> int:
+    """Where the highest stands; of equals the last, which is penalised most."""
+    return max(range(len(values)), key=lambda place: (values[place], place))
+
+
+def _parted(learnt: Examples, rows: _Rows, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Examples]:
+    """The rows of four fifths of the examples, those of a fifth drawn by a seed, and the examples of the latter."""
+    is_held = np.zeros(len(learnt), bool)
+    is_held[np.random.default_rng(seed).permutation(len(learnt))[: max(1, len(learnt) // 5)]] = True
+    of_rows = np.repeat(is_held, rows.lengths) if learnt.task == "tag" else is_held
+    examples = tuple(example for example, held in zip(learnt, is_held.tolist(), strict=True) if held)
+    return np.flatnonzero(~of_rows), np.flatnonzero(of_rows), replace(learnt, examples=examples)
 
 
 def _predicted(came: Matrix, rows: _Rows, learnt: Examples) -> Sequence[Any]:
@@ -499,17 +539,19 @@ def _logistic(
     layer: _Layer,
     scale: _Scale,
     tasks: Sequence[NDArray[np.int64]],
+    penalties: Sequence[float],
+    which: NDArray[np.int64],
     n_classes: int,
-    penalty: float,
     epochs: int,
     seed: int,
 ) -> list[Matrix]:
     """For each task (N,) of targets, weights (F + 1, C), the last row those of a constant.
 
-    They make small, for each task by itself: the mean over rows of -ln p(target), plus penalty / 2N * |weights|^2
-    without the constant's.
+    They make small, for each task by itself: the mean over the rows `which` of -ln p(target), plus its penalty / 2N *
+    |weights|^2 without the constant's.
     """
-    n, n_features = layer.n_rows, len(scale.mean)
+    n, n_features = len(which), len(scale.mean)
+    shrinking = np.repeat(np.array(penalties, np.float32) / np.float32(n), n_classes)
     due = np.stack(tasks, 1)  # (N, T)
     weights = np.zeros((n_features + 1, len(tasks) * n_classes), np.float32)
     moment, squares, gradient = (np.zeros_like(weights) for _ in range(3))
@@ -519,13 +561,13 @@ def _logistic(
     order = np.empty(0, np.int64)
     for step in range(n_steps):
         if not step % batches_of_pass:
-            order = rng.permutation(n)
+            order = rng.permutation(which)
         first = step % batches_of_pass * _BATCH
         places = order[first : first + _BATCH]
         rows = scale.applied(layer.rows(places))
         errors = _errors(rows @ weights[:-1] + weights[-1], due[places], n_classes)
         np.matmul(rows.T, errors, out=gradient[:-1])
-        gradient[:-1] += np.float32(penalty / n) * weights[:-1]
+        gradient[:-1] += shrinking * weights[:-1]
         gradient[-1] = errors.sum(0)
         moment += np.float32(1 - _MOMENTS[0]) * (gradient - moment)
         squares += np.float32(1 - _MOMENTS[1]) * (gradient**2 - squares)
@@ -546,13 +588,16 @@ def _errors(logits: Matrix, due: NDArray[np.int64], n_classes: int) -> Matrix:
     return of_tasks.reshape(n, -1) / np.float32(n)
 
 
-def _ridge(layer: _Layer, scale: _Scale, targets: NDArray[np.float64], penalty: float) -> Matrix:
-    """Weights (F + 1, 1) of the least squared error plus penalty * |weights|^2, without the constant's."""
+def _ridge(
+    layer: _Layer, scale: _Scale, targets: NDArray[np.float64], penalty: float, which: NDArray[np.int64]
+) -> Matrix:
+    """Weights (F + 1, 1) of the least squared error on some rows plus penalty * |weights|^2, without the constant's."""
+    targets = targets[which]
     n_features = len(scale.mean)
     squares, shared = np.zeros((n_features, n_features)), np.zeros(n_features)
     mean = targets.mean()
     first = 0
-    for chunk in layer.chunks():
+    for chunk in layer.chunks(which):
         wide = scale.applied(chunk).astype(np.float64)
         squares += wide.T @ wide
         shared += wide.T @ (targets[first : first + len(chunk)] - mean)
@@ -593,7 +638,7 @@ def write_page(found: Probing, path: str | os.PathLike[str]) -> None:
         f"<p>{found.n_train:,} {'words' if found.task == 'tag' else 'examples'} were learnt from; layer "
         f"{found.best.layer} has the highest score.</p>",
         reporting.curve(numbers, lines, "layer", found.main),
-        reporting.table(rows),
+        pages.table(rows),
     ]
     page = reporting.page(f"{found.task}: what each layer of {found.model} knows", parts)
     with replacing(Path(path)) as file:

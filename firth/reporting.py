@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from firth import pages
 from firth.errors import FirthError, UsageError
 from firth.files import printable, replacing
+from firth.pages import table, text
 from firth.scoring import LabelScore, Scores, schemas, score
 from firth.tasks import Example, Examples, Task, are_seen
 
@@ -24,15 +26,6 @@ _MOST_LABELS: Final = 60  # in a picture
 _MOST_NUMBERS: Final = 25  # labels of a matrix that shows its numbers
 _MOST_CHARACTERS: Final = 400  # of a text
 _WORDS_AROUND: Final = 8  # of a tag that is wrong
-_POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-_STYLE: Final = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { text-align: left; padding: .25rem .75rem; border-bottom: 1px solid #ddd; vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-td.text { overflow-wrap: anywhere; }
-.note { color: #666; }
-"""
 
 
 class Mistake(NamedTuple):
@@ -69,6 +62,7 @@ class Report:
         schemas: Of entities, the four of SemEval 2013, where nervaluate is installed.
         mistakes: The worst, first those that the run was surest of.
         n_mistakes: How many there are in all.
+        runs: A row for each seed that was trained with.
     """
 
     title: str
@@ -80,6 +74,7 @@ class Report:
     schemas: Mapping[str, LabelScore]
     mistakes: tuple[Mistake, ...]
     n_mistakes: int
+    runs: tuple[Mapping[str, Any], ...] = ()
 
     def settings(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -93,6 +88,7 @@ class Report:
             "schemas": [found._asdict() for found in self.schemas.values()],
             "mistakes": [mistake._asdict() for mistake in self.mistakes],
             "n_mistakes": self.n_mistakes,
+            "runs": [dict(run) for run in self.runs],
         }
 
 
@@ -104,6 +100,7 @@ def report(
     title: str = "",
     train: Examples | None = None,
     n_mistakes: int = MISTAKES,
+    runs: Sequence[Mapping[str, Any]] = (),
 ) -> Report:
     """What there is to show of predictions.
 
@@ -114,6 +111,7 @@ def report(
         title: Of the page.
         train: What was trained with, so that examples which stand there too can be left out once.
         n_mistakes: At most so many are shown.
+        runs: What each seed came to, as rows of a table.
 
     Raises:
         UsageError: the examples are without targets; more or fewer predictions or confidences.
@@ -147,6 +145,7 @@ def report(
         schemas=found,
         mistakes=tuple(mistakes[:n_mistakes]),
         n_mistakes=len(mistakes),
+        runs=tuple(runs),
     )
 
 
@@ -179,25 +178,36 @@ def write(found: Report, folder: str | os.PathLike[str]) -> None:
         file.write(page)
 
 
+def check() -> None:
+    """Nothing, where a page can be written.
+
+    Raises:
+        FirthError: plotly is not installed.
+    """
+    _plotly()
+
+
 def to_html(found: Report) -> str:
     """The page, which needs no other file, and no network.
 
     Raises:
         FirthError: plotly is not installed.
     """
-    parts = [f"<p>{_text(found.source)}: {found.scores.n:,} {'words' if found.task == 'tag' else 'examples'}</p>"]
-    parts.append(_table(list(rows(found))))
+    parts = [f"<p>{text(found.source)}: {found.scores.n:,} {'words' if found.task == 'tag' else 'examples'}</p>"]
+    parts.append(table(list(rows(found))))
     if found.n_seen:
         note = f"{found.n_seen:,} examples stand verbatim in the training file; the last column leaves them out."
         parts.append(f'<p class="note">{note}</p>')
+    if found.runs:
+        parts += ["<h2>Runs</h2>", table(found.runs)]
     if found.scores.per_label:
-        parts += ["<h2>Labels</h2>", _bars(found.scores.per_label), _table(list(label_rows(found)))]
+        parts += ["<h2>Labels</h2>", _bars(found.scores.per_label), table(list(label_rows(found)))]
     if found.scores.labels:
         parts += ["<h2>What is taken for what</h2>", _matrix(found.scores)]
     if found.schemas:
-        parts += ["<h2>Entities, by four schemas</h2>", _table([one._asdict() for one in found.schemas.values()])]
+        parts += ["<h2>Entities, by four schemas</h2>", table([one._asdict() for one in found.schemas.values()])]
     parts.append(f"<h2>The worst of {found.n_mistakes:,} mistakes</h2>")
-    parts.append(_table([_shown(mistake) for mistake in found.mistakes]) if found.mistakes else "<p>None.</p>")
+    parts.append(table([_shown(mistake) for mistake in found.mistakes]) if found.mistakes else "<p>None.</p>")
     return page(found.title, parts)
 
 
@@ -207,18 +217,7 @@ def page(title: str, parts: Sequence[str]) -> str:
     Raises:
         FirthError: plotly is not installed.
     """
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            f'<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            f"<style>{_STYLE}</style>",
-            f"<script>{_plotly()}</script></head><body>",
-            f"<h1>{_text(title)}</h1>",
-            *parts,
-            "</body></html>\n",
-        ]
-    )
+    return pages.page(title, parts, programs=[_plotly()])
 
 
 def curve(x: Sequence[int], lines: Mapping[str, Sequence[float | None]], x_title: str, y_title: str) -> str:
@@ -229,11 +228,6 @@ def curve(x: Sequence[int], lines: Mapping[str, Sequence[float | None]], x_title
     ]
     axes = {"xaxis": {"title": {"text": _label(x_title)}, "dtick": 1}, "yaxis": {"title": {"text": _label(y_title)}}}
     return _picture("curve", data, {**axes, "height": 420})
-
-
-def table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as HTML for a `page`, all of them escaped."""
-    return _table(found)
 
 
 # --- mistakes
@@ -284,41 +278,9 @@ def _shown(mistake: Mistake) -> dict[str, Any]:
 # --- HTML
 
 
-def _text(text: str) -> str:
-    """Text from outside, as HTML shows it: no tags, no invisible characters that turn the line around."""
-    return html.escape(printable(text))
-
-
 def _label(text: str) -> str:
     """Text from outside, as plotly shows it, which takes some tags for what they are."""
     return html.escape(printable(text)).replace("$", "&#36;")
-
-
-def _table(found: Sequence[Mapping[str, Any]]) -> str:
-    if not found:
-        return ""
-    names = list(dict.fromkeys(name for row in found for name in row))
-    are_numbers = {name: all(not isinstance(row.get(name, 0), str) for row in found) for name in names}
-    head = "".join(f"<th{_class(are_numbers[name])}>{_text(name)}</th>" for name in names)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{_class(are_numbers[name])}>{_cell(row.get(name, ''))}</td>" for name in names)
-        + "</tr>\n"
-        for row in found
-    )
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-
-
-def _class(is_number: bool) -> str:
-    return ' class="number"' if is_number else ' class="text"'
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else _text(str(value))
 
 
 def _bars(labels: Sequence[LabelScore]) -> str:

@@ -12,21 +12,18 @@ N examples, L labels
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable
+from firth.significance import INTERVAL, SAMPLES, bounds, draws, two_sided
 from firth.spans import Span, scheme_of, spans
 from firth.tasks import Task
 
 Counts = NDArray[np.int64]
-
-SAMPLES: Final = 10_000
-"""Of the bootstrap."""
-INTERVAL: Final = 0.95
 
 
 class LabelScore(NamedTuple):
@@ -179,30 +176,23 @@ def compared(
     Raises:
         UsageError: as of `score`; fewer than one sample.
     """
-    if n_samples < 1:
-        raise UsageError(f"n_samples is {n_samples}; it must be at least 1")
     of_first = score(task, gold, first, is_regression=is_regression)
     of_second = score(task, gold, second, is_regression=is_regression)
     name = of_first.main
     parts, value_of = _summed(task, gold, [first, second], is_regression, name)
-    rng = np.random.default_rng(seed)
-    n = len(gold)
-    differences = np.empty(n_samples)
-    for sample in range(n_samples):
-        weights = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-        one, other = (value_of(weights @ part) for part in parts)
-        differences[sample] = other - one
+    drawn = (weights for together in draws(len(gold), n_samples, seed) for weights in together)
+    scores = (tuple(value_of(weights @ part) for part in parts) for weights in drawn)
+    differences = np.array([other - one for one, other in scores])
     difference = of_second.value - of_first.value
-    low, high = np.quantile(differences, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    n_extreme = int((np.abs(differences - difference) >= abs(difference) - 1e-12).sum())
+    low, high = bounds(differences)
     return Comparison(
         name=name,
         first=of_first.value,
         second=of_second.value,
         difference=difference,
-        low=float(low),
-        high=float(high),
-        p=min(1.0, (n_extreme + 1) / (n_samples + 1)),
+        low=low,
+        high=high,
+        p=two_sided(differences, difference),
         n_samples=n_samples,
     )
 

@@ -84,6 +84,7 @@ def train(
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     on_report: Callable[[Report], object] | None = None,
+    on_begin: Callable[[Model], object] | None = None,
     tokenizer: "str | os.PathLike[str] | Pieces | None" = None,
     pieces: PieceKind = "auto",
     cleaning: Cleaning = "none",
@@ -124,7 +125,10 @@ def train(
             directory: its network and, if it has one, its tokenizer are gone on with.
         cache_dir: Where the encoded corpus is kept for later runs; see `firth.cache.place`.
         progress: Shows how far the work is; by default nothing is shown.
-        on_report: Called about once a second, and at the end, from the calling thread.
+        on_report: Called about once a second, and at the end, from the calling thread; what it takes is no part of a
+            budget of minutes.
+        on_begin: Called once, before the first step, with the model as it stands: its network changes in place as it is
+            trained, and `on_report` may look at it.
         tokenizer: Of GPT and BERT: pieces to be used, or the tokenizer.json, vocab.txt or directory of some; by default
             they are learnt from the corpus.
         pieces: Of GPT and BERT: the kind that is learnt; `auto` is `wordpiece` for BERT, and for GPT `bpe`, or
@@ -164,6 +168,7 @@ def train(
         cache_dir=cache_dir,
         progress=progress or Silent(),
         on_report=on_report,
+        on_begin=on_begin,
         matrices=matrices,
     )
     if asked.threads < 1:
@@ -223,6 +228,7 @@ class _Asked:
     cache_dir: str | os.PathLike[str] | None
     progress: Progress
     on_report: Callable[[Report], object] | None
+    on_begin: Callable[[Model], object] | None = None
     counts: Sequence[Path] = ()
     memory: float | None = None
     matrices: bool = True
@@ -263,6 +269,8 @@ def _train_words(asked: _Asked) -> Model:
         with _counted(asked, model, encoded) as matter:
             loop = Loop(run, matter, asked.threads, progress, asked.on_report, place, reproducible=asked.reproducible)
             model.record["prepared"]["compile_seconds"] = loop.compile()
+            if asked.on_begin is not None:
+                asked.on_begin(model)
             loop.run()
             del loop, matter  # lets the counts' file go
         model.network = model.family.kept(model.network, model.vocabulary)
@@ -507,6 +515,8 @@ def _descended(
         run, text, device, asked.progress, asked.on_report, asked.place, compiles=compile, baselines=baselines
     )
     asked.progress.say(f"{_weights_of(model):,} weights; {run.budget} on {devices.said(device)}")
+    if asked.on_begin is not None and devices.world().rank == 0:
+        asked.on_begin(model)
     loop.run()
     model.record["prepared"] = {"encode_seconds": encode_seconds} | loop.apart()
     if asked.place is not None and devices.world().rank == 0:

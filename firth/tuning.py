@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from firth import objectives
 from firth.alignment import Positions
 from firth.blocks import ScalarMix, dropped
-from firth.bodies import Blocks, Body, PieceTable, Rows, Spelt, Words
+from firth.bodies import Blocks, Body, Orders, PieceTable, Rows, Spelt, Words
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, scheduled_rate
 from firth.files import printable
@@ -47,7 +47,7 @@ LAYERS: Final = {
     "concat-last-four": "concat:-4:",
 }
 """Names for which layers are read, beside those that `firth.extract` knows."""
-_POOL_BATCHES: Final = 50  # whose rows are sorted by length together
+POOL_BATCHES: Final = 50  # whose rows are sorted by length together
 
 
 class Batch(NamedTuple):
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
         ids: (B, T) as a body reads them.
         lengths: (B,).
         segments: (B, T) or None.
-        second: (B, T) the second texts of pairs that are read apart; None of others.
+        second: (B, T) the second texts of pairs that are read apart, or pairs in their other order; None of others.
         second_lengths: (B,) or None.
         places: (B, W) where words' vectors stand; None where at each position, or where words do not matter.
         n_words: (B,) of rows to be tagged, else None.
@@ -104,6 +104,7 @@ class Tuning:
         mix_penalty: Of the squares of the mix's weights, what is added to the loss.
         mix_at_output: Whether a second mix of the layers stands beside what `cnn` or `bilstm` makes of the first.
         language_model: How much GPT's own loss counts beside the task's.
+        orders: In which GPT reads two texts: as `given`, or `both` ways.
         epochs: How often the examples are gone through.
         batch_size: Rows in a batch.
         learning_rate: The highest.
@@ -118,6 +119,7 @@ class Tuning:
         beta1: Decay of Adam's mean of gradients.
         beta2: Decay of its mean of squares.
         epsilon: Added to its root.
+        n_steps: How many there are, as far as that is known; 0 where it is not.
     """
 
     name: ClassVar[str] = "finetuning"
@@ -134,6 +136,7 @@ class Tuning:
     mix_penalty: float = 0.0
     mix_at_output: bool = False
     language_model: float = 0.0
+    orders: Orders = "given"
     epochs: float = 3.0
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -148,6 +151,7 @@ class Tuning:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    n_steps: int = 0
 
     def __post_init__(self) -> None:
         """Refuses what lies outside a setting's range (UsageError)."""
@@ -156,6 +160,7 @@ class Tuning:
             ("pool", TEXT_POOLS),
             ("unfreezing", ("at_once", "gradual")),
             ("schedule", ("linear", "cosine", "hold")),
+            ("orders", ("given", "both")),
         ):
             if getattr(self, name) not in known:
                 raise UsageError(f"{name} is {printable(repr(getattr(self, name)))}; there are {', '.join(known)}")
@@ -184,8 +189,11 @@ class Tuning:
         return self.learning_rate
 
     def rate(self, fraction: float) -> float:
-        """The learning rate when `fraction` of the budget is spent."""
-        return scheduled_rate(self, fraction)
+        """The learning rate of the step that begins when `fraction` of the budget is spent: that of its middle.
+
+        A first step at its begin would be at rate 0, and of few steps one lost.
+        """
+        return scheduled_rate(self, min(1.0, fraction + 0.5 / self.n_steps) if self.n_steps else fraction)
 
     def batch(self, text: "Stream", number: int, seed: int) -> Batch:
         """Batch `number` of a run."""
@@ -294,6 +302,7 @@ class TaskNetwork(nn.Module):
                 drawn(part, seed)
         self.uses_pooler = isinstance(body, Blocks) and body.is_bert and given.pool == "cls" and self.encoder is None
         self.uses_pooler = self.uses_pooler and given.task != "tag"
+        self.reads_first = self.uses_pooler and numbers == (body.n_layers - 1,)
         self.n_depths = body.n_layers if isinstance(body, Blocks | Spelt) else 1
         self.n_open = self.n_depths
         self._prepare_body()
@@ -323,21 +332,31 @@ class TaskNetwork(nn.Module):
                 scores: Tensor = self.scores(states)
                 return scores, last
             text = self.text(states, is_real)
-            if self.reads_apart:
+            if batch.second is not None:
                 second, second_is_real, _ = self.states(batch.second, batch.second_lengths, None, None, None)
-                text = compared(text, self.text(second, second_is_real))
+                other = self.text(second, second_is_real)
+                text = compared(text, other) if self.reads_apart else text + other
             return self.scores(text), last
 
     def states(
         self, ids: Tensor, lengths: Tensor, segments: Tensor | None, places: Tensor | None, n_words: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T or W, E) what the head makes of each position or word, which are real, and the last layer."""
-        layers = self.body.layers(ids, lengths, segments)
+        """(B, T or W, E) what the head makes of each position or word, which are real, and the last layer.
+
+        T is 1 in all three where a text's first position is all that is read of it.
+        """
+        is_real = _real(lengths, ids.shape[1])
+        if self.reads_first:
+            assert isinstance(self.body, Blocks)
+            firsts = torch.arange(0, ids.numel(), ids.shape[1], device=ids.device)
+            layers = self.body.layers(ids, lengths, segments, firsts)
+            layers[-1], is_real = layers[-1][:, None], is_real[:, :1]
+        else:
+            layers = self.body.layers(ids, lengths, segments)
         numbers, combined = self.layers
         chosen = [layers[number] for number in numbers]
         hidden = self._one(chosen, combined)
         beside = None if self.mix_at_output is None else self.mix_at_output(chosen)
-        is_real = _real(lengths, ids.shape[1])
         if places is not None and n_words is not None:
             hidden, is_real = _at(hidden, places), _real(n_words, places.shape[1])
             beside = None if beside is None else _at(beside, places)
@@ -465,7 +484,7 @@ class Stream:
         if found is None:
             rng = np.random.default_rng([self.seed, number])
             order = rng.permutation(self.which)
-            n_sorted = _POOL_BATCHES * self.batch_size
+            n_sorted = POOL_BATCHES * self.batch_size
             for first in range(0, len(order), n_sorted):
                 some = order[first : first + n_sorted]
                 order[first : first + n_sorted] = some[np.argsort(self.lengths[some], kind="stable")]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firth import embedding, evaluation, hub, neighbours, quantisation
+from firth import embedding, evaluation, groups, hub, neighbours, quantisation
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.explanations import GENSIM_ATTRIBUTES, explained, first_few, origin, says_our_names
 from firth.files import printable
@@ -659,12 +659,62 @@ class Vectors:
         *,
         restrict: int | None = evaluation.RESTRICT,
         fold: evaluation.Fold = str.upper,
+        method: evaluation.Method = "3cosadd",
     ) -> evaluation.AnalogiesResult:
         """How many questions of an analogy file are answered rightly; see `evaluation.evaluate_analogies`."""
         if isinstance(analogies, str | Path):
             analogies = evaluation.read_analogies(analogies)
         words, matrix = self.words[:restrict], self._taken(slice(0, restrict))
-        return evaluation.evaluate_analogies(words, matrix, analogies, restrict=restrict, fold=fold)
+        return evaluation.evaluate_analogies(words, matrix, analogies, restrict=restrict, fold=fold, method=method)
+
+    def evaluate_outliers(
+        self,
+        outliers: str | Path | Iterable[groups.Group],
+        *,
+        restrict: int | None = None,
+        fold: evaluation.Fold = str.upper,
+    ) -> groups.OutliersResult:
+        """How often the word that does not belong to a group is found; see `groups.evaluate_outliers`."""
+        asked = groups.read_outliers(outliers) if isinstance(outliers, str | Path) else list(outliers)
+        absent = (word for group in asked for word in (*group.members, *group.outliers))
+        others = self._composed_of(absent, restrict, fold)
+        return groups.evaluate_outliers(
+            self.words[:restrict],
+            self._taken(slice(0, restrict)),
+            asked,
+            restrict=restrict,
+            fold=fold,
+            others=others,
+        )
+
+    def evaluate_categories(
+        self,
+        categories: str | Path | Iterable[groups.Category],
+        *,
+        restrict: int | None = None,
+        fold: evaluation.Fold = str.upper,
+        seed: int = 1,
+    ) -> groups.CategoriesResult:
+        """How pure the clusters are that words fall into; see `groups.evaluate_categories`."""
+        asked = groups.read_categories(categories) if isinstance(categories, str | Path) else list(categories)
+        return groups.evaluate_categories(
+            self.words[:restrict],
+            self._taken(slice(0, restrict)),
+            asked,
+            restrict=restrict,
+            fold=fold,
+            others=self._composed_of((entry.word for entry in asked), restrict, fold),
+            seed=seed,
+        )
+
+    def _composed_of(self, words: Iterable[str], restrict: int | None, fold: evaluation.Fold) -> dict[str, Vector]:
+        """The vectors of those words that are not among the first rows, but have n-grams that are known."""
+        if self.subwords is None:
+            return {}
+        row_of = evaluation.folded_rows(self.words, restrict, fold)
+        absent = dict.fromkeys(word for word in words if fold(word) not in row_of)
+        spelt = self._spelt_as_words(absent, fold)
+        return {word: self[spelt[word]] for word in absent if self.has_vector(spelt[word])}
 
     # --- editing: each returns new vectors
 

@@ -101,9 +101,34 @@ def test_help_names_the_commands_in_the_order_of_the_work(run: Run) -> None:
     status, out, _ = run("--help")
     commands = [line.split(":")[0].strip() for line in out.partition("Commands:")[2].splitlines() if ":" in line]
     assert status == 0
-    assert commands[:20] == [
-        *("check", "phrases", "train", "count", "nearest", "analogy", "similarity", "evaluate", "extract", "matrices"),
-        *("layers", "probe", "finetune", "predict", "report", "change", "convert", "push", "demo", "cache"),
+    assert commands[:23] == [
+        *(
+            "check",
+            "phrases",
+            "train",
+            "count",
+            "nearest",
+            "analogy",
+            "similarity",
+            "evaluate",
+            "sets",
+            "extract",
+            "matrices",
+        ),
+        *(
+            "layers",
+            "senses",
+            "probe",
+            "finetune",
+            "predict",
+            "report",
+            "compare",
+            "change",
+            "convert",
+            "push",
+            "demo",
+            "cache",
+        ),
     ]
 
 
@@ -126,8 +151,11 @@ def test_help_imports_neither_the_kernels_nor_the_arrays() -> None:
         ("train", "bert"),
         ("nearest",),
         ("evaluate",),
+        ("sets",),
+        ("senses",),
         ("probe",),
         ("report",),
+        ("compare",),
         ("demo",),
     ],
 )

@@ -1,5 +1,6 @@
 """`firth finetune` and `firth predict`, from files to what is printed."""
 
+import io
 import json
 
 import numpy as np
@@ -165,6 +166,55 @@ def test_what_has_no_head_answers_nothing(place, capsys, arguments):
     status, out, err = called(capsys, *arguments)
     assert (status, out) == (1, "")
     assert "firth finetune" in err
+
+
+def test_a_report_beside_the_model(place, capsys):
+    pytest.importorskip("plotly")
+    assert called(capsys, *FINETUNE, "--seeds", "2", "--report", "--quiet")[0] == 0
+    told = json.loads((place / "out" / "report.json").read_bytes())
+    assert (told["title"], told["scores"]["n"]) == ("out on dev.tsv", 2)
+    assert [run["seed"] for run in told["runs"]] == [1, 2]
+    page = (place / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Runs</h2>" in page
+    without = [word for word in FINETUNE if word not in ("--dev", "dev.tsv")]
+    status, _, err = called(capsys, *without, "--overwrite", "--report")
+    assert (status, "give --test or --dev" in err) == (2, True)
+    assert called(capsys, *FINETUNE, "--overwrite", "--quiet")[0] == 0
+    assert not (place / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "answers"),
+    [
+        ("classify", "a good film\n\n第二 sad\n", 2),
+        ("classify", "\ufeffa good film\r\nsad\r\n", 2),
+        ("pair", "a good film\tsad\nsad\tbad\n", 2),
+        ("tag", "a good film\nsad\n", 4),
+    ],
+)
+def test_standard_input(place, capsys, monkeypatch, task, given, answers):
+    rows = [(text, label) for label, text in TRAIN]
+    if task == "pair":
+        rows = [(text, text, label) for text, label in rows]
+    if task == "tag":
+        rows = [(text.split(), [label] * len(text.split())) for text, label in rows]
+    firth.finetune("vectors", rows, task=task, head="linear", epochs=1, output="out")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode("utf-8"))))
+    status, out, err = called(capsys, "predict", "out", "-", "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert len(found) == answers
+    assert next(iter([row.get("text", row.get("first", "a good film")) for row in found])) == "a good film"
+
+
+def test_the_columns_of_training_are_those_of_prediction(place, capsys):
+    lines = "".join(f"{label}\t{text}\t{'longer than the text is, as comments are ' * 2}\n" for label, text in TRAIN)
+    (place / "train.tsv").write_text(f"stars\tnote\tremarks\n{lines}", encoding="utf-8")
+    arguments = ["finetune", "vectors", "--task", "classify", "--train", "train.tsv", "-o", "out", *QUICK]
+    assert called(capsys, *arguments, "--text", "note", "--label", "stars")[0] == 0
+    status, out, err = called(capsys, "predict", "out", "train.tsv", "--json")
+    assert status == 0, err
+    assert [row["text"] for row in json.loads(out)] == [text for _, text in TRAIN]
 
 
 def test_a_text_or_a_file_is_due(place, capsys):

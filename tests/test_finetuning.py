@@ -17,7 +17,8 @@ from firth import descent, devices, tuning  # noqa: E402
 from firth.bodies import Blocks, Stored, Words, from_scratch  # noqa: E402
 from firth.errors import FirthError, UsageError  # noqa: E402
 from firth.files import latest_checkpoint  # noqa: E402
-from firth.finetuning import finetune, load_finetuned  # noqa: E402
+from firth.finetuned import load_finetuned  # noqa: E402
+from firth.finetuning import finetune  # noqa: E402
 from firth.model import Model  # noqa: E402
 from firth.model import Words as WordTokens  # noqa: E402
 from firth.pieces import train_pieces  # noqa: E402
@@ -252,6 +253,26 @@ def test_gpts_symbols(name):
     table = body.network.table
     assert torch.equal(table[: model.network.n_entries], model.network.table[: model.network.n_entries])
     assert table[start].abs().sum() > 0
+
+
+def test_gpt_reads_texts_without_an_order_both_ways(tmp_path):
+    rows = [(one, other, 0.5 + len(one) + len(other)) for one, other, _ in pairs(16, 1)]
+    made = finetune(model_of("gpt"), rows, task="pair", epochs=1)
+    assert made.tuning.orders == "both"
+    answers = [made.predict([two])[0].label for two in (("a good film", "sad"), ("sad", "a good film"))]
+    assert answers[0] == pytest.approx(answers[1], rel=1e-5)
+    made.save(tmp_path / "out")
+    assert load_finetuned(tmp_path / "out").predict([("sad", "a good film")])[0].label == pytest.approx(answers[0])
+    assert "score.weight" not in (tmp_path / "out" / "model.safetensors").read_bytes().decode("latin-1")
+    body, start = made.network.body, made.network.body.before[0]
+    row = rows_of(body, [("good film", "sad")])
+    delimiter, extract = body.between[0], body.behind[0]
+    one, two = body.pieces.encode(["good film", "sad"])
+    assert row.ids[0].tolist() == [start, *one, delimiter, *two, extract]
+    assert row.second[0].tolist() == [start, *two, delimiter, *one, extract]
+    assert finetune(model_of("gpt"), pairs(16, 1), task="pair", epochs=1).tuning.orders == "given"
+    with pytest.raises(UsageError, match="orders is given, and changes nothing"):
+        finetune(model_of("bert"), pairs(16, 1), task="pair", orders="both")
 
 
 def test_gpts_own_loss_counts_a_half():
@@ -546,6 +567,19 @@ def test_gradual_unfreezing_begins_at_the_top():
     assert not torch.equal(old.blocks[1].up.weight, new.blocks[1].up.weight)
 
 
+def test_no_step_is_at_rate_0():
+    rates, step = [], descent.Loop.step
+
+    def seen(self, number, batch, fraction):
+        step(self, number, batch, fraction)
+        rates.append(self.optimizer.param_groups[0]["lr"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(descent.Loop, "step", seen)
+        tuned("static", n=40, epochs=2, head="linear", learning_rate=1.0, warmup=0.2, patience=9)
+    assert rates == pytest.approx([0.25, 0.75, *(np.arange(7.5, 0, -1) / 8)], abs=0.03)
+
+
 def test_each_layer_has_its_rate():
     model = model_of("bert")
     given = Tuning(task="classify", n_outputs=2, pool="cls", layer_decay=0.5, head_rate=10.0)
@@ -719,6 +753,26 @@ def test_inputs_of_another_kind(task, given):
     made = tuned("static", task, epochs=0.2, head="linear")
     with pytest.raises(UsageError, match=f"for {task}, a"):
         made.predict(given)
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"), [("classify", "roberta"), pytest.param("tag", "gpt_neox", marks=pytest.mark.slow)]
+)
+def test_other_architectures_serve_as_features(task, kind, tmp_path):
+    pytest.importorskip("transformers")
+    from formats.test_automodel import saved
+
+    folder = saved(tmp_path / kind, kind)
+    made = tuned(folder, task, n=24, use="features", head="linear", epochs=1)
+    made.save(tmp_path / "out")
+    folder.rename(tmp_path / "gone")
+    again = load_finetuned(tmp_path / "out")
+    dev = ROWS[task](24, 5)
+    assert again.evaluate(dev).values == made.runs[0].dev.values
+    with pytest.raises(FirthError, match="a head on a network that transformers runs"):
+        firth.load(tmp_path / "out")
+    with pytest.raises(UsageError, match="firth reads it as it is"):
+        tuned(tmp_path / "gone", task, n=24, use="finetune")
 
 
 def test_what_has_no_head_is_told_apart(tmp_path):

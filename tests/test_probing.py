@@ -113,6 +113,29 @@ class TestProbe:
         assert found.best.dev is not None
         assert found.best.dev.value > 0.99
 
+    def test_the_penalty_is_chosen_where_little_teaches_much(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        words = [f"w{number}" for number in range(400)]
+        vectors = rng.normal(0, 1, (400, 60))
+        labels = np.where(vectors[:, 0] + 0.8 * rng.normal(0, 1, 400) > 0, "odd", "even").tolist()
+        rows = list(zip(words, labels, strict=True))
+        given = firth.Vectors(words, vectors)
+        train, dev, test = (read_examples(some, "classify") for some in (rows[:70], rows[70:170], rows[170:]))
+        how: dict[str, Any] = {"task": "classify", "train": train, "test": test, "cache_dir": tmp_path}
+        weak = probe(given, **how, penalty=1.0).best
+        assert weak.penalty == 1.0
+        for others in ({"dev": dev}, {}):
+            chosen = probe(given, **how, **others).best
+            assert chosen.penalty in probing.PENALTIES[1:]
+            assert chosen.test is not None
+            assert weak.test is not None
+            assert chosen.test.value > weak.test.value
+        numbers = [(word, float(vector[0]) + 0.5) for word, vector in zip(words, vectors, strict=True)]
+        train, test = (read_examples(some, "classify") for some in (numbers[:80], numbers[80:]))
+        found = probe(given, task="classify", train=train, test=test, cache_dir=tmp_path).best
+        assert found.test is not None
+        assert found.test.value > 0.9
+
     def test_words_that_are_not_known_are_read_as_the_mean(self, tmp_path: Path) -> None:
         rows = [(["w1", "w2", "unheard"], ["odd", "even", "odd"])] * 5
         train = read_examples(rows, "tag")

@@ -99,7 +99,7 @@ class TestPage:
         page = to_html(found)
         tags = Tags(page)
         names = [name for name, _ in tags.found]
-        assert names.count("script") == 3  # plotly, and two pictures
+        assert names.count("script") == 4  # plotly, two pictures, and what sorts tables
         assert "b" not in names
         assert "\u202e" not in page
         assert tags.text.count("alert(1)") >= 4  # it is shown, as text

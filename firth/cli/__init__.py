@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from firth.cli.changing import change
-from firth.cli.evaluating import accuracy, evaluate, shares
+from firth.cli.comparing import compare, fill_comparison
+from firth.cli.evaluating import accuracy, evaluate, list_sets, shares
 from firth.cli.extracting import extract
 from firth.cli.finetuning import finetune, predict
 from firth.cli.learning import count, phrases
@@ -26,6 +27,7 @@ from firth.cli.probing import probe
 from firth.cli.publishing import push
 from firth.cli.reducing import layers, matrices
 from firth.cli.reporting import report
+from firth.cli.sensing import senses
 from firth.cli.settings import (
     FAMILIES,
     PREPARATION,
@@ -296,9 +298,16 @@ app.command(
     **FRAMED,
 )
 _USES: Sequence[Callable[..., None]] = (
-    *(nearest, analogy, similarity, evaluate, extract, matrices, layers),
+    *(nearest, analogy, similarity, evaluate, extract, matrices, layers, senses),
     *(probe, finetune, predict, report),
     *(change, convert, push, demo),
 )
 for _order, _command in enumerate(_USES, start=1):
     app.command(_command, sort_key=_order, **FRAMED)
+app.command(
+    compare,
+    sort_key=_USES.index(report) + 1.5,
+    config=(refuse_unknown_options, fill_comparison, refuse_fractions),
+    **FRAMED,
+)
+app.command(list_sets, name="sets", sort_key=_USES.index(evaluate) + 1.5, **FRAMED)

@@ -1,8 +1,10 @@
 """`firth finetune`: a head behind a model, trained for a task; `firth predict`: what it answers."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -15,7 +17,8 @@ from firth.errors import FirthError, UsageError
 from firth.files import latest_checkpoint, printable
 
 if TYPE_CHECKING:
-    from firth.finetuning import Prediction
+    from firth.answering import Prediction
+    from firth.finetuned import Finetuned
     from firth.scoring import Scores
 
 Natural = Annotated[int | None, Parameter(validator=Number(gte=1))]
@@ -33,6 +36,7 @@ class Training:
         layer_decay: That of each layer of a network, as a multiple of the next one's above it.
         unfreezing: Train all layers at once, or from the last one down, one after the other.
         language_model: How much GPT's own loss counts beside the task's; .5 by default.
+        orders: In which GPT reads two texts: as given, or both ways, as it does by default where a number is due.
         mix_penalty: What the squares of a mix's weights cost; of ELMo .001 by default.
         head_dim: Of mlp the width of its hidden layer, of cnn the filters of each width, of bilstm its cells.
         head_dropout: Share of what the head reads that is set to 0.
@@ -49,6 +53,7 @@ class Training:
     layer_decay: float | None = None
     unfreezing: Literal["at_once", "gradual"] | None = None
     language_model: float | None = None
+    orders: Literal["given", "both"] | None = None
     mix_penalty: float | None = None
     head_dim: Natural = None
     head_dropout: float | None = None
@@ -85,6 +90,7 @@ def finetune(
     device: str | None = None,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     threads: Natural = None,
+    report: Flag = False,
     resume: Flag = False,
     overwrite: Flag = False,
     quiet: Flag = False,
@@ -117,15 +123,24 @@ def finetune(
         device: cuda, cuda:1, mps or cpu; by default the fastest there is.
         precision: What is computed in; auto takes bf16 where it is fast.
         threads: How many threads compute; all cores by default.
+        report: Write report.html and report.json into the output directory too: the scores on test (without it, on
+            dev) by label, what is taken for what, the worst mistakes; see `firth report`.
         resume: Go on with the unfinished run in the output directory.
         overwrite: Replace the model in the output directory; other files there stay.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """
+    from firth import reporting
     from firth.finetuning import finetune as finetuned
+    from firth.tasks import read_examples
 
     if from_scratch and use == "features":
         raise UsageError("--from-scratch trains a table, and --use features would leave it as it is drawn")
+    scored = test or dev
+    if report:
+        if scored is None:
+            raise UsageError("--report is on labelled examples that were not trained with: give --test or --dev")
+        reporting.check()
     settings = {name: value for name, value in _given(training).items() if value is not None}
     if mix_at_output:
         settings["mix_at_output"] = True
@@ -160,6 +175,12 @@ def finetune(
         if latest_checkpoint(output) is None and not (output / "seeds").is_dir():
             raise
         raise FirthError("interrupted; the same command with --resume goes on from here") from None
+    if report and scored is not None:
+        how = columns.reading()
+        learnt = read_examples(train, task, **how)
+        examples = read_examples(scored, task, like=learnt, **how)
+        title = f"{output.name} on {scored.name}"
+        reporting.write(made.report(examples, title=title, train=learnt, device=device, threads=threads), output)
     rows: list[Row] = []
     for run in made.runs:
         row: Row = {"seed": run.seed, "epochs": round(run.epochs, 2), "best_epoch": round(run.best_epoch, 2)}
@@ -196,8 +217,8 @@ def predict(
 
     Args:
         model: What `firth finetune` has written.
-        file: Texts, one a line, of tags with spaces between the words; or a file as it was trained from, or `-` for
-            standard input; or, where there is no such file, the text itself.
+        file: Texts, one a line, of tags with spaces between the words, of pairs two with a tab between them; or a file
+            as it was trained from; or `-` for standard input; or, where there is no such file, the text itself.
         text: The text itself; of tags, words with spaces between them.
         second: Of pairs, the second text.
         encoding: Of the file.
@@ -205,7 +226,7 @@ def predict(
         threads: How many threads compute; all cores by default.
         as_json: Print JSON, for machines.
     """
-    from firth.finetuning import load_finetuned
+    from firth.finetuned import load_finetuned
 
     if (file is None) == (text is None):
         raise UsageError('name a file of texts, or give one by --text "..."; one of them')
@@ -215,7 +236,7 @@ def predict(
         raise UsageError("--second is of pairs, beside --text")
     if file is not None and str(file) != "-" and not file.is_file() and task != "pair":
         text = str(file)
-    inputs = _inputs(task, file, text, second, encoding)
+    inputs = _inputs(made, file, text, second, encoding)
     found = made.predict(inputs, device=device, threads=threads)
     rows: list[Row] = []
     for number, (given, one) in enumerate(zip(inputs, found, strict=True)):
@@ -226,9 +247,10 @@ def predict(
 
 
 def _inputs(
-    task: Any, file: Path | None, text: str | None, second: str | None, encoding: str | None
+    made: "Finetuned", file: Path | None, text: str | None, second: str | None, encoding: str | None
 ) -> list[tuple[str, ...]]:
     """What is to be answered to."""
+    task = made.tuning.task
     if text is not None:
         if task == "pair" and second is None:
             raise UsageError("of pairs, the second text is given by --second")
@@ -237,20 +259,27 @@ def _inputs(
                 raise UsageError("there are no words in the text")
             return [tuple(text.split())]
         return [(text,) if second is None else (text, second)]
-    from firth.tasks import read_inputs
+    from firth.tasks import Examples, read_inputs
 
     assert file is not None
-    if str(file) == "-":
-        import sys
-
-        lines = [line for line in sys.stdin.read().splitlines() if line.strip()]
-        if task == "pair":
-            raise UsageError("pairs are read from a file of two columns")
-        return [tuple(line.split()) if task == "tag" else (line,) for line in lines]
-    read = read_inputs(file, task, encoding=encoding)
+    columns = made.record.get("train", {}).get("columns", {})
+    like = Examples(task, (), made.labels, made.tuning.is_regression, columns=columns)
+    with _as_file(file, ".tsv" if task == "pair" else ".txt") as path:
+        read = read_inputs(path, task, encoding=encoding, like=like)
     for remark in read.remarks:
         say(remark)
     return [example.inputs for example in read]
+
+
+def _as_file(file: Path, suffix: str) -> Iterator[Path]:
+    """The file; of `-` one of what standard input holds, until the block ends."""
+    if str(file) != "-":
+        yield file
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder, f"standard input{suffix}")
+        path.write_bytes(sys.stdin.buffer.read())
+        yield path
 
 
 def _rows(task: str, number: int, inputs: Sequence[str], found: "Prediction") -> list[Row]:

@@ -25,7 +25,7 @@ def probe(
     test: Path | None = None,
     layers: str = "all",
     pool: Literal["mean", "first", "last", "max", "cls"] | None = None,
-    penalty: Annotated[float, Parameter(validator=Number(gt=0))] = 1.0,
+    penalty: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     epochs: Annotated[int, Parameter(validator=Number(gte=1))] = 8,
     seed: int = 1,
     html: Path | None = None,
@@ -52,7 +52,8 @@ def probe(
         test: Those that they are tested on; one of the two is needed.
         layers: all, numbers as 0,5,12, or a slice as -4:.
         pool: How a word's vector comes from its pieces' (mean, first, last, max), or a text's (mean, cls, last).
-        penalty: Of the probe's squared weights; 1 / C in scikit-learn.
+        penalty: Of the probe's squared weights; 1 / C in scikit-learn. By default each layer's is the best on dev of 1,
+            10, 100 and 1,000; without dev, on a fifth of train.
         epochs: Passes of the probe over what it learns from; more where this is little.
         seed: Decides the control task, and the order of the examples.
         html: A page to write, with the curve of score by layer.
@@ -113,5 +114,5 @@ def _rows(found: "Probing") -> list[Row]:
                 row[f"{name} {found.main}"] = scores.value
         if one.control is not None and one.selectivity is not None:
             row |= {"control": one.control, "selectivity": one.selectivity}
-        rows.append(row)
+        rows.append(row | {"penalty": one.penalty})
     return rows

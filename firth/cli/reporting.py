@@ -14,7 +14,7 @@ from firth.errors import UsageError
 from firth.files import printable
 
 if TYPE_CHECKING:
-    from firth.finetuning import Finetuned
+    from firth.finetuned import Finetuned
     from firth.tasks import Examples
 
 
@@ -51,7 +51,7 @@ def report(
         as_json: Print JSON, for machines.
     """
     from firth import reporting, scoring
-    from firth.finetuning import load_finetuned
+    from firth.finetuned import load_finetuned
     from firth.tasks import account, read_examples
 
     if output is not None and output.exists() and not (output.is_dir() and (overwrite or not any(output.iterdir()))):
@@ -63,21 +63,23 @@ def report(
     for line in account(examples):
         progress.say(line)
     learnt = None if train is None else read_examples(train, task, **columns.reading())
-    labels, chances = _answers(made, examples, device, threads)
-    found = reporting.report(
+    how: dict[str, Any] = {"device": device, "threads": threads}
+    found = made.report(
         examples,
-        labels,
-        chances,
-        title=f"{printable(model.name)} on {printable(file.name)}",
+        title=f"{model.name} on {file.name}",
         train=learnt,
         n_mistakes=mistakes,
+        **how,
     )
     comparison = None
     if against is not None:
         other = load_finetuned(against)
         if other.tuning.task != task or other.tuning.is_regression != made.tuning.is_regression:
             raise UsageError(f"{printable(str(against))} is of task {other.tuning.task}, and this one of {task}")
-        of_other, _ = _answers(other, examples, device, threads)
+        labels, of_other = (
+            [answer.label for answer in one.predict((example.inputs for example in examples), **how)]
+            for one in (made, other)
+        )
         comparison = scoring.compared(task, examples.targets, of_other, labels, is_regression=examples.is_regression)
         progress.say(f"{printable(against.name)} and {printable(model.name)}: {scoring.told(comparison)}")
     if output is not None:
@@ -102,12 +104,3 @@ def _trained(made: "Finetuned", model: Path) -> "Examples":
 
     task: Any = made.tuning.task
     return Examples(task, (), made.labels, made.tuning.is_regression, source=model.name)
-
-
-def _answers(
-    made: "Finetuned", examples: "Examples", device: str | None, threads: int | None
-) -> tuple[list[Any], list[Any] | None]:
-    """What is answered, and with which probability; None of numbers."""
-    found = made.predict((example.inputs for example in examples), device=device, threads=threads)
-    chances = None if made.tuning.is_regression else [one.probability for one in found]
-    return [one.label for one in found], chances

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 TargetFormat = Literal[
-    "directory", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet", "sentence-transformers"
+    "directory", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet", "sentence-transformers", "onnx"
 ]
 SourceFormat = Literal["auto", "text", "binary", "glove", "fasttext", "npy", "projector", "parquet"]
 
@@ -157,13 +157,13 @@ def convert(
     overwrite: Flag = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write vectors in another format.
+    """Write vectors in another format, or a model with a head as a graph (ONNX).
 
     Args:
-        source: A model, or a file of vectors.
+        source: A model, or a file of vectors; of ONNX what `firth finetune` has written, of BERT or GPT.
         target: What to write; `.txt` and `.vec` are word2vec's text, `.bin` its binary, `.npy` an array with its words
-            in `.vocab.txt`, `.tsv` the Embedding Projector's pair, `.parquet` a table for Embedding Atlas, no suffix
-            a directory.
+            in `.vocab.txt`, `.tsv` the Embedding Projector's pair, `.parquet` a table for Embedding Atlas, `.onnx` a
+            graph that onnxruntime runs, no suffix a directory.
         format: The target's format, where its name does not say it; `glove` is text without a header,
             `fasttext` a model that fastText opens, with the n-grams that words are composed of,
             `sentence-transformers` a directory that this library opens, of BERT and GPT with the network (of
@@ -182,6 +182,15 @@ def convert(
         overwrite: Replace the target.
         as_json: Print JSON, for machines.
     """
+    if format == "onnx" or (format is None and target.suffix == ".onnx"):
+        from firth.onnx import to_onnx
+
+        taken = {"layer": layer, "limit": limit, "steps": steps, "space": space, "neighbours": neighbours or None}
+        taken["precision"] = None if precision == "float32" else precision
+        if given := [f"--{name}" for name, value in taken.items() if value is not None]:
+            raise UsageError(f"{', '.join(given)}: of vectors; ONNX is of a network with its head")
+        show([{"target": str(to_onnx(source, target, overwrite=overwrite))}], as_json=as_json)
+        return
     if format == "sentence-transformers":
         from firth.exports import to_sentence_transformers
 

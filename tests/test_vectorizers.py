@@ -20,7 +20,7 @@ from sklearn.utils import estimator_checks
 
 import firth
 from firth.segmentation import Segmentation
-from firth.sklearn import ContextVectorizer, WordVectorizer, _cut
+from firth.vectorizers import ContextVectorizer, WordVectorizer, _cut
 
 WORDS = ["cat", "dog", "sat", "ran", "开心"]
 MATRIX = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 2], [0, 0, -2], [1, 1, 1]], np.float32)
@@ -281,7 +281,8 @@ def test_pools_that_there_are_not(bert):
 
 
 def test_without_scikit_learn(monkeypatch):
-    monkeypatch.delitem(sys.modules, "firth.sklearn")
+    for name in ("firth.sklearn", "firth.estimators", "firth.vectorizers"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
     with pytest.raises(firth.FirthError, match=r"pip install 'firth\[sklearn\]'"):
         importlib.import_module("firth.sklearn")

@@ -1,0 +1,1 @@
+"""The page that shows models, and its JSON API: `firth serve`."""

@@ -1,0 +1,341 @@
+"""A corpus in which every occurrence of a word is found at once: its sentence, its document, what was kept with that.
+
+The corpus is read once, sentence by sentence, into files: the sentences, the number of each word, and the places of
+each word one behind the other. In memory are the different words, and 32 bytes for a sentence; the files have the
+corpus' text, and 8 bytes for a word. They stay in the cache for the next time, where the corpus is of files.
+
+T words of the corpus, W different ones, N sentences
+"""
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from firth import cache, occurrences
+from firth import corpus as corpora
+from firth.alignment import cut_texts
+from firth.corpus import Corpus
+from firth.errors import FirthError, UsageError
+from firth.explanations import explained, nearest_spellings
+from firth.explorer.faults import NoSuchWordError
+from firth.files import printable
+from firth.formats import safetensors
+from firth.occurrences import Store
+from firth.parts import Given
+from firth.preparation import Preparation
+from firth.progress import Progress, Silent
+from firth.segmentation import Segmentation, choose
+
+FORMAT: Final = 1
+SHOWN_CHARACTERS: Final = 240
+"""Of a sentence, at most so many on either side of the word."""
+
+_ARRAYS: Final = "index.safetensors"
+_ABOUT: Final = "index.json"
+
+compiled: Callable[..., Any] = njit(cache=True, nogil=True, boundscheck=False)
+
+
+class Occurrence(NamedTuple):
+    """A word in a sentence.
+
+    Attributes:
+        line: The number of the sentence, counted from 0.
+        document: Of its document.
+        text: The sentence.
+        start: The character that the word begins with.
+        end: The one behind its last.
+        columns: What was kept with the document, by name.
+    """
+
+    line: int
+    document: int
+    text: str
+    start: int
+    end: int
+    columns: dict[str, str | None]
+
+    def shown(self) -> "Occurrence":
+        """The same, with no more of a long sentence than can be read around the word."""
+        first = max(0, self.start - SHOWN_CHARACTERS)
+        text = self.text[first : self.end + SHOWN_CHARACTERS]
+        return self._replace(text=text, start=self.start - first, end=self.end - first)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cutting:
+    segmentation: Segmentation
+
+
+class _Documents:
+    """Lines as they go by, with the document of each and what was kept with it."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._coming: deque[tuple[int, Any]] = corpus.kept
+        self._lines = occurrences.lines_of(corpus)
+        self.documents: list[int] = []
+        self.labels: list[int] = []
+        self.kept: dict[tuple[str | None, ...], int] = {(None,) * len(corpus.kept_names): 0}  # and their numbers
+
+    def __iter__(self) -> Iterator[Given]:
+        document, label = 0, 0
+        is_open = False
+        for number, line in enumerate(self._lines):
+            while self._coming and self._coming[0][0] <= number:
+                label = self.kept.setdefault(tuple(self._coming.popleft()[1]), len(self.kept))
+            is_empty = not line or (isinstance(line, str) and line.isspace())
+            if is_empty and is_open:
+                document += 1
+            is_open = not is_empty
+            self.documents.append(document)
+            self.labels.append(label)
+            yield line
+
+
+class Concordance:
+    """The index of a corpus, on disk.
+
+    Attributes:
+        name: What the corpus is called.
+        columns: The names of what was kept with its documents.
+        segmentation: How its text became words.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """The index in a folder.
+
+        Raises:
+            FirthError: it is damaged, or none.
+        """
+        arrays = safetensors.read(folder / _ARRAYS)
+        try:
+            about = json.loads((folder / _ABOUT).read_bytes())
+            self.name: str = about["name"]
+            self.columns: tuple[str, ...] = tuple(about["columns"])
+            self._kept: list[list[str | None]] = about["kept"]
+            self.segmentation = Segmentation.from_settings(about["segmentation"])
+            names: list[str | None] = about["words"]
+            self._places, self._firsts = arrays["places"], arrays["firsts"]
+            self._documents, self._labels = arrays["documents"], arrays["labels"]
+            self._store = Store(
+                folder,
+                names,
+                np.diff(self._firsts),
+                self._places,
+                arrays["line_ends"],
+                arrays["offsets"],
+                True,
+                np.arange(len(arrays["line_ends"])),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FirthError(f"the index in {printable(str(folder))} is damaged: {printable(str(error))}") from error
+
+    @property
+    def n_words(self) -> int:
+        """T."""
+        return len(self._places)
+
+    @property
+    def n_types(self) -> int:
+        """How many different words there are."""
+        return len(self._numbers)
+
+    @property
+    def n_lines(self) -> int:
+        """N."""
+        return len(self._store.line_ends)
+
+    @property
+    def n_documents(self) -> int:
+        """How many documents have sentences."""
+        return int(self._documents[-1]) + 1 if len(self._documents) else 0
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self._store.words) if word is not None}
+
+    @cached_property
+    def by_frequency(self) -> list[str]:
+        """The words, the most frequent first."""
+        counts = self._store.counts
+        return sorted(self._numbers, key=lambda word: -counts[self._numbers[word]])
+
+    def count(self, word: str) -> int:
+        """How often a word occurs, as the corpus has it; 0 where it does not."""
+        number = self._numbers.get(word)
+        return 0 if number is None else int(self._store.counts[number])
+
+    def word(self, typed: str) -> str:
+        """The word of the corpus that someone typed, as it stands or normalised.
+
+        Raises:
+            NoSuchWordError: it does not occur; the message names what is spelt alike.
+        """
+        for candidate in (typed, self.segmentation.normalize(typed.strip())):
+            if candidate in self._numbers:
+                return candidate
+        message = f"in the corpus, {explained(typed, self.by_frequency, self._numbers)}"
+        raise NoSuchWordError(message, nearest_spellings(typed[:50], self.by_frequency))
+
+    def sample(self, word: str, most: int, seed: int) -> list[Occurrence]:
+        """At most `most` occurrences of a word, evenly from all of them, in the order of the corpus.
+
+        Raises:
+            NoSuchWordError: it does not occur.
+        """
+        number = self._numbers[self.word(word)]
+        places: NDArray[Any] = self._places[self._firsts[number] : self._firsts[number + 1]]
+        if len(places) > most:
+            places = places[np.sort(np.random.default_rng(seed).choice(len(places), most, replace=False))]
+        ends = self._store.line_ends
+        lines = np.searchsorted(ends, places, side="right")
+        positions = places - np.append(0, ends)[lines]
+        texts = [self._text(line) for line in lines.tolist()]
+        found = []
+        for cut, line, position in zip(
+            cut_texts(texts, self.segmentation), lines.tolist(), positions.tolist(), strict=True
+        ):
+            if position >= len(cut.words):  # of a text that changed beneath us
+                continue
+            kept = self._kept[int(self._labels[line])]
+            found.append(
+                Occurrence(
+                    line=line,
+                    document=int(self._documents[line]),
+                    text=cut.text,
+                    start=int(cut.starts[position]),
+                    end=int(cut.ends[position]),
+                    columns=dict(zip(self.columns, kept, strict=True)),
+                )
+            )
+        return found
+
+    def some(self, n: int, seed: int) -> list[str]:
+        """At most `n` sentences, drawn by a seed, in the order of the corpus."""
+        lines = np.arange(self.n_lines)
+        if len(lines) > n:
+            lines = np.sort(np.random.default_rng(seed).choice(self.n_lines, n, replace=False))
+        return [self._text(line) for line in lines.tolist()]
+
+    def _text(self, line: int) -> str:
+        given = self._store.line(line)
+        return given if isinstance(given, str) else " ".join(given)
+
+
+def indexed(
+    sources: Any,
+    preparation: Preparation | None = None,
+    *,
+    told: Any = None,
+    name: str | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> Concordance:
+    """The index of a corpus: that from the cache, or one that is made now.
+
+    Args:
+        sources: As of `firth.train`.
+        preparation: How the text is read; words are lower-cased unless it says otherwise.
+        told: What stays equal while the corpus does, of one that is not of files; None where nothing does, and then
+            it is made anew each time.
+        name: What the corpus is called; by default as its files are.
+        cache_dir: Where it is kept.
+        progress: Shows how far it is.
+
+    Raises:
+        FirthError: the corpus cannot be read, or has no words.
+        UsageError: it gives ready words.
+    """
+    progress = progress or Silent()
+    preparation = (preparation or Preparation()).completed(cased=False, punctuation=False)
+    corpus = corpora.read(sources, preparation, splits_sentences=True)
+    if corpus.has_ready_words:
+        raise UsageError("the corpus gives ready words; the explorer shows sentences, and reads text")
+    identity = corpus.identity() if told is None else told
+    settings = preparation.settings()
+    about = {"explorer": FORMAT, "corpus": identity, "preparation": settings}
+    if identity is None:
+        about["corpus"] = f"{id(corpus)}-{np.random.default_rng().integers(1 << 62)}"
+
+    def make(folder: Path) -> None:
+        _write(folder, corpus, preparation, corpus.name if name is None else name, progress)
+
+    return cache.features(about, corpus.name if name is None else name, 0, make, Concordance, cache_dir=cache_dir)
+
+
+def _write(folder: Path, corpus: Corpus, preparation: Preparation, name: str, progress: Progress) -> None:
+    segmentation, _, _ = choose(corpus.sample(), preparation)
+    lines = _Documents(corpus)
+    with progress.stage("reading the corpus") as advance:
+        store = occurrences.stored(
+            _Cutting(segmentation=segmentation),
+            lines,
+            folder,
+            most_types=preparation.max_types,
+            advance=advance,
+            fraction=lambda: corpus.done_bytes / corpus.total_bytes if corpus.total_bytes else None,
+        )
+    if not store.n_tokens:
+        raise FirthError(f"the corpus {printable(name)} has no words")
+    with progress.stage("finding the places of its words"):
+        firsts = np.append(0, np.cumsum(store.counts))
+        dtype = np.int32 if store.n_tokens < 1 << 31 else np.int64
+        places = np.empty(store.n_tokens, dtype)
+        _sort_places(store.type_ids, firsts[:-1].copy(), places)
+    numbers = store.numbers
+    safetensors.write(
+        folder / _ARRAYS,
+        {
+            "places": places,
+            "firsts": firsts.astype(np.int64),
+            "line_ends": store.line_ends,
+            "offsets": store.offsets,
+            "documents": _renumbered(np.array(lines.documents, np.int64)[numbers]),
+            "labels": np.array(lines.labels, np.int64)[numbers],
+        },
+    )
+    about = {
+        "name": name,
+        "columns": list(corpus.kept_names),
+        "kept": [list(values) for values in lines.kept],
+        "segmentation": segmentation.settings(),
+        "words": store.words,
+    }
+    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def _renumbered(documents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of documents without those of documents that have no sentence."""
+    return np.unique(documents, return_inverse=True)[1].astype(np.int64)
+
+
+@compiled
+def _sort_places(type_ids: Any, following: Any, places: Any) -> None:
+    """Fills `places` with the places of the words, word by word; `following` has where each one's begin."""
+    for place in range(len(type_ids)):
+        number = type_ids[place]
+        places[following[number]] = place
+        following[number] += 1
+
+
+def settings_of(occurrence: Occurrence) -> dict[str, Any]:
+    """An occurrence as the API gives it."""
+    return occurrence.shown()._asdict()
+
+
+def columns_by_frequency(found: Iterable[Occurrence], names: Sequence[str]) -> dict[str, list[str]]:
+    """The values of each column among some occurrences, the most frequent first."""
+    listed = list(found)
+    columns = {}
+    for name in names:
+        values = [value for one in listed if (value := one.columns.get(name)) is not None]
+        columns[name] = [value for value, _ in Counter(values).most_common()]
+    return columns

@@ -1,0 +1,30 @@
+"""What the explorer raises beside `firth.errors`: what an answer says of it stands in `api`."""
+
+from collections.abc import Sequence
+
+from firth.errors import FirthError, UnknownWordError
+
+
+class NoSuchWordError(UnknownWordError):
+    """A word that is not known, with what is spelt like it.
+
+    Attributes:
+        spellings: Known words, the likest first.
+    """
+
+    def __init__(self, message: str, spellings: Sequence[str]) -> None:
+        """A fault, told by its message."""
+        super().__init__(message)
+        self.spellings = list(spellings)
+
+
+class NotThereError(FirthError):
+    """What was asked for is not there: a model, a page, a measurement."""
+
+
+class BusyError(Exception):
+    """There is too much to do already: ask again later."""
+
+
+class TooSlowError(Exception):
+    """An answer takes longer than a request may."""

@@ -1,0 +1,267 @@
+"""What a request must be before it is answered: from this machine or with the token, of our own page, and not too large.
+
+The page shows what is on the user's disk, so other pages that the browser has open must not reach it. A name of theirs
+that is made to point here (DNS rebinding) fails by its Host; a form or script of theirs by its Origin, by what browsers
+say of it (Sec-Fetch-Site), and by the kind of its content. No text of ours is run as a script: see POLICY.
+"""
+
+import asyncio
+import hmac
+import json
+import socket
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LOCAL: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+"""The hosts by which this machine calls itself."""
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+MOST_BYTES: Final = 1 << 20
+"""Of the body of a request."""
+BODY_SECONDS: Final = 15.0
+"""In which a body has to come."""
+COOKIE: Final = "firth_token"
+MOST_QUERY_BYTES: Final = 16_384
+
+_HEADERS: Final = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class Guard:
+    """An application behind the checks of this file."""
+
+    def __init__(
+        self, application: Application, *, hosts: Iterable[str] = (), token: str | None = None, cors: Iterable[str] = ()
+    ) -> None:
+        """Lets requests through that ask one of `hosts`, or this machine, and have the token if there is one.
+
+        Args:
+            application: What answers.
+            hosts: Names under which the server is reached, beside those of LOCAL.
+            token: What a request must know; None where anyone on this machine may ask.
+            cors: Origins of other pages that may ask the API.
+        """
+        self._application = application
+        self._hosts = LOCAL | {host.lower() for host in hosts}
+        self._token = token
+        self._cors = frozenset(cors)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answers one request, or has the application answer it."""
+        if scope["type"] == "lifespan":
+            await self._application(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        headers = _headers(scope)
+        origin = headers.get("origin")
+        is_allowed = origin in self._cors if origin is not None else False
+        told = list(_HEADERS)
+        if is_allowed and origin is not None:
+            told = [header for header in told if header[0] != b"cross-origin-resource-policy"]
+            told += [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+            told += [(b"cross-origin-resource-policy", b"cross-origin")]
+        is_begun = False
+
+        async def sent(message: Message) -> None:
+            nonlocal is_begun
+            if message["type"] == "http.response.start":
+                is_begun = True
+                own = {name for name, _ in told}
+                message["headers"] = [*told, *((k, v) for k, v in message.get("headers", []) if k.lower() not in own)]
+            await send(message)
+
+        refused = self._refused(scope, headers, is_allowed)
+        if refused is not None:
+            await _answer(sent, *refused)
+            return
+        if scope["method"] == "OPTIONS" and is_allowed:
+            await _preflight(sent)
+            return
+        if self._token is not None and not self._knows_token(scope, headers):
+            if not await self._takes_token(scope, sent):
+                await _answer(
+                    sent, 401, "this address needs its token", "open the address that `firth serve` has printed"
+                )
+            return
+        try:
+            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
+        except TimeoutError:
+            await _answer(sent, 408, "the body of the request did not come in time", "send it at once")
+            return
+        except _TooLargeError:
+            await _answer(
+                sent, 413, f"the body of the request is larger than {MOST_BYTES:,} bytes", "ask for less at a time"
+            )
+            return
+        if body is None:
+            return
+        try:
+            await self._application(scope, _given(body, receive), sent)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            if not is_begun:
+                await _answer(sent, 500, "something went wrong in the server", "its terminal says what")
+
+    def _refused(self, scope: Message, headers: dict[str, str], is_allowed: bool) -> tuple[int, str, str] | None:
+        """Why a request is not answered: status, fault, and what to do; None where it may be."""
+        if headers.get("host") is None or _host(headers["host"]) not in self._hosts:
+            return 400, "the request names another host than this one", "open http://127.0.0.1 with the port of firth"
+        if len(scope.get("query_string", b"")) > MOST_QUERY_BYTES:
+            return 413, f"the address is longer than {MOST_QUERY_BYTES:,} bytes", "ask for less at a time"
+        if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > MOST_BYTES:
+            return (
+                413,
+                f"the body of the request is larger than {MOST_BYTES:,} bytes",
+                "ask for less at a time",
+            )
+        if is_allowed:
+            return None if scope["method"] != "POST" else _refused_type(headers)
+        site = headers.get("sec-fetch-site", "none")
+        own = f"{scope.get('scheme', 'http')}://{headers['host']}".lower()
+        is_foreign = headers.get("origin", own).lower() != own or site not in ("same-origin", "none")
+        if is_foreign and (scope["method"] != "GET" or scope["path"].startswith("/api")):
+            return 403, "the request comes from another page", "ask from this one, or allow the other one by --cors"
+        return _refused_type(headers) if scope["method"] == "POST" else None
+
+    def _knows_token(self, scope: Message, headers: dict[str, str]) -> bool:
+        given = []
+        scheme, _, told = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            given.append(told.strip())
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            cookie = None
+        if cookie is not None:
+            given.append(cookie.value)
+        return any(hmac.compare_digest(one.encode(), str(self._token).encode()) for one in given)
+
+    async def _takes_token(self, scope: Message, send: Send) -> bool:
+        """Turns the token of an address into a cookie, and asks for the address without it; whether there was one."""
+        query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        given = [value for name, value in query if name == "token"]
+        if scope["method"] != "GET" or not given:
+            return False
+        if not hmac.compare_digest(given[-1].encode(), str(self._token).encode()):
+            return False
+        rest = urlencode([(name, value) for name, value in query if name != "token"])
+        path = "/" + str(scope["path"]).lstrip("/")
+        place = f"{path}?{rest}" if rest else path
+        cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+        headers = [(b"location", place.encode("ascii", "ignore")), (b"set-cookie", cookie.encode("latin-1"))]
+        await send({"type": "http.response.start", "status": 303, "headers": [*headers, (b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+        return True
+
+
+def names_of(host: str) -> set[str]:
+    """The names under which an address that is listened on is reached: all of this machine's, where it stands for all."""
+    if host not in ("0.0.0.0", "::", "[::]", ""):
+        return {f"[{host}]" if ":" in host and not host.startswith("[") else host}
+    names = {socket.gethostname(), socket.getfqdn()}
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None)
+    except OSError:
+        found = []
+    for *_, address in found:
+        name = str(address[0])
+        names.add(f"[{name}]" if ":" in name else name)
+    return names
+
+
+class _TooLargeError(Exception):
+    """A body of more than MOST_BYTES."""
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    """The headers by lower-case names; of a Host that is given twice, something that no host is called."""
+    found: dict[str, str] = {}
+    for name, value in scope.get("headers", []):
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def _host(value: str) -> str:
+    """The host of a Host header, without its port."""
+    value = value.strip().lower()
+    if value.startswith("["):
+        name, bracket, port = value.partition("]")
+        is_well_formed = bracket and (not port or (port[0] == ":" and port[1:].isdecimal()))
+        return f"{name}]" if is_well_formed else ""
+    name, colon, port = value.partition(":")
+    return name if not colon or port.isdecimal() else ""
+
+
+def _refused_type(headers: dict[str, str]) -> tuple[int, str, str] | None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return None
+    return 415, "the request is not JSON", "send JSON with the header Content-Type: application/json"
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None where the client has gone."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        n_bytes += len(part)
+        if n_bytes > MOST_BYTES:
+            raise _TooLargeError
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    is_given = False
+
+    async def given() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return given
+
+
+async def _answer(send: Send, status: int, fault: str, what_to_do: str) -> None:
+    body = json.dumps({"error": fault, "what_to_do": what_to_do}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _preflight(send: Send) -> None:
+    headers = [
+        (b"access-control-allow-methods", b"GET, POST"),
+        (b"access-control-allow-headers", b"content-type, authorization"),
+        (b"access-control-max-age", b"600"),
+        (b"content-length", b"0"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

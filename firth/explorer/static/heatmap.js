@@ -1,0 +1,77 @@
+// Cosines of chosen words or sentences, each with each, in one layer.
+
+import { ask, asked, complain, find, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt } from "./page.js";
+import { heat, offer, redrawn } from "./figure.js";
+
+const form = find("#ask");
+let shown = null, picture = null, order = [];
+
+const lines = () => [...new Set(form.elements.text.value.split("\n").map((line) => line.trim()).filter(Boolean))];
+
+function layersOf() {
+  const model = models.find((one) => one.name === form.elements.model.value);
+  options(form.elements.layer, (model?.layers ?? []).map((layer) => [layer, layer]), form.elements.layer.value || model?.layers.at(-1));
+  if (!form.elements.layer.value) form.elements.layer.value = model?.layers.at(-1);
+  const isWords = model?.has_vectors ?? true;
+  form.elements.kind.options[0].disabled = !isWords;
+  if (!isWords) form.elements.kind.value = "sentences";
+}
+
+const show = latest(async (signal) => {
+  const query = values(form);
+  const given = query.kind === "words" && lines().length < 2 ? lines().flatMap((line) => line.split(/[\s,，、]+/)).filter(Boolean) : lines();
+  if (given.length < 2) return complain(say("two-at-least"));
+  keep({ ...query, text: given.join("\n") });
+  const body = { of: `${query.model}:${query.layer}`, [query.kind]: given };
+  shown = await ask("/api/heatmap", {}, { body, signal });
+  find("#view").hidden = false;
+  paint();
+  showPython(shown.python);
+  offer({ path: "/api/heatmap", body, svg: () => drawing(Math.max(420, find("#plot").clientWidth)), caption: () => [`${shown.model} · ${say("layer")} ${shown.layer} · ${say("cosine")}`, shown.python],
+    name: `cosines-${shown.model}-${shown.layer}` });
+  const [first] = shown.unknown ?? [];
+  if (first) {
+    whenSpelt((word) => { form.elements.text.value = form.elements.text.value.split("\n").map((line) => (line.trim() === first.word ? word : line)).join("\n"); show(); });
+    complain(say("unknown-words", { words: shown.unknown.map((one) => one.word).join(", ") }), "", first.spellings);
+  }
+});
+
+function paint() {
+  order = form.elements.order.value === "alike" ? alike(shown.cosines) : shown.labels.map((_, at) => at);
+  if (picture) picture.paint();
+  else picture = redrawn(find("#plot"), drawing);
+  find("#caption").replaceChildren(...[make("b", {}, shown.model), `${say("layer")} ${shown.layer}`, say("original-space")].map((part) => make("span", {}, part)));
+  find("#table").replaceChildren(table(say("cosine"), ["", ...order.map((at) => shown.labels[at])], order.map((from) => [shown.labels[from], ...order.map((to) => shown.cosines[from][to])])));
+}
+
+function drawing(width) {
+  return heat({
+    width, names: order.map((at) => shown.labels[at]), cells: order.map((from) => order.map((to) => shown.cosines[from][to])),
+    title: `${say("title-heatmap")}: ${shown.labels.join(", ")}`, about: (from, to, value) => `${shown.labels[order[from]]} – ${shown.labels[order[to]]}: ${number(value, 3)}`,
+  });
+}
+
+/** An order in which each is followed by the one that is nearest of those left: like words stand together. */
+function alike(cosines) {
+  const left = new Set(cosines.keys());
+  const found = [];
+  for (let at = 0; left.size; ) {
+    left.delete(at);
+    found.push(at);
+    let best = -1;
+    for (const next of left) if (best < 0 || cosines[at][next] > cosines[at][best]) best = next;
+    at = best;
+  }
+  return found;
+}
+
+form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
+form.elements.model.addEventListener("change", layersOf);
+form.elements.order.addEventListener("change", () => { if (shown) { paint(); keep(values(form)); } });
+if (asked().get("model")) form.elements.model.value = asked().get("model");
+layersOf();
+for (const name of ["layer", "kind", "order", "text"]) {
+  const value = asked().get(name);
+  if (value !== null) form.elements[name].value = value;
+}
+if (form.elements.text.value.trim()) show();

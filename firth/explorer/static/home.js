@@ -1,0 +1,3 @@
+// This page is words alone: only the frame has buttons.
+
+import "./page.js";

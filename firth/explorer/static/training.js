@@ -1,0 +1,103 @@
+// How training went, or goes: loss and whatever else the log has, against seconds or tokens.
+
+import { ask, asked, complain, find, keep, make, models, number, options, pause, say, showPython, table, tell, values } from "./page.js";
+import { lines, offer, redrawn } from "./figure.js";
+
+const POLL_MS = 2000, RUNS_MS = 6000, MOST_POINTS = 1500;
+const form = find("#ask");
+const logs = new Map(); // model -> {entries, next, finished}
+let runs = [], picture = null;
+
+const chosen = () => values(form).run ?? [];
+
+async function follow() {
+  let told = 0;
+  for (;;) {
+    try {
+      if (!told || performance.now() - told > RUNS_MS) { told = performance.now(); list((await ask("/api/runs")).runs); }
+      let isNew = false;
+      for (const model of chosen()) isNew = (await read(model)) || isNew;
+      if (isNew) paint();
+    } catch (error) { complain(error.message, error.advice ?? ""); }
+    await pause(chosen().some((model) => !logs.get(model)?.finished) || !runs.length ? POLL_MS : RUNS_MS);
+  }
+}
+
+async function read(model) {
+  const log = logs.get(model) ?? { entries: [], next: 0, keys: [], finished: false };
+  if (logs.has(model) && log.finished && !runs.find((run) => run.model === model)?.live) return false;
+  const found = await ask(`/api/runs/${encodeURIComponent(model)}/log`, { after: log.next });
+  const isAgain = found.next < log.next; // it was begun anew
+  log.entries = isAgain ? [] : [...log.entries, ...found.entries];
+  Object.assign(log, { next: isAgain ? 0 : found.next, finished: found.finished, keys: [...new Set([...log.keys, ...found.keys])], python: found.python });
+  logs.set(model, log);
+  return found.entries.length > 0 || isAgain || log.entries.length === 0;
+}
+
+function list(found) {
+  if (JSON.stringify(found) === JSON.stringify(runs)) return;
+  const before = runs.length ? new Set(chosen()) : new Set(asked().getAll("run"));
+  const isFirst = !runs.length && !before.size;
+  runs = found;
+  find("#runs").replaceChildren(...runs.map((run) => make("label", { class: "choice" },
+    make("input", { type: "checkbox", name: "run[]", value: run.model, checked: isFirst || before.has(run.model) }),
+    ` ${run.model}${run.live ? ` · ${say("live")}` : ""}`)));
+  if (!runs.length) tell(say("no-runs"));
+}
+
+function paint() {
+  const drawn = chosen().filter((model) => logs.get(model)?.entries.length);
+  find("#view").hidden = !drawn.length;
+  tell(drawn.length ? "" : say("no-runs"));
+  if (!drawn.length) return;
+  const keys = [...new Set(drawn.flatMap((model) => logs.get(model).keys))].filter((key) => !["seconds", "tokens"].includes(key));
+  const shown = find("#shown");
+  options(shown, keys.map((key) => [key, say(`log-${key}`) === `log-${key}` ? key : say(`log-${key}`)]), picture ? shown.value : asked().get("shown") ?? "loss");
+  const wished = values(form);
+  keep({ run: drawn, against: wished.against, shown: wished.shown, log: wished.log });
+  if (picture) picture.paint();
+  else picture = redrawn(find("#plot"), drawing);
+  find("#caption").replaceChildren(...drawn.map((model) => make("span", {}, make("b", {}, model), ` ${state(model)}`)));
+  find("#table").replaceChildren(...drawn.map((model) => {
+    const { keys: all, entries } = logs.get(model);
+    return table(model, all, entries.slice(-200).map((entry) => all.map((key) => entry[key] ?? null)));
+  }));
+  const python = drawn.map((model) => logs.get(model).python).filter(Boolean).join("\n");
+  showPython(python);
+  offer({ path: `/api/runs/${encodeURIComponent(drawn[0])}/log`, svg: () => drawing(900), caption: () => [
+    ...drawn.map((model) => `${model}: ${state(model)}; ${say("seed")} ${models.find((one) => one.name === model)?.seed ?? "–"}`), python], name: `training-${drawn.join("-")}` });
+}
+
+function state(model) {
+  const log = logs.get(model), last = log.entries.at(-1);
+  return [log.finished ? say("finished") : say("live"), `${number(last.seconds, 1)} s`, last.loss === undefined ? null : `${say("loss")} ${number(last.loss, 3)}`].filter(Boolean).join(" · ");
+}
+
+function drawing(width) {
+  const { against, shown, log } = values(form);
+  const transformed = (value) => (typeof value !== "number" ? null : log ? (value > 0 ? Math.log10(value) : null) : value);
+  const series = chosen().filter((model) => logs.has(model)).map((model) => ({
+    name: model, colour: runs.findIndex((run) => run.model === model) % 8, dots: logs.get(model).entries.length < 60,
+    points: thinned(logs.get(model).entries.filter((entry) => entry[shown] !== undefined && entry[against] !== undefined)).map((entry) => [entry[against], transformed(entry[shown])]) }));
+  const title = find("#shown").selectedOptions[0]?.textContent ?? shown;
+  return lines({ width, height: 420, series, title: `${title}, ${say(against)}`, x: { title: say(against), from: 0 }, y: { title: log ? `log₁₀ ${title}` : title } });
+}
+
+/** Every so many entry, the last one always. */
+function thinned(entries) {
+  const every = Math.ceil(entries.length / MOST_POINTS);
+  return every < 2 ? entries : entries.filter((_, at) => at % every === 0 || at === entries.length - 1);
+}
+
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("change", async () => {
+  for (const model of chosen()) if (!logs.has(model)) await read(model);
+  paint();
+});
+for (const name of ["against", "log"]) {
+  const value = asked().get(name);
+  if (value === null) continue;
+  if (name === "log") form.elements.log.checked = true;
+  else form.elements[name].value = value;
+}
+follow();

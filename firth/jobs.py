@@ -1,0 +1,659 @@
+"""One piece of a comparison's work in a process of its own: `python -m firth.jobs JOB.json`.
+
+So that what it takes of memory is its own, that a failure ends nothing else, and that all of a model's memory is free
+when the next one begins. The job and what came of it are JSON files; a job that stops halfway leaves the checkpoints of
+an ordinary run, and the same job goes on from them.
+"""
+
+import errno
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from firth import costs, language, parts, reduction
+from firth.budget import Report
+from firth.division import lines_of
+from firth.errors import FirthError, UsageError
+from firth.evaluation import WordPair, evaluate_pairs
+from firth.extraction import opened, reader_of
+from firth.families.family import from_settings, settings
+from firth.files import json_object, latest_checkpoint, printable, replacing, uninterrupted
+from firth.formats.directory import MATRICES
+from firth.model import CONTEXTUAL, COUNTING, FAMILIES, Model, load
+from firth.preparation import Preparation
+from firth.progress import Progress, Silent, to_stderr
+from firth.segmentation import Segmentation
+from firth.training import train
+from firth.vectors import Vectors
+
+CURVE: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
+"""Parts of the budget after which a model in training is scored."""
+CURVE_CONTEXTS: Final = 4
+"""Of each word, that a network in training is scored by."""
+MATRICES_SHARE: Final = 0.1
+"""Of a budget of time, that making a network's static vectors may take beside it; of one of words, three times that
+share of the words may be read: reading costs a third of what a step of training does."""
+CONTEXTS: Final = 20
+"""Of a word, for these."""
+NEIGHBOURHOOD: Final = 5
+MOST_NEIGHBOURS: Final = 200_000
+"""Pairs of held-out text that settings of a static family are chosen by."""
+MOST_LOSSES: Final = 200
+MOST_LINES_LOOKED_AT: Final = 200_000
+LONGEST_LINE: Final = 2000  # characters of a line that a network in training is scored by
+LEAST_SHARE: Final = 0.1
+"""Of a budget, that is left to train in; a family with less is left out."""
+LEAST_MATRICES_MINUTES: Final = 0.2
+LEAST_PASSES: Final = 0.5
+PREPARING: Final = ("encode_seconds", "count_seconds", "compile_seconds")
+"""What a model's record has of the time before its training."""
+FULL: Final = 3
+"""The status of a process that found no room on the disk."""
+INTERRUPTED: Final = 4
+_NO_ROOM: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+class DiskFullError(FirthError):
+    """There is no room for what a job writes."""
+
+
+def run(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+    """What came of a job, done by another process.
+
+    Args:
+        job: `work` says what: `train`, `matrices`, `try`, `use`, `probe`, `judge`; see the functions here.
+        folder: Where job and outcome are written, and what the process last said, should it be killed.
+        name: Of these files.
+
+    Returns:
+        What the function of that name found; {"failed": why} where it could not.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the process has written its checkpoint.
+        DiskFullError: there was no room.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    asked, outcome = folder / f"{name}.job.json", folder / f"{name}.outcome.json"
+    outcome.unlink(missing_ok=True)
+    with replacing(asked) as file:
+        json.dump({**job, "parent": os.getpid(), "outcome": str(outcome)}, file, ensure_ascii=False)
+    command = [sys.executable, "-m", "firth.jobs", str(asked)]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        status = child.wait()
+    except BaseException:
+        with uninterrupted():  # it has had Ctrl-C too, from a terminal; it writes its checkpoint
+            if not _ends(child, 5):
+                child.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+            child.wait()
+        raise
+    if status == FULL:
+        raise DiskFullError(
+            f"the disk is full: {printable(str(folder.parent))} has no room; make some, and --resume goes on from here"
+        )
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    if outcome.is_file():
+        found = json_object(outcome)
+        asked.unlink(missing_ok=True)
+        outcome.unlink(missing_ok=True)
+        return found
+    killed = f"signal {-status}" if status < 0 else f"status {status}"
+    why = "; as a rule, because the memory was full" if status in (-9, 137) else ""
+    return {"failed": f"its process ended with {killed}{why}"}
+
+
+def _ends(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def main(path: Path) -> int:
+    """Does the job in a file; the status of the process."""
+    job = json_object(path)
+    work: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+        "train": _train, "matrices": _matrices, "try": _try, "use": _use, "probe": _probe,
+        "judge": _judge,
+    }  # fmt: skip
+    try:
+        found = work[job["work"]](job)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return FULL
+        found = {"failed": printable(f"{error.filename or ''} {error.strerror or error}".strip())}
+    except FirthError as error:
+        if _has_no_room(error):
+            return FULL
+        found = {"failed": str(error)}
+    except (MemoryError, RuntimeError) as error:
+        found = {"failed": f"not enough memory: {printable(str(error))}" if _is_memory(error) else _told(error)}
+    except Exception as error:  # one model's fault must not end the others' comparison
+        found = {"failed": _told(error)}
+    try:
+        with replacing(Path(job["outcome"])) as file:
+            json.dump(finite(found), file, ensure_ascii=False)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return FULL
+        raise
+    return 0
+
+
+def _told(error: Exception) -> str:
+    return printable(f"{type(error).__name__}: {error}")[:500]
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+
+
+def _has_no_room(error: BaseException) -> bool:
+    """Whether a disk that is full is behind an error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def finite(value: Any) -> Any:
+    """A value of JSON with null for numbers that are none."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _progress(job: Mapping[str, Any]) -> Progress:
+    return Silent() if job.get("quiet") else to_stderr()
+
+
+# --- training
+
+
+def _train(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains a model: its directory, and what it took.
+
+    Of the job: `sizes`, settings of the family in one size or several; `training`, the text; `preparation`; `minutes`
+    or `epochs`, the budget; `counts`, `training` or `all`: whether preparing counts; `output`; `seed`; `threads`;
+    `device`; `cache_dir`; `curve`, of a file of word pairs, or None.
+
+    Returns:
+        {"ok": what it took}; {"left_out": why} where it cannot begin, {"failed": why} where it broke off.
+    """
+    place = Path(job["output"])
+    curve = _Curve(job)
+    if (place / "firth.json").is_file():  # it had ended well, and nobody had written that down yet
+        return {"ok": _trained(load(place), place, curve)}
+    sizes = [from_settings(FAMILIES, given) for given in job["sizes"]]
+    is_begun = latest_checkpoint(place) is not None
+    progress = _progress(job)
+    how: dict[str, Any] = {
+        "preparation": Preparation.from_settings(job["preparation"]),
+        "seed": job["seed"],
+        "threads": job["threads"],
+        "cache_dir": job["cache_dir"],
+        "progress": progress,
+    }
+    if sizes[0].name in CONTEXTUAL:
+        how |= {"device": job["device"], "matrices": False}
+    counts = place.with_name(f".{place.name}.counts")
+    if sizes[0].name in COUNTING:
+        how["counts"] = counts
+    try:
+        minutes = job["minutes"]
+        if minutes is not None and job["counts"] == "all" and not is_begun:
+            minutes = _left_to_train(job, sizes[0], how)
+            if minutes < LEAST_SHARE * job["minutes"]:
+                return {"left_out": f"preparing counts, and takes nearly all of {job['minutes']:g} minutes"}
+        budget = {"minutes": minutes} if minutes is not None else {"epochs": job["epochs"]}
+        model = train(
+            sizes if len(sizes) > 1 else sizes[0],
+            job["training"],
+            output=place,
+            overwrite=not is_begun,
+            resume=is_begun,
+            on_begin=curve.begin,
+            on_report=curve,
+            **({} if is_begun else budget),
+            **how,
+        )
+    except FirthError as error:
+        if _has_no_room(error):
+            raise
+        return {"failed" if curve.is_begun else "left_out": str(error)}
+    counts.unlink(missing_ok=True)
+    return {"ok": _trained(model, place, curve)}
+
+
+def _left_to_train(job: Mapping[str, Any], smallest: Any, how: Mapping[str, Any]) -> float:
+    """Minutes of the budget that are left when preparing counts: it is done now, and found done by the training.
+
+    A network leaves besides what making its matrices may take.
+    """
+    began = time.monotonic()
+    given = {**how, "progress": Silent()}
+    prepared = train(smallest, job["training"], tokens=1, **given).record["prepared"]
+    seconds = sum(value for name, value in prepared.items() if name in PREPARING) or time.monotonic() - began
+    share = MATRICES_SHARE if smallest.name in CONTEXTUAL else 0.0
+    return float(job["minutes"] * (1 - share) - seconds / 60)
+
+
+class _Curve:
+    """What a model in training scores on word pairs, as a callback: the training's clock stands still meanwhile."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        self.job = job
+        self.model: Model | None = None
+        self.path = Path(f"{job['output']}.curve.jsonl")
+        self.points: list[dict[str, Any]] = []
+        if self.path.is_file():
+            self.points = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        self.parent = job.get("parent")
+        self.pairs: list[WordPair] = []
+        self.lines: list[str] = []
+        self.is_begun = False
+
+    def begin(self, model: Model) -> None:
+        """Takes the model, whose network changes as it is trained."""
+        self.model = model
+        asked = self.job.get("curve")
+        if asked is not None:
+            self.pairs = [WordPair(first, second, score) for first, second, score in asked["pairs"]]
+            if model.family.name in CONTEXTUAL:
+                self.lines = _lines_with({word for pair in self.pairs for word in pair[:2]}, self.job)
+
+    def __call__(self, report: Report) -> None:
+        """Scores the model where the next part of the budget has begun."""
+        self.is_begun = True
+        if self.parent is not None and os.name == "posix" and os.getppid() != self.parent:
+            raise KeyboardInterrupt  # whoever asked is gone; the run is gone on with when asked again
+        done = {point["fraction"] for point in self.points}
+        due = [fraction for fraction in CURVE if fraction <= report.fraction + 1e-9 and fraction not in done]
+        if not due or not self.pairs or self.model is None:
+            return
+        for score in self.scores():
+            score |= {"fraction": due[-1], "seconds": report.seconds, "epochs": report.epochs, "nats": report.loss_nats}
+            self.points.append(score)
+        self.points += [{"fraction": fraction, "passed": True} for fraction in due[:-1]]
+        with replacing(self.path) as file:
+            file.writelines(json.dumps(finite(point)) + "\n" for point in self.points)
+
+    def scores(self) -> Iterator[dict[str, Any]]:
+        """Spearman's rho of each layer, as it stands."""
+        assert self.model is not None
+        model, name = self.model, self.job["curve"]["set"]
+        if model.family.name in CONTEXTUAL:
+            was_training = model.network.training
+            model.network.eval()
+            try:
+                words = sorted({word for pair in self.pairs for word in pair[:2]})
+                asked = parts.asked_of(
+                    model.reader(device=str(next(model.network.parameters()).device), threads=self.job["threads"]),
+                    segmentation=_segmentation(self.job, model),
+                )
+                vectors = reduction.reduced(
+                    asked, self.lines, words=words, max_contexts=CURVE_CONTEXTS, cache_dir=self.job["cache_dir"]
+                )
+                layers, array = vectors.words, vectors.array
+            finally:
+                model.network.train(was_training)
+        else:
+            kept = model.family.kept(model.network, model.vocabulary)
+            layers, array = model.vocabulary.words, Model(model.family, model.tokens, kept, {}).table()[np.newaxis]
+        for layer, matrix in enumerate(array):
+            found = evaluate_pairs(layers, matrix, self.pairs, restrict=None)
+            yield {"set": name, "layer": layer, "score": found.spearman}
+
+
+def _lines_with(words: set[str], job: Mapping[str, Any]) -> list[str]:
+    """Lines of the training text in which some words stand, `CURVE_CONTEXTS` of each, as they come."""
+    segmentation = Segmentation.from_settings(job["segmentation"])
+    missing = dict.fromkeys((segmentation.normalize(word) for word in words), CURVE_CONTEXTS)
+    chosen = []
+    for number, line in enumerate(lines_of(Path(job["training"]))):
+        if not missing or number > MOST_LINES_LOOKED_AT:
+            break
+        if len(line) > LONGEST_LINE or not line:
+            continue
+        found = missing.keys() & set(segmentation.words(line))
+        if found:
+            chosen.append(line)
+        for word in found:
+            missing[word] -= 1
+            if not missing[word]:
+                del missing[word]
+    return chosen
+
+
+def _segmentation(job: Mapping[str, Any], model: Model) -> Segmentation | None:
+    """How text becomes the words that are scored: of pieces, as of all models; ELMo's own knows punctuation besides."""
+    return None if model.family.name == "elmo" else Segmentation.from_settings(job["segmentation"])
+
+
+def _trained(model: Model, place: Path, curve: _Curve) -> dict[str, Any]:
+    """What a training took."""
+    record = model.record
+    log = [entry for entry in model.log if "loss_nats" in entry]
+    step = max(1, -(-len(log) // MOST_LOSSES))
+    prepared = record.get("prepared", {})
+    return {
+        "family": settings(model.family),
+        "seconds": record["spent"]["seconds"],
+        "epochs": record["spent"]["epochs"],
+        "tokens": record["spent"]["tokens"],
+        "prepare_seconds": {name: prepared[name] for name in PREPARING if name in prepared},
+        "flops": costs.flops(model),
+        "parameters": costs.parameters(model),
+        "peak_mib": costs.peak_mib(),
+        "bytes": costs.n_bytes(place),
+        "loss_unit": getattr(model.family, "loss_unit", "nats"),
+        "losses": [[entry["seconds"], entry["epochs"], entry["loss_nats"]] for entry in log[::step]],
+        "held_out_nats": record.get("held_out_nats", {}).get("last"),
+        "curve": [point for point in curve.points if not point.get("passed")],
+        "device": record.get("device", "processor"),
+        "threads": record.get("threads"),
+        "versions": record.get("versions", {}),
+    }
+
+
+# --- what is measured of a model
+
+
+def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Makes the static vectors of the words that all models are scored by, times look-ups, measures the language.
+
+    Of the job: `model`, a directory, or a published model; `into`, where vectors go that are no part of a directory of
+    ours; `words`, a file of them; `training`; `scored`, held-out text; `minutes` and `epochs`, the budget; `threads`,
+    `device`, `cache_dir`, `seed`, `segmentation`, `preparation`.
+    """
+    began = time.monotonic()
+    model = opened(job["model"])
+    words = Path(job["words"]).read_text(encoding="utf-8").split("\n")
+    text = [line for line in lines_of(Path(job["scored"])) if line.strip()]
+    is_ours = job["into"] is None
+    found: dict[str, Any] = {}
+    seconds = 0.0
+    if isinstance(model, Model) and model.family.name in CONTEXTUAL:
+        reader = reader_of(model, context_length=None, device=job["device"], precision="fp32", threads=job["threads"])
+        limits: dict[str, Any] = {}
+        if job["minutes"] is not None:
+            limits["deadline"] = began + 60 * max(LEAST_MATRICES_MINUTES, MATRICES_SHARE * job["minutes"])
+        elif is_ours:
+            limits["passes"] = max(LEAST_PASSES, 3 * MATRICES_SHARE * job["epochs"])
+        vectors = reduction.reduced(
+            parts.asked_of(reader, segmentation=_segmentation(job, model)),
+            lines_of(Path(job["training"])),
+            words=words,
+            max_contexts=CONTEXTS,
+            seed=job["seed"],
+            cache_dir=job["cache_dir"],
+            progress=_progress(job),
+            **limits,
+        )
+        seconds = time.monotonic() - began
+        place = Path(job["model"]) / MATRICES if is_ours else Path(job["into"])
+        vectors.save(place, overwrite=True)
+    else:
+        vectors = model if isinstance(model, Vectors) else model.vectors
+        if not is_ours:
+            there = [word for word in words if vectors.has_vector(word)]
+            if not there:
+                raise FirthError("it knows none of the words that the comparison is about")
+            vectors.vectors_for_all(there).save(Path(job["into"]), overwrite=True)
+    found |= {
+        "matrices_seconds": round(seconds, 3),
+        "n_layers": vectors.n_layers,
+        "lookup_ms": costs.lookup_ms(vectors, words),
+        "sentence_ms": costs.sentence_ms(model, text, threads=job["threads"]),
+        "language": None,
+    }
+    if not is_ours:
+        found |= _published(model)
+    if isinstance(model, Model) and text:
+        try:
+            cost = language.measured(
+                model,
+                job["scored"],
+                preparation=Preparation.from_settings(job["preparation"]),
+                segmentation=Segmentation.from_settings(job["segmentation"]),
+                seed=job["seed"],
+                threads=job["threads"],
+                cache_dir=job["cache_dir"],
+            )
+        except FirthError as error:
+            found["missing"] = str(error)
+        else:
+            if cost is not None:
+                found["language"] = {**cost._asdict(), "items": cost.items.tolist()}
+    found["peak_mib"] = costs.peak_mib()
+    return {"ok": found}
+
+
+def _published(model: Any) -> dict[str, Any]:
+    """What is told of a model that was trained elsewhere."""
+    if isinstance(model, Vectors):
+        return {"family": None, "parameters": int(np.prod(model.array.shape)), "loss_unit": "nats"}
+    return {"family": settings(model.family), "parameters": costs.parameters(model), "loss_unit": "nats"}
+
+
+def _use(job: Mapping[str, Any]) -> dict[str, Any]:
+    """A head behind a model, trained for a task: its score on the test examples.
+
+    Of the job: `model`; `task`; `train`, `dev`, `test`, files; `use`, as of `firth.finetune`; `seed`, `limit`,
+    `threads`, `device`, `output`.
+    """
+    from firth.finetuning import finetune
+
+    began = time.monotonic()
+    place = Path(job["output"])
+    begun = (place / "checkpoint").is_dir() or (place / "seeds").is_dir()
+    made = finetune(
+        job["model"],
+        job["train"],
+        task=job["task"],
+        dev=job["dev"],
+        test=job["test"],
+        use=job["use"],
+        head=job.get("head"),
+        limit=job["limit"],
+        seed=job["seed"],
+        output=place,
+        overwrite=not begun,
+        resume=begun,
+        device=job["device"],
+        threads=job["threads"],
+        progress=_progress(job),
+    )
+    (one,) = made.runs
+    scores = one.test if one.test is not None else one.dev
+    if scores is None:
+        raise UsageError("a use is scored on examples of dev or test")
+    found = {
+        "measure": scores.main,
+        "score": scores.value,
+        "n_items": _n_items(scores),
+        "on": "test" if one.test else "dev",
+    }
+    return {"ok": {**found, "seconds": round(time.monotonic() - began, 3)}}
+
+
+def _n_items(scores: Any) -> int | None:
+    return getattr(scores, "n", None)
+
+
+def _probe(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Linear probes of every layer; of the job as of a use."""
+    from firth.probing import probe
+
+    found = probe(
+        job["model"],
+        task=job["task"],
+        train=_limited(job),
+        dev=job["dev"],
+        test=job["test"],
+        seed=job["seed"],
+        device=job["device"],
+        threads=job["threads"],
+        cache_dir=job["cache_dir"],
+        progress=_progress(job),
+    )
+    layers = []
+    for one in found.layers:
+        scores = one.test if one.test is not None else one.dev
+        assert scores is not None
+        layers.append({"layer": one.layer, "measure": scores.main, "score": scores.value})
+    return {"ok": {"layers": layers, "best": found.best.layer, "baseline": found.baseline}}
+
+
+def _limited(job: Mapping[str, Any]) -> Any:
+    """The training examples of a task, no more than `limit` of them."""
+    from firth.tasks import read_examples
+
+    examples = read_examples(job["train"], job["task"])
+    if job["limit"] is None or job["limit"] >= len(examples):
+        return examples
+    chosen = np.sort(np.random.default_rng(job["seed"]).permutation(len(examples))[: job["limit"]])
+    return replace(examples, examples=tuple(examples[place] for place in chosen.tolist()))
+
+
+# --- trials
+
+
+def _try(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains a model with some settings, and says how good they are by text or pairs that nothing is reported of.
+
+    Of the job, beside those of a training: `held_out`, the held-out documents; `dev`, word pairs, or none.
+    """
+    outcome = _train(job)
+    if "ok" not in outcome:
+        return outcome
+    place = Path(job["output"])
+    model = load(place)
+    if job["dev"]:
+        pairs = [WordPair(first, second, float(score)) for first, second, score in job["dev"]]
+        watch = _Curve({**job, "curve": {"set": "dev", "pairs": [list(pair) for pair in pairs]}})
+        watch.begin(model)
+        scores = [point["score"] for point in watch.scores()]
+        found = {"score": max(score for score in scores if score == score), "by": "dev"}
+    elif model.family.name in CONTEXTUAL:
+        if (nats := outcome["ok"]["held_out_nats"]) is None:
+            raise FirthError("the text is too small to hold a part of it out; settings are chosen by --dev FILE then")
+        found = {"score": -nats, "loss": nats, "by": "held-out loss"}
+    else:
+        chance = neighbour_chance(model, lines_of(Path(job["held_out"])), seed=job["seed"])
+        found = {"score": chance, "loss": 1 - chance, "by": "held-out neighbours"}
+    shutil.rmtree(place, ignore_errors=True)
+    Path(f"{place}.curve.jsonl").unlink(missing_ok=True)
+    return {"ok": {**found, "seconds": outcome["ok"]["seconds"]}}
+
+
+def neighbour_chance(model: Model, lines: Iterable[str], *, seed: int = 1) -> float:
+    """How often a static model gives a word's true neighbour in unseen text a higher score than a word drawn at random.
+
+    The random word is drawn by frequency; half is chance. Unlike their losses, this can be compared among windows,
+    numbers of negatives and objectives.
+
+    Args:
+        model: Of a static family.
+        lines: Text that it has not seen.
+        seed: Decides on the random words.
+
+    Raises:
+        FirthError: no line has two words that it knows.
+    """
+    vocabulary = model.vocabulary
+    centres: list[int] = []
+    others: list[int] = []
+    for line in lines:
+        rows = vocabulary.rows(model.segmentation.words(line))
+        rows = rows[rows >= 0]
+        for distance in range(1, NEIGHBOURHOOD + 1):
+            centres += rows[:-distance].tolist()
+            others += rows[distance:].tolist()
+        if len(centres) >= MOST_NEIGHBOURS:
+            break
+    if not centres:
+        raise FirthError("the held-out documents have no two words beside each other that the model knows")
+    words = model.table()
+    output = model.output_table()
+    contexts = output if output.shape == words.shape else words  # of a Huffman tree, nodes have the second table
+    shares = vocabulary.counts / vocabulary.counts.sum()
+    drawn = np.random.default_rng(seed).choice(len(vocabulary), len(centres), p=shares)
+    true = np.einsum("pd,pd->p", words[centres], contexts[others])
+    false = np.einsum("pd,pd->p", words[centres], contexts[drawn])
+    return float((true > false).mean() + 0.5 * (true == false).mean())
+
+
+# --- words in sentences
+
+
+def _judge(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What every layer makes of words in sentences: SCWS or WiC.
+
+    Of the job: `model`; `vectors`, its static ones, where they lie apart; `kind`, `scws` or `wic`; `path`, the set.
+    """
+    from firth import judgements
+
+    model = opened(job["model"])
+    how = {"device": job["device"], "threads": job["threads"]} if isinstance(model, Model) else {}
+    if job["kind"] == "scws":
+        vectors = Vectors.load(job["vectors"]) if job["vectors"] else None
+        pairs = judgements.read_scws(job["path"])
+        found = judgements.evaluate_scws(model, pairs, vectors=vectors, senses=_senses(model, job, pairs), **how)
+    else:
+        tune, test = (judgements.read_wic(job["path"], part) for part in judgements.wic_parts(job["path"]))
+        found = judgements.evaluate_wic(model, tune, test, **how)
+    return {
+        "ok": {
+            "layers": [
+                {"layer": one.layer, "measure": one.measure, "method": one.method, "score": one.score,
+                 "items": one.items.tolist(), "n_items": one.n_items, "n_known": one.n_known}
+                for one in found
+            ]
+        }
+    }  # fmt: skip
+
+
+def _senses(model: Any, job: Mapping[str, Any], pairs: Sequence[Any]) -> Any:
+    """Sense vectors of the words of SCWS, learnt from their occurrences in the training text; None of static models."""
+    from firth import senses
+
+    if not isinstance(model, Model) or model.family.name not in CONTEXTUAL:
+        return None
+    words = sorted({word for pair in pairs for word in pair[:2]})
+    return senses.learnt(
+        model,
+        Path(job["training"]),
+        words,
+        seed=job["seed"],
+        preparation=Preparation.from_settings(job["preparation"]),
+        threads=job["threads"],
+        device=job["device"],
+        cache_dir=job["cache_dir"],
+        progress=_progress(job),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

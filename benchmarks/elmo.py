@@ -53,16 +53,20 @@ from torch.nn import functional as F
 import firth
 from firth import corpus as corpora
 from firth import devices, streams
+from firth.batches import ahead, moved, tensors
 from firth.budget import Budget
 from firth.characters import BEGIN, END, NO_CHARACTER
-from firth.descent import Loop, Run, ahead, keep_freed_memory, moved, tensors
+from firth.contextual_training import perplexities
+from firth.descent import Loop
 from firth.devices import World, chosen_device, chosen_precision
 from firth.families.elmo import ELMo
+from firth.memory import keep_freed_memory
 from firth.model import Model, Words
 from firth.preparation import Preparation
 from firth.progress import Silent
+from firth.runs import Run
+from firth.texts import prepared
 from firth.tokens import encode
-from firth.training import perplexities, prepared
 from firth.vocabulary import Vocabulary
 
 THREADS: Final = 2

@@ -53,13 +53,15 @@ if importlib.util.find_spec("firth") is None:  # a bare machine: the checkout is
 from recording import commit_of_checkout  # noqa: E402
 
 from firth import streams  # noqa: E402
+from firth.batches import ahead  # noqa: E402
 from firth.budget import Budget  # noqa: E402
-from firth.descent import Loop, Run, ahead  # noqa: E402
+from firth.descent import Loop  # noqa: E402
 from firth.devices import Precision, World, chosen_device, chosen_precision  # noqa: E402
 from firth.families.bert import BERT  # noqa: E402
 from firth.families.elmo import ELMo  # noqa: E402
 from firth.families.gpt import GPT  # noqa: E402
 from firth.model import Model  # noqa: E402
+from firth.runs import Run  # noqa: E402
 
 Record = dict[str, Any]
 Say = Callable[[str], None]

@@ -81,13 +81,16 @@ def curve(record: Record) -> Iterator[str]:
     yield "| UPOS of UD English EWT | " + " | ".join(f"layer {layer['layer']}" for layer in layers) + " |"
     yield "|---" * (len(layers) + 1) + "|"
     for name in ("dev", "test"):
-        yield f"| {name} accuracy | " + " | ".join(f"{layer[name]['values']['accuracy']:.4f}" for layer in layers) + " |"
+        yield (
+            f"| {name} accuracy | " + " | ".join(f"{layer[name]['values']['accuracy']:.4f}" for layer in layers) + " |"
+        )
     for name in ("control", "selectivity"):
         yield f"| {name} | " + " | ".join(f"{layer[name]:.4f}" for layer in layers) + " |"
     best = next(layer for layer in layers if layer["layer"] == record["best"])
+    accuracy = best["dev"]["values"]["accuracy"]
     yield ""
     yield (
-        f"Best on dev: layer {record['best']}, **{best['dev']['values']['accuracy']:.4f}** ({NEEDED['probe']:g} asked); "
+        f"Best on dev: layer {record['best']}, **{accuracy:.4f}** ({NEEDED['probe']:g} asked); "
         f"always the most frequent tag: {record['baseline']:.4f}. {record['n_train']:,} words were learnt from."
     )
 

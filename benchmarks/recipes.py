@@ -55,8 +55,9 @@ import torch  # noqa: E402
 from recording import commit_of_checkout  # noqa: E402
 
 from firth import corpus as corpora  # noqa: E402
+from firth.batches import ahead, moved, n_predictions, tensors  # noqa: E402
 from firth.budget import Budget  # noqa: E402
-from firth.descent import Loop, Run, ahead, moved, n_predictions, tensors  # noqa: E402
+from firth.descent import Loop  # noqa: E402
 from firth.devices import World, chosen_device  # noqa: E402
 from firth.encoded import EncodedPieces, encode_pieces  # noqa: E402
 from firth.families.bert import BERT  # noqa: E402
@@ -64,6 +65,7 @@ from firth.families.gpt import GPT  # noqa: E402
 from firth.model import Model  # noqa: E402
 from firth.pieces import Kind, Pieces, train_pieces  # noqa: E402
 from firth.progress import Silent  # noqa: E402
+from firth.runs import Run  # noqa: E402
 
 Record = dict[str, Any]
 

@@ -46,16 +46,19 @@ import torch
 from recording import RESULTS, Record, machine, recorded, run_measured
 
 from firth import corpus as corpora
+from firth.batches import ahead, tensors
 from firth.budget import Budget
-from firth.descent import Loop, Run, ahead, keep_freed_memory, tensors
+from firth.descent import Loop
 from firth.devices import World, chosen_precision
 from firth.encoded import EncodedPieces, encode_pieces
 from firth.families.bert import BERT
 from firth.families.gpt import GPT
 from firth.formats import huggingface
+from firth.memory import keep_freed_memory
 from firth.model import Model
 from firth.pieces import Kind, Pieces, train_pieces
 from firth.progress import Silent
+from firth.runs import Run
 
 THREADS: Final = 2
 SIZES: Final = {"vocabulary_size": 16384, "context_length": 128, "batch_size": 32}

@@ -23,6 +23,7 @@ which pretraining is 80 minutes.
 
 import argparse
 import json
+import lzma
 import statistics
 import sys
 import time
@@ -32,15 +33,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import labelled
-import numpy as np
+import recording
 import torch
-from recording import RESULTS, SHARED, Record, found, machine, recorded, run_measured
+from recording import SHARED, Record, found, machine, recorded, run_measured
 
 import firth
 from firth.bodies import Words, from_scratch
 from firth.tasks import are_seen
 
 THREADS: Final = 2
+TRIAL_BYTES: Final = 1_000_000
 PRETRAINING: Final = 5.0
 N_TRAIN: Final = 2000
 SEEDS: Final = 3
@@ -126,6 +128,8 @@ def child(asked: Record) -> Record:
 def pretrained(asked: Record) -> Record:
     """A family, trained for some minutes, written to a directory."""
     corpus = SHARED / "data" / "corpora" / CORPORA[asked["language"]]
+    if asked["trial"]:
+        corpus = begin_of(corpus, Path(asked["model"]).parent)
     began = time.monotonic()
     model = firth.train(
         family_of(asked["family"], asked["language"]), corpus, minutes=asked["minutes"], threads=THREADS, seed=1,
@@ -136,10 +140,19 @@ def pretrained(asked: Record) -> Record:
     return {"spent": spent, "loss_nats": model.record.get("loss_nats"), "seconds": round(time.monotonic() - began, 1)}
 
 
+def begin_of(corpus: Path, folder: Path) -> Path:
+    """Its first TRIAL_BYTES, as a file of text."""
+    place = folder / corpus.stem
+    with lzma.open(corpus) as file:
+        place.write_text(file.read(TRIAL_BYTES).decode(errors="ignore"), encoding="utf-8")
+    return place
+
+
 def used(asked: Record) -> Record:
     """A task by one way to use a model."""
     name, family, use = asked["task"], asked["family"], asked["use"]
-    train, dev, test = labelled.read(name, asked["n_train"], asked["n_scored"])
+    whole, dev, test = labelled.read(name, None, asked["n_scored"])
+    train = labelled.some(whole, asked["n_train"])
     model: Any = firth.load(asked["model"])
     settings = dict(asked["settings"])
     settings |= {"learning_rate": RATE}
@@ -174,7 +187,6 @@ def used(asked: Record) -> Record:
         "train_seconds": round(run.seconds, 1),
         "seconds": round(time.monotonic() - began, 1),
     }
-    whole, _, _ = labelled.read(name)
     seen = are_seen(whole, test)
     if sum(seen) > len(seen) / 10:
         new = tuple(example for example, is_seen in zip(test, seen, strict=True) if not is_seen)
@@ -192,7 +204,8 @@ class Sitting:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.work, self.commit, self.trial = arguments.work.absolute(), arguments.commit, arguments.trial
         self.ends = time.monotonic() + 60 * arguments.minutes
-        self.name = "uses" if not self.trial else "uses-trial"
+        if self.trial:
+            recording.RESULTS = self.work  # the others are not for trials
 
     def settings_of(self, cell: Cell) -> Record:
         settings = {"part": "use", "task": cell.task, "family": cell.family, "use": cell.use, "threads": THREADS}
@@ -200,7 +213,7 @@ class Sitting:
         return settings | {"n_train": N_TRAIN, "pretraining_minutes": pretraining, "settings": SETTINGS}
 
     def record(self, cell: Cell) -> Record | None:
-        return found(self.name, self.settings_of(cell), cell.seed)
+        return found("uses", self.settings_of(cell), cell.seed)
 
     def has_time(self, kind: str) -> bool:
         return time.monotonic() + 60 * MINUTES_OF[kind] <= self.ends
@@ -213,14 +226,14 @@ class Sitting:
         if not (place / "firth.json").is_file():
             if not self.has_time("pretraining"):
                 return False
-            asked = settings | {"model": str(place), "cache": str(self.work / "cache")}
+            asked = settings | {"model": str(place), "cache": str(self.work / "cache"), "trial": self.trial}
             asked |= {"minutes": 0.1} if self.trial else {}
-            recorded(self.name, settings | {"threads": THREADS}, 1, lambda: process(asked), commit=self.commit)
+            recorded("uses", settings | {"threads": THREADS}, 1, lambda: process(asked), commit=self.commit)
         if not self.has_time("cell"):
             return False
         asked = self.settings_of(cell) | {"seed": cell.seed, "model": str(place), "n_scored": self.trial}
         asked |= {"n_train": self.trial} if self.trial else {}
-        recorded(self.name, self.settings_of(cell), cell.seed, lambda: process(asked), commit=self.commit)
+        recorded("uses", self.settings_of(cell), cell.seed, lambda: process(asked), commit=self.commit)
         return True
 
 
@@ -257,9 +270,7 @@ def tables(runs: dict[Cell, Record]) -> Iterator[str]:
         rows = [(f"random: {OF_SCRATCH[family]}", family, how) for family, how in at_random.items()]
         rows += [(NAMES[family], family, use) for family in NAMES]
         for name, family, how in rows:
-            row = [
-                shown(records(task, family, how), SEEDS if task in SEEDED else 1) for task in labelled.LABELLED
-            ]
+            row = [shown(records(task, family, how), SEEDS if task in SEEDED else 1) for task in labelled.LABELLED]
             row.append(shown(records("chnsenticorp", family, how), SEEDS, "test_new"))
             yield f"| {name} | {' | '.join(row)} |"
         yield ""
@@ -285,6 +296,8 @@ def beside_scratch(task: str, records: Any) -> str:
                 n_owed += 1
                 continue
             (better if score > base else worse).append(f"{NAMES[family]} ({use}, {100 * (score - base):+.1f})")
+    if not better and not worse:
+        return "owed."
     told = f"better than from scratch: {', '.join(better) or 'none'}. **Not better: {', '.join(worse) or 'none'}.**"
     return told + (f" {n_owed} comparisons owed." if n_owed else "")
 
@@ -293,24 +306,33 @@ def write(sitting: Sitting) -> None:
     runs = {cell: record for cell in cells() if (record := sitting.record(cell)) is not None}
     n_owed = len(cells()) - len(runs)
     seconds = [record["wall_seconds"] for record in runs.values()]
-    cost = f"a run took {statistics.median(seconds):.0f} s (median), {sum(seconds) / 60:.0f} minutes together" if seconds else ""
+    cost = (
+        f"a run took {statistics.median(seconds):.0f} s (median), {sum(seconds) / 60:.0f} minutes together"
+        if seconds
+        else ""
+    )
     settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
     seen = next((record["seen"] for record in runs.values() if "seen" in record), None)
-    told = "" if seen is None else (
-        f" Of chnsenticorp's test texts {seen:.0%} stand verbatim in its train file (of which {N_TRAIN:,} texts at most "
-        "are trained on); `new texts` are the others."
+    told = (
+        ""
+        if seen is None
+        else (
+            f" Of chnsenticorp's test texts {seen:.0%} stand verbatim in its train file (of which {N_TRAIN:,} texts "
+            "are trained on); `new texts` are the others."
+        )
     )
     commits = ", ".join(sorted({str(record["commit"]) for record in runs.values()}))
     text = (
         "# Seven tasks by every family, pretrained for five minutes\n\n`python benchmarks/uses.py --work WORK`: test "
         f"scores in hundredths (accuracy; of wnut17 and resume-ner the F1 of entities), at most {N_TRAIN:,} training "
         f"examples; mean ± standard deviation over {SEEDS} seeds for {', '.join(SEEDED)}, one seed for the others. "
-        f"Pretrained for {PRETRAINING:g} minutes on {THREADS} threads, on en-wiki or zh-mixed; GPT, BERT and ELMo in the "
-        f"size tiny. For all: {settings}; rates {RATE:g}, of networks that are fine-tuned {DEEP_RATE:g}.{told} "
-        f"{n_owed} of {len(cells())} runs are owed; {cost}.\n\n" + "\n".join(tables(runs)) +
-        f"\nMachine: {machine()}. Commits: {commits}. Every run: `uses.jsonl`.\n"
+        f"Pretrained for {PRETRAINING:g} minutes on {THREADS} threads, on en-wiki or zh-mixed; GPT, BERT and ELMo in "
+        f"the size tiny. For all: {settings}; rates {RATE:g}, of networks that are fine-tuned {DEEP_RATE:g}.{told} "
+        f"{n_owed} of {len(cells())} runs are owed; {cost}.\n\n"
+        + "\n".join(tables(runs))
+        + f"\nMachine: {machine()}. Commits: {commits}. Every run: `uses.jsonl`.\n"
     )
-    (RESULTS / f"{sitting.name}.md").write_text(text, encoding="utf-8")
+    (recording.RESULTS / "uses.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -318,7 +340,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="where models are kept")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of this sitting")
     parser.add_argument("--commit", action="store_true", help="commit results/uses.jsonl after each run")
-    parser.add_argument("--try", type=int, dest="trial", metavar="N", help="so many examples, to results/uses-trial.*")
+    parser.add_argument("--try", type=int, dest="trial", metavar="N", help="so many examples, recorded in --work")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
@@ -335,7 +357,7 @@ def main() -> None:
             break
         write(sitting)
     write(sitting)
-    print((RESULTS / f"{sitting.name}.md").read_text(encoding="utf-8"))
+    print((recording.RESULTS / "uses.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

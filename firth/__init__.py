@@ -62,6 +62,7 @@ _HOMES = {
     "reduce_dim": "postprocessing",
     "remove_components": "postprocessing",
     "score": "scoring",
+    "serve": "serving",
     "train": "training",
     "train_halves": "halves",
     "whiten": "postprocessing",

@@ -48,6 +48,7 @@ from firth.probing import probe as probe
 from firth.publishing import push as push
 from firth.reduction import matrices as matrices
 from firth.scoring import score as score
+from firth.serving import serve as serve
 from firth.segmentation import Segmentation as Segmentation
 from firth.senses import find_senses as find_senses
 from firth.shards import count as count

@@ -12,7 +12,8 @@ from firth.diagnosis import STANDARD_INPUT, UTF8
 from firth.files import printable
 from firth.findings import Finding, Inspection, Pace
 from firth.preparation import Preparation, kinds_of_markup
-from firth.reports import few, plural
+from firth.progress import plural
+from firth.reports import few
 from firth.scripts import WITHOUT_SPACES
 from firth.segmentation import Caution
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from firth import descent
 from firth.alignment import Positions
+from firth.batches import moved, tensors
 from firth.bodies import Rows
 from firth.tuning import Batch, TaskNetwork, batch_of, lengths_of
 
@@ -56,7 +56,7 @@ def answers(network: TaskNetwork, rows: Rows, examples: range, device: torch.dev
     found: dict[int, Answer] = {}
     with torch.inference_mode():
         for some in _together(which[np.argsort(lengths[which], kind="stable")], lengths):
-            batch = descent.moved(descent.tensors(batch_of(rows, some, None)), device)
+            batch = moved(tensors(batch_of(rows, some, None)), device)
             scores, _ = network(batch)
             for row, answer in zip(some, _answered(network, scores.float(), batch), strict=True):
                 found[int(row)] = answer

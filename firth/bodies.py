@@ -313,7 +313,7 @@ class Blocks(nn.Module):
     def layers(
         self, ids: Tensor, lengths: Tensor, segments: Tensor | None = None, chosen: Tensor | None = None
     ) -> list[Tensor]:
-        """K of (B, T, D); of BERT, where positions are `chosen` by numbers b * T + t, the last is theirs alone, (n, D)."""
+        """K of (B, T, D); of BERT, where positions b * T + t are `chosen`, the last is theirs alone, (n, D)."""
         network: Any = self.network
         found: list[Tensor]
         found = network(ids, segments, lengths=lengths, chosen=chosen) if self.is_bert else network(ids)

@@ -23,8 +23,8 @@ ROUNDS: Final = 100
 MOST: Final = 6
 """Groups that are tried where their number is not given."""
 LEAST_SILHOUETTE: Final = 0.2
-"""Where no number of groups has a higher silhouette, the vectors are taken for one group: a single cloud of few dimensions
-that is cut in two comes to about 0.15."""
+"""Where no number of groups has a higher silhouette, the vectors are taken for one group: a cloud of few
+dimensions that is cut in two comes to about 0.15."""
 LEAST_IN_GROUP: Final = 3
 """Vectors of a group, in the mean, below which a number of groups is not tried."""
 

@@ -16,8 +16,19 @@ from numpy.typing import NDArray
 
 from firth import hub, neighbours
 from firth.errors import FirthError, UsageError
+from firth.exports import to_sentence_transformers
 from firth.files import printable
-from firth.formats import arrays, directory, fasttext, parquet, projector, recognition, safetensors, word2vec
+from firth.formats import (
+    arrays,
+    directory,
+    fasttext,
+    parquet,
+    projector,
+    recognition,
+    safetensors,
+    sentence_transformers,
+    word2vec,
+)
 from firth.formats.recognition import FileFormat, Format
 from firth.formats.rows import Array, Rows
 from firth.postprocessing import NoComponentsError, postprocess, reduce_dim
@@ -25,16 +36,19 @@ from firth.quantisation import Precision
 from firth.subwords import fitted
 from firth.vectors import Vectors, warn_of_repeated
 
+TargetFormat = Format | Literal["sentence-transformers", "onnx"]
+
 
 class Converted(NamedTuple):
     """What a conversion wrote.
 
     Attributes:
         paths: The targets: one, or one a layer.
-        layers: The layer that each holds; of a directory all of them in a list of its own.
-        n_layers: How many the source has.
-        n_words: Words in each.
-        dim: Numbers in a vector.
+        layers: The layer that each holds; of a directory all of them in a list of its own; empty of a network, which is
+            written as it is.
+        n_layers: How many the source has; 0 of a network.
+        n_words: Words in each; 0 of a network.
+        dim: Numbers in a vector; 0 of a network.
     """
 
     paths: list[Path]
@@ -48,7 +62,7 @@ def convert(
     source: str | Path,
     target: str | Path,
     *,
-    format: Format | None = None,
+    format: TargetFormat | None = None,
     source_format: FileFormat | Literal["auto"] = "auto",
     layer: int | Literal["all"] | None = None,
     limit: int | None = None,
@@ -65,10 +79,12 @@ def convert(
         source: A model, a directory of vectors, a name on the Hub, or a file: word2vec, GloVe, fastText, `.npy`, the
             Embedding Projector's, Parquet.
         target: What to write. Its suffix says the format: `.txt` and `.vec` word2vec's text, `.bin` its binary, `.npy`
-            an array with its words beside it, `.tsv` the Embedding Projector's pair, `.parquet` a table, none a
-            directory.
+            an array with its words beside it, `.tsv` the Embedding Projector's pair, `.parquet` a table, `.onnx` a
+            graph (of what `firth.finetune` has written; see `firth.to_onnx`), none a directory.
         format: The target's format, where its name does not say it; `glove` is text without a header, `fasttext` a
-            model that fastText opens, with the n-grams that words are composed of.
+            model that fastText opens, with the n-grams that words are composed of, `sentence-transformers` a directory
+            that this library opens, of BERT and GPT with the network (of their static vectors, where a layer, a limit
+            or steps are given; see `firth.to_sentence_transformers`).
         source_format: The source's, where looking at it is not enough.
         layer: The layer written, as `Vectors.layer` numbers it; "all" writes a file for each, with `.layer0` and so on
             in front of its suffix. By default a file gets the last one, and a directory all of them.
@@ -92,6 +108,26 @@ def convert(
         UsageError: the target exists, its format is unknown, or there is no such layer.
     """
     source, target = hub.found(source).path, Path(target)
+    if format == "onnx" or (format is None and target.suffix == ".onnx"):
+        taken = {"layer": layer, "limit": limit, "steps": steps, "space": space, "neighbours": neighbours}
+        _refuse_given("ONNX is of a network with its head", **taken, precision=precision)
+        from firth.onnx import to_onnx  # and PyTorch with it
+
+        return Converted([to_onnx(source, target, overwrite=overwrite)], [], 0, 0, 0)
+    if format == "sentence-transformers":
+        _refuse_given("sentence-transformers' directories are of float32", precision=precision)
+        _refuse_given("sentence-transformers' directories are none", space=space, neighbours=neighbours)
+        if layer == "all":
+            raise UsageError("layer 'all' asked; sentence-transformers' directories hold one layer: name its number")
+        is_read = steps or limit is not None or (source_format, encoding_errors) != ("auto", "strict")
+        if layer is None and not is_read and sentence_transformers.is_network(source):
+            to_sentence_transformers(source, target, overwrite=overwrite)
+            return Converted([target], [], 0, 0, 0)
+        vectors = Vectors.load(source, format=source_format, limit=limit, encoding_errors=encoding_errors)
+        vectors = postprocess(vectors, steps) if steps else vectors
+        to_sentence_transformers(vectors, target, layer=layer, overwrite=overwrite)
+        number = vectors.layer_numbers[-1] if layer is None else layer
+        return Converted([target], [number], vectors.n_layers, len(vectors), vectors.dim)
     chosen = format or recognition.target_format(target)
     if neighbours < 0 or (neighbours and chosen != "parquet"):
         raise UsageError(f"neighbours={neighbours} asked; they are counted, and written into a .parquet alone")
@@ -112,6 +148,13 @@ def convert(
     converted = _of_rows(rows, wanted, source.name)
     warn_of_repeated(source, rows.repeated)
     return converted
+
+
+def _refuse_given(reason: str, **given: Any) -> None:
+    """Raises UsageError for an argument that is none of this format's."""
+    left_out: dict[str, Any] = {"steps": (), "neighbours": 0, "precision": "float32"}
+    if names := [name for name, value in given.items() if value != left_out.get(name)]:
+        raise UsageError(f"{' and '.join(names)} asked, of files of vectors; {reason}")
 
 
 def of_layer(target: Path, layer: int) -> Path:

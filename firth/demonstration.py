@@ -11,13 +11,17 @@ were seen, from words that occur at least 5 times in that corpus, and are frozen
 import importlib.metadata
 import importlib.resources
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
+from firth import cache
+from firth.comparison import Comparison, compare
 from firth.errors import FirthError
 from firth.evaluation import AnalogiesResult, read_analogies
 from firth.families.family import ContextualFamily, Family
-from firth.model import CONTEXTUAL, Model
+from firth.model import CONTEXTUAL, FAMILIES, Model
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.training import train
@@ -31,8 +35,19 @@ UNSEEN = ("planetlike", "riverboatman")
 """Words that are not in the corpus, which n-grams answer for where a model has them."""
 AS_ASKED = Preparation(cased=False)
 """The questions are in lower case, and so is the text, whatever the family would have."""
-CONTEXTUAL_MINUTES = 1.5
+CONTEXTUAL_MINUTES = 0.75
 """Of training, of each contextual family: enough to see the loss fall, not for vectors worth having."""
+
+
+COMPARED = "cbow,skipgram,skipgram:subwords=3-6,glove,elmo:preset=tiny,gpt:preset=tiny,bert:preset=tiny"
+COMPARED_MINUTES = 0.2
+"""Of training, of each family that is compared: for a look at the report, not for conclusions."""
+REPORT: Final = "firth-demo-report"
+"""The folder in which the comparison is left, if no other is named."""
+
+
+KEPT: Final = "demo"
+"""The folder of the cache where models are kept for `firth serve`."""
 
 
 class Demonstration(NamedTuple):
@@ -81,6 +96,66 @@ def demonstrate(
             },
             scores=vectors.evaluate_word_analogies(questions),
         )
+
+
+def compared(
+    output: str | os.PathLike[str] = REPORT,
+    *,
+    threads: int | None = None,
+    seed: int = 1,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """A small comparison of all families on the corpus, and its report.
+
+    Args:
+        output: Where it goes; a comparison that stands there is replaced.
+        threads: How many threads train; None takes all cores.
+        seed: Of the random numbers.
+        cache_dir: The cache's place.
+        progress: Where to show the stages; None shows nothing.
+
+    Raises:
+        FirthError: the package with the corpus is not installed.
+    """
+    with importlib.resources.as_file(importlib.resources.files("firth") / "data" / "demo-questions.txt") as path:
+        return compare(
+            list(paragraphs()),
+            COMPARED,
+            output=output,
+            minutes=COMPARED_MINUTES,
+            sets=[],
+            analogies=[path],
+            neighbours=WORDS,
+            preparation=AS_ASKED,
+            threads=threads,
+            seed=seed,
+            overwrite=True,
+            cache_dir=cache_dir,
+            progress=progress,
+            command="firth demo --all",
+        )
+
+
+def keep(model: Model, cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Where a model of the demonstration is kept for `firth serve`, in the place of one of the same name before it.
+
+    Args:
+        model: What was trained.
+        cache_dir: The cache's place.
+    """
+    lengths = getattr(model.family, "subwords", None)
+    name = model.family.name if lengths is None else f"{model.family.name}-subwords"
+    place = cache.place(cache_dir) / KEPT / name
+    model.save(place, overwrite=True)
+    return place
+
+
+def kept_models(cache_dir: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Where the models are that `keep` has kept, in the order of the families; none, where there are none."""
+    names = [f"{family}{of}" for family in FAMILIES for of in ("", "-subwords")]
+    places = [cache.place(cache_dir) / KEPT / name for name in names]
+    return [place for place in places if (place / "firth.json").is_file()]
 
 
 def paragraphs() -> Iterator[str]:

@@ -8,17 +8,11 @@ here: its gradients are added up until the batch is through, so that neither the
 on it. Several processes under torchrun share the rows of each batch and add their gradients up likewise.
 """
 
-import ctypes
-import json
 import math
-import queue
-import statistics
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -28,24 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from firth.budget import (
-    LATE,
-    SECONDS_BETWEEN_CHECKPOINTS,
-    SECONDS_BETWEEN_REPORTS,
-    Budget,
-    Report,
-    State,
-    account,
-    checkpoint,
-)
+from firth.batches import ahead, cut, moved, n_predictions, rows_of, share_of, tensors, weight_of
+from firth.budget import LATE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_BETWEEN_REPORTS, Report, State, account
 from firth.devices import Precision, World, chosen_precision, said, world
 from firth.errors import FirthError, UsageError
-from firth.files import printable, replacing, uninterrupted
-from firth.formats import safetensors
+from firth.files import printable, uninterrupted
 from firth.fused import CaptureError
-from firth.model import CONTEXTUAL, Model, Words, load
-from firth.pieces import Pieces
+from firth.memory import TooLargeError, is_out_of_memory, keep_freed_memory, telling_too_large
 from firth.progress import Progress, Silent
+from firth.runs import Best, Run, gone_on_with
 
 Compile = Literal["auto", "always", "never"]
 Value = TypeVar("Value")
@@ -54,16 +39,9 @@ EVALUATIONS: Final = 10  # on the held-out text, in equal parts of the budget
 MOST_EVALUATION_SHARE: Final = 0.05  # of the seconds of training, that evaluations on the way may take
 TOKENS_AT_ONCE: Final[Mapping[str, int]] = {"cpu": 8192, "mps": 16384, "cuda": 1 << 30}
 """Tokens of the first micro-batch: a processor without enough memory swaps or is killed; CUDA says that it is full."""
-MEASURED_TOKENS: Final[Mapping[str, int]] = {"cpu": 2048, "mps": 8192, "cuda": 65536}
-"""Tokens of the steps that a size's speed is measured by."""
-_LEAST_STEPS: Final = 3  # for their median
-_MOST_PATIENCE: Final = 4.0  # times the seconds: so long are they waited for
 STEPS_BEFORE_COMPILING: Final = 20
 LEAST_SECONDS_TO_COMPILE_FOR: Final = 180.0
 MOST_FUSED_DISTANCE: Final = 0.05  # relative, of a loss or gradient from the plain one: they differ in rounding alone
-BATCHES_AHEAD: Final = 3
-_M_TRIM_THRESHOLD: Final = -1  # malloc.h
-_M_MMAP_MAX: Final = -4
 DIVERGED: Final = 1.5  # times the loss of a network that has learnt nothing: beyond, two reports in turn end the run
 
 
@@ -80,147 +58,6 @@ class Judge:
     score: Callable[[], float]
     n_evaluations: int
     patience: int | None = None
-
-
-class Best(NamedTuple):
-    """What the judge of a run liked most so far."""
-
-    score: float
-    fraction: float  # of the budget, when it was found
-    n_since: int  # evaluations since
-    weights: dict[str, Tensor]  # that are trained, by their names
-
-
-@dataclass
-class Run:
-    """A run and where it stands: a model that is not finished yet.
-
-    Attributes:
-        model: Its network is changed in place.
-        budget: How long the run is.
-        seed: Of all that is random.
-        state: Where it stands.
-        optimizer: As `torch.optim.Optimizer.state_dict` has it; None at the beginning.
-        rows: Of a micro-batch; None until it is found.
-        scale: What fp16's loss scaling has learnt; None elsewhere.
-        held_out: What evaluations found so far: the part of the budget, and nats, or the judge's score.
-        carried: What the network remembers of the batches before, by names: tensors whose first axis is the rows of a
-            batch. None where every batch stands for itself, and at the beginning.
-        best: What the judge liked most; None without one, and at the beginning.
-    """
-
-    model: Model
-    budget: Budget
-    seed: int
-    state: State = field(default_factory=State)
-    optimizer: dict[str, Any] | None = None
-    rows: int | None = None
-    scale: dict[str, Any] | None = None
-    held_out: list[tuple[float, float]] = field(default_factory=list)
-    carried: dict[str, Tensor] | None = None
-    best: Best | None = None
-
-    @classmethod
-    def read(cls, folder: Path, opened: Callable[[Path], Any] = load) -> "Run":
-        """The run whose checkpoint `folder` is; `opened` gives its model."""
-        model = opened(folder)
-        if opened is load and model.family.name not in CONTEXTUAL:
-            raise UsageError(f"the run in {printable(str(folder))} is one of {model.family.name}")
-        try:
-            told = json.loads((folder / "state.json").read_bytes())
-            return cls(
-                model,
-                Budget(**model.record["budget"]),
-                model.record["seed"],
-                State(**told["state"]),
-                _read_optimizer(folder / "optimizer.safetensors", told["optimizer"]),
-                told["rows"],
-                told["scale"],
-                [(fraction, nats) for fraction, nats in told["held_out"]],
-                _read_tensors(folder / "carried.safetensors", told.get("carried")),
-                _read_best(folder / "best.safetensors", told.get("best")),
-            )
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
-
-    def write(self, place: Path) -> None:
-        """Writes checkpoint/<batch>/ into the model's directory, then switches checkpoint/latest to it."""
-        with checkpoint(place, self.state) as folder:
-            self.model.write_for_resumption(folder)
-            assert self.optimizer is not None
-            told: dict[str, Any] = {
-                "state": self.state._asdict(),
-                "optimizer": _write_optimizer(folder / "optimizer.safetensors", self.optimizer),
-                "rows": self.rows,
-                "scale": self.scale,
-                "held_out": self.held_out,
-                "carried": None if self.carried is None else list(self.carried),
-            }
-            if self.carried is not None:
-                _write_tensors(folder / "carried.safetensors", self.carried)
-            if self.best is not None:
-                told["best"] = [*self.best[:3], list(self.best.weights)]
-                _write_tensors(folder / "best.safetensors", self.best.weights)
-            with replacing(folder / "state.json") as file:
-                json.dump(told, file)
-
-
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    safetensors.write(path, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
-
-
-def _read_best(path: Path, told: list[Any] | None) -> Best | None:
-    if told is None:
-        return None
-    score, fraction, n_since, names = told
-    return Best(score, fraction, n_since, _read_tensors(path, names) or {})
-
-
-def _read_tensors(path: Path, names: list[str] | None) -> dict[str, Tensor] | None:
-    """The tensors of these names; None where there are none, as where a run carries nothing."""
-    if names is None:
-        return None
-    stored = safetensors.read(path)
-    return {name: torch.from_numpy(np.array(stored[name])) for name in names}
-
-
-def _gone_on_with(stored: Mapping[str, Tensor], begun: Any) -> Any:
-    """What a checkpoint carries, in the place of what a run begins with."""
-    for name, tensor in begun._asdict().items():
-        if name not in stored or stored[name].shape != tensor.shape or stored[name].dtype != tensor.dtype:
-            there = f"{stored[name].dtype} {tuple(stored[name].shape)}" if name in stored else "no such tensor"
-            raise FirthError(
-                f"the checkpoint is damaged: what the network remembers, '{name}', should be {tensor.dtype} "
-                f"{tuple(tensor.shape)}, and is {there}"
-            )
-    return begun._make(stored[name].to(tensor.device) for name, tensor in begun._asdict().items())
-
-
-def _write_optimizer(path: Path, state_dict: dict[str, Any]) -> dict[str, Any]:
-    """Writes an optimiser's tensors; returns the rest of it, as JSON."""
-    tensors: dict[str, Any] = {}
-    numbers: dict[str, float] = {}
-    for parameter, values in state_dict["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor) and value.ndim:
-                tensors[f"{parameter}.{name}"] = value.detach().cpu().numpy()
-            else:
-                numbers[f"{parameter}.{name}"] = float(value)
-    safetensors.write(path, tensors)
-    return {"numbers": numbers, "groups": state_dict["param_groups"]}
-
-
-def _read_optimizer(path: Path, told: dict[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {}
-    for key, array in safetensors.read(path).items():
-        parameter, _, name = key.partition(".")
-        state.setdefault(int(parameter), {})[name] = torch.from_numpy(np.array(array))
-    for key, number in told["numbers"].items():
-        parameter, _, name = key.partition(".")
-        state.setdefault(int(parameter), {})[name] = torch.tensor(number)
-    for group in told["groups"]:
-        group |= {name: tuple(value) for name, value in group.items() if isinstance(value, list) and name != "params"}
-    return {"state": state, "param_groups": told["groups"]}
 
 
 class Loop:
@@ -265,7 +102,7 @@ class Loop:
         self.held_out_parts: dict[str, float] = {}
         self.carried = self.nothing_carried(getattr(text, "batch_size", self.family.batch_size))
         if self.carried is not None and run.carried is not None:
-            self.carried = _gone_on_with(run.carried, self.carried)
+            self.carried = gone_on_with(run.carried, self.carried)
         self.optimizer = self.family.optimizer(self.network)
         if run.optimizer is not None:
             with telling_too_large(device):
@@ -435,8 +272,8 @@ class Loop:
                 loss = self.loss(moved(micro, self.device), *self.remembered(self.carried, start, end))
             if self.carried is not None:
                 carried.append(loss.state)
-            shares = {name: _share(name, micro, n_rows, n_all) for name in loss.parts}
-            mean = torch.stack([part * (shares[name] * _weight(name)) for name, part in loss.parts.items()]).sum()
+            shares = {name: share_of(name, micro, n_rows, n_all) for name in loss.parts}
+            mean = torch.stack([part * (shares[name] * weight_of(name)) for name, part in loss.parts.items()]).sum()
             torch.autograd.backward(self.scaler.scale(mean))
             parts = torch.stack([mean, *(part * shares[name] for name, part in loss.parts.items())]).detach()
             summed = parts if summed is None else summed + parts
@@ -843,34 +680,6 @@ def is_alike(found: Tensor, due: Tensor) -> bool:
     return bool((found - due).norm() <= MOST_FUSED_DISTANCE * due.norm())
 
 
-class TooLargeError(FirthError):
-    """The memory of the device does not hold a network, or not one row of a batch."""
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether it says that memory is full, for which MPS and the processor have no type of their own."""
-    signs = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
-
-
-@contextmanager
-def telling_too_large(device: torch.device) -> Iterator[None]:
-    """A block whose full memory, where no batch can be halved any more, is told in a sentence.
-
-    Raises:
-        TooLargeError: the memory of `device` is full.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TooLargeError(
-            f"the memory of {said(device)} does not hold the network, its gradients and the optimiser's means; choose "
-            "a smaller --preset"
-        ) from error
-
-
 class _Found(NamedTuple):
     """What a batch has said."""
 
@@ -909,165 +718,6 @@ class _Sums:
         return total, late, parts
 
 
-# --- batches
-
-
-def tensors(batch: Any) -> Any:
-    """A batch with its arrays as tensors that share their memory."""
-    return batch._make(torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x for x in batch)
-
-
-def moved(batch: Any, device: torch.device) -> Any:
-    """A batch with its tensors on the device, and nothing else: for a number that changes, a step is compiled again."""
-    return batch._make(x.to(device, non_blocking=True) if isinstance(x, Tensor) else None for x in batch)
-
-
-def n_predictions(batch: Any) -> int:
-    """How many tokens a batch has to predict; where it is read both ways, of either; of a task, its labels."""
-    if hasattr(batch, "counts"):
-        return int(batch.counts[:, 0].sum())
-    if hasattr(batch, "forward"):
-        return int(batch.forward.numel()) if batch.weights is None else round(float(batch.weights.sum()))
-    if hasattr(batch, "masked"):
-        return len(batch.masked) if batch.weights is None else round(float(batch.weights.sum()))
-    return int(batch.ids[:, 1:].numel() if batch.lengths is None else (batch.lengths - 1).clamp(min=0).sum())
-
-
-def cut(batch: Any, first: int, stop: int) -> Any:
-    """Rows `first` to `stop` of a batch."""
-    n_rows, n_columns = batch.ids.shape
-    if (first, stop) == (0, n_rows):
-        return batch
-    if hasattr(batch, "forward"):
-        return _cut_both_ways(batch, first, stop)
-    rows = {name: x[first:stop] for name, x in batch._asdict().items() if isinstance(x, Tensor) and len(x) == n_rows}
-    if hasattr(batch, "masked"):
-        inside = (batch.masked >= first * n_columns) & (batch.masked < stop * n_columns)
-        rows |= {
-            name: getattr(batch, name)[inside] for name in ("targets", "weights") if getattr(batch, name) is not None
-        }
-        rows["masked"] = batch.masked[inside] - first * n_columns
-    return batch._replace(**rows)
-
-
-def _cut_both_ways(batch: Any, first: int, stop: int) -> Any:
-    """Rows `first` to `stop` of a batch that brings its own words along, and those words alone."""
-    names = ("forward", "backward", "forward_targets", "backward_targets", "weights")
-    rows = {name: getattr(batch, name)[first:stop] for name in names if getattr(batch, name) is not None}
-    words, places = torch.unique(torch.stack([rows["forward"], rows["backward"]]), return_inverse=True)
-    rows |= {"forward": places[0], "backward": places[1], "characters": batch.characters[words]}
-    return batch._replace(**rows)
-
-
-def rows_of(carried: Any, first: int, stop: int) -> Any:
-    """Rows `first` to `stop` of what a network remembers."""
-    return carried._make(tensor[first:stop] for tensor in carried)
-
-
-def _weight(part: str) -> float:
-    """How much a part counts in what is descended: ELMo's two directions are halves of it."""
-    return 0.5 if part in ("forward", "backward") else 1.0
-
-
-def _share(part: str, micro: Any, n_rows: int, n_all: int) -> float:
-    """The part of the batch's mean that a micro-batch's mean is."""
-    if hasattr(micro, "share"):
-        return float(micro.share(part))
-    if part == "next_sentence":
-        return len(micro.ids) / n_rows
-    return n_predictions(micro) / max(1, n_all)
-
-
 def _mixed(seed: int, number: int, row: int) -> int:
     """A seed for the draws of a micro-batch."""
     return int(np.random.SeedSequence([seed, number, row]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def keep_freed_memory() -> None:
-    """Lets the C library keep what is freed, where it is GNU's, for this process from now on.
-
-    By itself it gives large blocks back to the system, and each step asks for the same ones again, a page fault and a
-    cleared page for every 4 KiB: a step of BERT mini on 2 cores takes 1.02 to 1.19 s with that, .97 s without.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_MAX, 0)  # no block of its own mapping, which would end with it
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-@contextmanager
-def ahead(made: Callable[[int], Any], first: int) -> Iterator[Iterator[Any]]:
-    """made(first), made(first + 1), ... without end, made in a thread while the block uses those before."""
-    made_ones: queue.Queue[Any] = queue.Queue(BATCHES_AHEAD)
-    stopping = threading.Event()
-
-    def work() -> None:
-        for number in count(first):
-            try:
-                item = made(number)
-            except BaseException as error:
-                item = _Failed(error)
-            while not stopping.is_set():
-                try:
-                    made_ones.put(item, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            if stopping.is_set() or isinstance(item, _Failed):
-                return
-
-    def taken() -> Iterator[Any]:
-        while True:
-            item = made_ones.get()
-            if isinstance(item, _Failed):
-                raise item.error
-            yield item
-
-    thread = threading.Thread(target=work, name="firth-batches", daemon=True)
-    thread.start()
-    try:
-        yield taken()
-    finally:
-        stopping.set()
-        thread.join()
-
-
-class _Failed(NamedTuple):
-    """What a thread could not make, and why."""
-
-    error: BaseException
-
-
-def measured_speed(family: Any, text: Any, pieces: "Pieces | Words", device: torch.device, seconds: float) -> float:
-    """Tokens a second that `family` trains on here, by the median step of about so many seconds after a first one.
-
-    0 where the memory does not hold it.
-    """
-    try:
-        with telling_too_large(device):
-            return _measured_speed(family, text, pieces, device, seconds)
-    except TooLargeError:
-        return 0.0
-
-
-def _measured_speed(family: Any, text: Any, pieces: "Pieces | Words", device: torch.device, seconds: float) -> float:
-    if device.type == "cpu":
-        keep_freed_memory()
-    network = family.network(pieces.n_entries, 0)
-    run = Run(Model(family, pieces, network, {}), Budget(tokens=1), 0)
-    loop = Loop(run, text, device, Silent(), None, None, processes=World())
-    batch = loop.prepared(0)
-    rows = min(loop.rows(batch), len(batch.ids), max(1, MEASURED_TOKENS[device.type] // batch.ids.shape[1]))
-    micro = cut(batch, 0, rows)
-    n_tokens = int(batch.n_tokens) * rows / len(batch.ids)
-    network.train()
-    with loop.drawing_for_itself():
-        loop.step(0, micro, 0.0)
-        loop.sums.read()  # waits for the device
-        steps: list[float] = []
-        while sum(steps) < seconds or (len(steps) < _LEAST_STEPS and sum(steps) < _MOST_PATIENCE * seconds):
-            began = time.monotonic()
-            loop.step(0, micro, 0.0)
-            loop.sums.read()
-            steps.append(time.monotonic() - began)
-    return float(n_tokens / statistics.median(steps))  # whatever else the machine does now and then slows some of them

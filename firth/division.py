@@ -124,7 +124,7 @@ def divide(
     of_documents = np.array(ends, np.int64)
     digest.update(of_documents.tobytes())
     is_out = _held_out(folder / _WHOLE, of_documents, seed)
-    counts = {name: 0 for name in (TRAINING, HELD_OUT)}
+    counts = dict.fromkeys((TRAINING, HELD_OUT), 0)
     documents = dict(counts)
     with (
         (folder / _WHOLE).open("rb") as whole,

@@ -160,6 +160,8 @@ class FirthClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # u
         inputs = _texts(X, self.task)
         labels = _labels(y, inputs)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InputError(f"y has one class alone, {printable(repr(labels[0].item()))}; there is nothing to learn")
         names = _names(self.classes_)
         rows = _rows(inputs, [names[number] for number in numbers])
         dev_rows = None
@@ -178,7 +180,8 @@ class FirthClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # u
         Raises:
             InputError: X is no texts.
         """
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(1)])
+        chances = self.predict_proba(X)
+        return np.asarray(self.classes_[chances.argmax(1)])
 
     def predict_proba(self, X: Iterable[Any]) -> NDArray[np.float32]:
         """(N, C) the probability of each class, in the order of `classes_`.

@@ -18,6 +18,7 @@ GENSIM_ARGUMENTS = {
     "clip_end": "restrict=range(start, stop)",
     "case_insensitive": "fold (str.upper, or str for words as they stand)",
     "dummy4unknown": "unknown_similarity (pairs) or accuracy_of_asked (analogies)",
+    "similarity_function": "method ('3cosadd' or '3cosmul')",
 }
 GENSIM_ATTRIBUTES = {
     "vector_size": "dim",

@@ -40,6 +40,7 @@ from firth.heads import Head, TextPool
 from firth.model import CONTEXTUAL, Model, versions
 from firth.outcomes import Seed
 from firth.progress import Progress, Silent
+from firth.runs import Run
 from firth.scoring import Scores
 from firth.segmentation import Method, Segmentation
 from firth.settling import settled
@@ -257,9 +258,9 @@ def _run(asked: Asked, body: Body, rows: Rows, seed: int, *, resume: bool) -> tu
 
         patience = asked.patience or (None if isinstance(body, Blocks | Spelt) else PATIENCE)
         judge = descent.Judge(score, max(1, math.ceil(given.epochs)), patience)
-    run = descent.Run(job, Budget(epochs=given.epochs), seed)  # type: ignore[arg-type]
+    run = Run(job, Budget(epochs=given.epochs), seed)  # type: ignore[arg-type]
     if resume and asked.place is not None and (folder := latest_checkpoint(asked.place)) is not None:
-        run = descent.Run.read(folder, job.read)
+        run = Run.read(folder, job.read)
     loop = descent.Loop(
         run,
         text,
@@ -291,7 +292,7 @@ def _run(asked: Asked, body: Body, rows: Rows, seed: int, *, resume: bool) -> tu
 
 
 class _Job:
-    """What `descent.Run` keeps of a run: its network and how it stands."""
+    """What a `Run` keeps of a run: its network and how it stands."""
 
     def __init__(
         self, family: Tuning, network: TaskNetwork, seed: int, log: list[dict[str, Any]], examples: str

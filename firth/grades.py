@@ -22,6 +22,8 @@ from firth.vectors import Vectors
 N_NEIGHBOURS: Final = 10
 SAMPLES: Final = 10_000
 """Of the bootstrap behind differences: corrected for many comparisons, fewer could not tell any of them."""
+LEAST_KNOWN: Final = 0.5
+"""Of the words, that a model has to know to be scored by them with the others."""
 SAMPLES_OF_LAYER: Final = 1_000
 """Behind the interval of each layer's score, on which nothing is decided."""
 _SIDE: Final = frozenset({"section", "category", "topic", "name", "title"})
@@ -122,8 +124,10 @@ def grade(
     Raises:
         FirthError: the candidates have no word in common.
     """
+    found = Grades()
+    candidates = _knowing_enough(found, candidates, frequent)
     words = common_words(candidates, frequent)
-    found = Grades(n_words=len(words))
+    found.n_words = len(words)
     items: _Items = {}
     words_shown = list(shown) or chosen_words(sets, words)
     here = [word for word in words_shown if word in set(words)]
@@ -152,6 +156,21 @@ def grade(
     _correct(found)
     _overlap(found, told, here)
     return found
+
+
+def _knowing_enough(found: Grades, candidates: Sequence[Candidate], frequent: Sequence[str]) -> list[Candidate]:
+    """Those that know half of the words; the others, which would leave the rest little to be scored by, are told."""
+    kept = []
+    for candidate in candidates:
+        n_known = sum(word in candidate.vectors for word in frequent)
+        if n_known >= LEAST_KNOWN * len(frequent):
+            kept.append(candidate)
+            continue
+        found.missing.append(
+            f"{candidate.variant}, seed {candidate.seed}, has vectors of {n_known:,} of the {len(frequent):,} words "
+            "alone, and is not scored by words"
+        )
+    return kept
 
 
 def _rows(vectors: Vectors, words: Sequence[str]) -> NDArray[np.float32]:
@@ -295,7 +314,7 @@ def _nearest(found: Grades, variant: str, layer: int, vectors: Vectors, shown: S
 
 def _overlap(found: Grades, told: _Told, shown: Sequence[str]) -> None:
     """How many neighbours two variants share, each at its last layer and at those that a set chose."""
-    last = {variant: layer for variant, layer in told}
+    last = dict(told.keys())
     asked = {(one["variant"], one["layer"]) for one in found.best_layers} | set(last.items())
     keys = [key for key in told if key in asked]
     for place, first in enumerate(keys):

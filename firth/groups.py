@@ -182,8 +182,8 @@ def evaluate_categories(
 ) -> CategoriesResult:
     """How pure the clusters are that words fall into, as many as there are categories.
 
-    Baroni, Dinu & Kruszewski 2014, "Don't count, predict!", section 3.2. Differs: clusters are those of `firth.clusters`
-    (spherical k-means, the best of 10 starts), not CLUTO's.
+    Baroni, Dinu & Kruszewski 2014, "Don't count, predict!", section 3.2. Differs: clusters are those of
+    `firth.clusters` (spherical k-means, the best of 10 starts), not CLUTO's.
 
     Args:
         words: The vocabulary, the most frequent first.

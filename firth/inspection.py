@@ -34,8 +34,8 @@ from firth.preparation import Preparation
 from firth.progress import Advance, Progress, Silent
 from firth.reports import RARE
 from firth.scripts import letters_by_script
+from firth.static_training import default_epochs, words_per_second
 from firth.tokens import EncodedCorpus
-from firth.training import default_epochs, words_per_second
 
 _MOST_PLACES: Final = 3  # of faults, that are told
 _TRIED_WORDS: Final = 200_000  # left of a corpus: with more, training succeeds

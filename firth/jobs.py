@@ -42,8 +42,8 @@ CURVE: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 CURVE_CONTEXTS: Final = 4
 """Of each word, that a network in training is scored by."""
 MATRICES_SHARE: Final = 0.1
-"""Of a budget of time, that making a network's static vectors may take beside it; of one of words, three times that
-share of the words may be read: reading costs a third of what a step of training does."""
+"""Of a training, that making a network's static vectors costs beside it: three times that share of the words it has
+seen may be read, which costs a third of what a step of training does."""
 CONTEXTS: Final = 20
 """Of a word, for these."""
 NEIGHBOURHOOD: Final = 5
@@ -54,8 +54,10 @@ MOST_LINES_LOOKED_AT: Final = 200_000
 LONGEST_LINE: Final = 2000  # characters of a line that a network in training is scored by
 LEAST_SHARE: Final = 0.1
 """Of a budget, that is left to train in; a family with less is left out."""
-LEAST_MATRICES_MINUTES: Final = 0.2
-LEAST_PASSES: Final = 0.5
+LEAST_READ: Final = 500_000
+"""Words that a network reads at least for its static vectors, where the text has as many."""
+LEAST_LOOKED_AT: Final = 5_000_000
+"""Words of the text among which contexts are looked for, or as many as the network has seen."""
 PREPARING: Final = ("encode_seconds", "count_seconds", "compile_seconds")
 """What a model's record has of the time before its training."""
 FULL: Final = 3
@@ -125,34 +127,45 @@ def _ends(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
 def main(path: Path) -> int:
     """Does the job in a file; the status of the process."""
     job = json_object(path)
-    work: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-        "train": _train, "matrices": _matrices, "try": _try, "use": _use, "probe": _probe,
-        "judge": _judge,
-    }  # fmt: skip
     try:
-        found = work[job["work"]](job)
+        found = done(job)
+        with replacing(Path(job["outcome"])) as file:
+            json.dump(found, file, ensure_ascii=False)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            return FULL
-        found = {"failed": printable(f"{error.filename or ''} {error.strerror or error}".strip())}
-    except FirthError as error:
-        if _has_no_room(error):
-            return FULL
-        found = {"failed": str(error)}
-    except (MemoryError, RuntimeError) as error:
-        found = {"failed": f"not enough memory: {printable(str(error))}" if _is_memory(error) else _told(error)}
-    except Exception as error:  # one model's fault must not end the others' comparison
-        found = {"failed": _told(error)}
-    try:
-        with replacing(Path(job["outcome"])) as file:
-            json.dump(finite(found), file, ensure_ascii=False)
+    except DiskFullError:
+        return FULL
     except OSError as error:
         if error.errno in _NO_ROOM:
             return FULL
         raise
     return 0
+
+
+def done(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What came of a job, done in this process, as JSON.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or whoever asked for it is gone.
+        DiskFullError: there was no room for what it writes.
+    """
+    work: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+        "train": _train, "matrices": _matrices, "try": _try, "use": _use, "probe": _probe, "judge": _judge,
+    }  # fmt: skip
+    try:
+        found = work[job["work"]](job)
+    except Exception as error:  # one model's fault must not end the others' comparison
+        if _has_no_room(error):
+            raise DiskFullError("there is no room on the disk") from error
+        if isinstance(error, FirthError):
+            found = {"failed": str(error)}
+        elif isinstance(error, OSError):
+            found = {"failed": printable(f"{error.filename or ''} {error.strerror or error}".strip())}
+        elif isinstance(error, MemoryError | RuntimeError) and _is_memory(error):
+            found = {"failed": f"not enough memory: {_told(error)}"}
+        else:
+            found = {"failed": _told(error)}
+    return dict(finite(found))
 
 
 def _told(error: Exception) -> str:
@@ -384,7 +397,7 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
     """Makes the static vectors of the words that all models are scored by, times look-ups, measures the language.
 
     Of the job: `model`, a directory, or a published model; `into`, where vectors go that are no part of a directory of
-    ours; `words`, a file of them; `training`; `scored`, held-out text; `minutes` and `epochs`, the budget; `threads`,
+    ours; `words`, a file of them; `training`; `scored`, held-out text; `n_words`, of the text; `threads`,
     `device`, `cache_dir`, `seed`, `segmentation`, `preparation`.
     """
     began = time.monotonic()
@@ -396,11 +409,8 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
     seconds = 0.0
     if isinstance(model, Model) and model.family.name in CONTEXTUAL:
         reader = reader_of(model, context_length=None, device=job["device"], precision="fp32", threads=job["threads"])
-        limits: dict[str, Any] = {}
-        if job["minutes"] is not None:
-            limits["deadline"] = began + 60 * max(LEAST_MATRICES_MINUTES, MATRICES_SHARE * job["minutes"])
-        elif is_ours:
-            limits["passes"] = max(LEAST_PASSES, 3 * MATRICES_SHARE * job["epochs"])
+        seen = model.record.get("spent", {}).get("epochs", 0.0) if is_ours else 0.0
+        read = max(3 * MATRICES_SHARE * seen, min(1.0, LEAST_READ / job["n_words"]))
         vectors = reduction.reduced(
             parts.asked_of(reader, segmentation=_segmentation(job, model)),
             lines_of(Path(job["training"])),
@@ -408,8 +418,9 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
             max_contexts=CONTEXTS,
             seed=job["seed"],
             cache_dir=job["cache_dir"],
+            most_counted=max(LEAST_LOOKED_AT, seen * job["n_words"]),
+            passes=read,
             progress=_progress(job),
-            **limits,
         )
         seconds = time.monotonic() - began
         place = Path(job["model"]) / MATRICES if is_ours else Path(job["into"])

@@ -102,8 +102,8 @@ def read_scws(path: str | Path) -> list[UsedPair]:
         fields = line.rstrip("\r").split("\t")
         if len(fields) != _COLUMNS:
             raise malformed(path, line_number, f"{len(fields)} columns where {_COLUMNS} are due, parted by tabs")
-        uses = [_marked(path, line_number, sentence) for sentence in fields[5:7]]
-        pairs.append(UsedPair(fields[1], fields[3], *uses, _number(path, line_number, fields[7])))
+        first, second = (_marked(path, line_number, sentence) for sentence in fields[5:7])
+        pairs.append(UsedPair(fields[1], fields[3], first, second, _number(path, line_number, fields[7])))
     if not pairs:
         raise FirthError(f"{printable(str(path))} holds no pair of words in sentences")
     return pairs
@@ -137,7 +137,7 @@ def read_wic(path: str | Path, part: str | None = None) -> list[SameWord]:
                 if line.strip() not in ("T", "F"):
                     raise malformed(gold_path, line_number, f"'{line.strip()}' where T or F is due")
                 gold.append(line.strip() == "T")
-    pairs = []
+    pairs: list[SameWord] = []
     for line_number, line in lines_of(path):
         if not line.strip():
             continue
@@ -147,12 +147,12 @@ def read_wic(path: str | Path, part: str | None = None) -> list[SameWord]:
         positions = fields[2].split("-")
         if len(positions) != 2 or not all(position.isdecimal() for position in positions):
             raise malformed(path, line_number, f"positions '{fields[2]}' where two numbers are due, as 2-5")
-        uses = [
+        first, second = (
             _placed(path, line_number, sentence.split(), int(position))
             for sentence, position in zip(fields[3:], positions, strict=True)
-        ]
+        )
         is_same = gold[len(pairs)] if len(pairs) < len(gold) else None
-        pairs.append(SameWord(fields[0], fields[1], *uses, is_same))
+        pairs.append(SameWord(fields[0], fields[1], first, second, is_same))
     if not pairs:
         raise FirthError(f"{printable(str(path))} holds no pair of uses")
     if gold and len(gold) != len(pairs):
@@ -258,8 +258,8 @@ def evaluate_wic(
     """How often it is told rightly whether a word means the same in two sentences, layer by layer: accuracy.
 
     Pilehvar & Camacho-Collados 2019, "WiC: the Word-in-Context Dataset for Evaluating Context-Sensitive Meaning
-    Representations", section 4: the two uses are taken for the same where the cosine of the word's vectors in context is
-    above a threshold, chosen on other pairs. A static model has little to go by: the form of the word alone.
+    Representations", section 4: the two uses are taken for the same where the cosine of the word's vectors in context
+    is above a threshold, chosen on other pairs. A static model has little to go by: the form of the word alone.
 
     Args:
         model: As `firth.extract` takes it.

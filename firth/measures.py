@@ -51,7 +51,8 @@ class Measured(NamedTuple):
     @property
     def n_known(self) -> int:
         """Questions answered: the words of the others are not all known."""
-        return int((~np.isnan(self.items.reshape(self.n_items, -1)).any(axis=1)).sum())
+        is_missing = np.isnan(self.items)
+        return int((~(is_missing.any(axis=1) if self.items.ndim > 1 else is_missing)).sum())
 
     @property
     def coverage(self) -> float:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from firth import neighbours
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.files import printable
-from firth.vectors import Similar, Vectors
+from firth.queries import Similar
+from firth.vectors import Vectors
 
 Matrix = NDArray[np.float32]
 Source: TypeAlias = Vectors | str | os.PathLike[str]

@@ -17,14 +17,9 @@ from firth.findings import Finding, Pace, PiecesPace
 from firth.model import CONTEXTUAL, COUNTING, FAMILIES, OF_PIECES, Words
 from firth.preparation import Preparation
 from firth.sizes import MOST_USEFUL_EPOCHS, TOKENS_PER_WEIGHT, block_weights, chosen_size, size_name
+from firth.static_training import default_epochs, pass_seconds, words_per_second
+from firth.texts import check_prepared_for_pieces, suited_pieces
 from firth.tokens import EncodedCorpus
-from firth.training import (
-    check_prepared_for_pieces,
-    default_epochs,
-    pass_seconds,
-    suited_pieces,
-    words_per_second,
-)
 from firth.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -177,7 +172,8 @@ def _words_pace_in_context(family: Any, encoded: EncodedCorpus, threads: int) ->
 
 def _pace(sizes: Sequence[Any], text: Any, tokens: "Pieces | Words", n_tokens: int, unit: str) -> PiecesPace:
     """The pace in the largest of the sizes that the default budget suffices for."""
-    from firth import descent, devices
+    from firth import devices
+    from firth.speeds import measured_speed
 
     device = devices.chosen_device()
     seconds = DEFAULT_MINUTES * 60
@@ -189,7 +185,7 @@ def _pace(sizes: Sequence[Any], text: Any, tokens: "Pieces | Words", n_tokens: i
         is_hopeless = MOST_USEFUL_EPOCHS * n_tokens < enough or (speeds and speeds[-1] * seconds < enough)
         if size and is_hopeless:  # since a larger network is no faster
             return 0.0
-        speeds.append(descent.measured_speed(sizes[size], text, tokens, device, _SECONDS_MEASURED))
+        speeds.append(measured_speed(sizes[size], text, tokens, device, _SECONDS_MEASURED))
         return speeds[-1] * seconds
 
     chosen, _ = chosen_size(weights, n_tokens, tokens_of)

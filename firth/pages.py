@@ -1,4 +1,4 @@
-"""Parts of pages of HTML that need no other file: text made safe, tables that sort, and the frame that loads nothing."""
+"""Parts of pages of HTML that need no other file: safe text, tables that sort, and a frame that loads nothing."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ def table(found: Sequence[Mapping[str, Any]], caption: str = "") -> str:
     body = "".join(
         "<tr>" + "".join(_cell(row.get(name), are_numbers[name]) for name in names) + "</tr>\n" for row in found
     )
-    title = f"<caption>{text(caption)}</caption>" if caption else ""
+    title = f"<caption><span>{text(caption)}</span></caption>" if caption else ""
     label = f' role="region" aria-label="{text(caption)}"' if caption else ""
     rows = f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
     return f'<div class="scroll" tabindex="0"{label}><table>{title}{rows}</table></div>'

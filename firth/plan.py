@@ -183,8 +183,8 @@ def begin(plan: Plan, folder: Path, *, resume: bool) -> None:
         differing = [name for name in sorted(told.keys() | there.keys()) if told.get(name) != there.get(name)]
         if differing:
             raise UsageError(
-                f"{printable(str(folder))} was begun with other settings ({', '.join(differing)}); go on with the same, "
-                "or choose another place"
+                f"{printable(str(folder))} was begun with other settings ({', '.join(differing)}); go on with the "
+                "same, or choose another place"
             )
         return
     with replacing(path) as file:

@@ -46,6 +46,8 @@ EPOCHS: Final = 8
 """Passes over the rows; more where these are so few that they make less than LEAST_STEPS steps."""
 LEAST_STEPS: Final = 2_000
 
+_FOLDS: Final = 5  # that a penalty is chosen by where there is no dev
+_MOST_FOLDED: Final = 2_000  # examples; of more, one of the parts tells enough
 _BATCH: Final = 256  # rows of a step
 _LEARNING_RATE: Final = 2e-3
 _MOMENTS: Final = (0.9, 0.999)
@@ -162,7 +164,8 @@ def probe(
         pool: How a word's vector comes from its pieces (`mean`, `first`, `last`, `max`), or a text's (`mean`, `cls`,
             `last`); None is `mean`.
         penalty: Of the squared weights; 1 / C in scikit-learn. None takes for each layer that of PENALTIES with the
-            highest score on dev; without dev, on a fifth of train that is not learnt from meanwhile.
+            highest score on dev; without dev, on fifths of train that are not learnt from meanwhile (of many
+            examples on one of them).
         epochs: Passes of the probe over what it learns from; see EPOCHS.
         seed: Decides the control task, and the order of the rows.
         context_length: As of `firth.extract`.
@@ -453,12 +456,15 @@ def _probed(
 
     everywhere = np.arange(train.n_rows)
     if len(penalties) > 1 and "dev" not in sets:
-        kept, held, of_held = _parted(learnt, rows["train"], seed)
-        (tried,) = weighed(penalties, kept, due[:1])
-        values = [
-            _scored(_answers(train, scale, weights)[held], _Rows.of(of_held, learnt.labels), of_held, learnt).value
-            for weights in tried
-        ]
+        came = np.zeros((len(penalties), train.n_rows, max(1, len(learnt.labels))), np.float32)
+        parts = _parts(learnt, rows["train"], seed)
+        for held in parts:
+            (tried,) = weighed(penalties, np.flatnonzero(~held), due[:1])
+            for place, of_penalty in enumerate(tried):
+                came[place, held] = _answers(train, scale, of_penalty)[held]
+        is_held = np.logical_or.reduce(parts)
+        examples = _of_rows(learnt, rows["train"], is_held)
+        values = [_scored(one[is_held], _Rows.of(examples, learnt.labels), examples, learnt).value for one in came]
         penalties = (penalties[_best(values)],)
     weights = weighed(penalties, everywhere, due)
     best = 0
@@ -485,13 +491,22 @@ def _best(values: Sequence[float]) -> int:
     return max(range(len(values)), key=lambda place: (values[place], place))
 
 
-def _parted(learnt: Examples, rows: _Rows, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Examples]:
-    """The rows of four fifths of the examples, those of a fifth drawn by a seed, and the examples of the latter."""
-    is_held = np.zeros(len(learnt), bool)
-    is_held[np.random.default_rng(seed).permutation(len(learnt))[: max(1, len(learnt) // 5)]] = True
-    of_rows = np.repeat(is_held, rows.lengths) if learnt.task == "tag" else is_held
-    examples = tuple(example for example, held in zip(learnt, is_held.tolist(), strict=True) if held)
-    return np.flatnonzero(~of_rows), np.flatnonzero(of_rows), replace(learnt, examples=examples)
+def _parts(learnt: Examples, rows: _Rows, seed: int) -> list[NDArray[np.bool_]]:
+    """(N,) for each fifth of the examples which rows are of it, drawn by a seed; of many examples one fifth alone."""
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(learnt)), min(_FOLDS, len(learnt)))
+    found = []
+    for part in parts[: _FOLDS if len(learnt) <= _MOST_FOLDED else 1]:
+        is_held = np.zeros(len(learnt), bool)
+        is_held[part] = True
+        found.append(np.repeat(is_held, rows.lengths) if learnt.task == "tag" else is_held)
+    return found
+
+
+def _of_rows(learnt: Examples, rows: _Rows, which: NDArray[np.bool_]) -> Examples:
+    """The examples that some rows are of."""
+    firsts = np.cumsum([0, *rows.lengths])[:-1] if learnt.task == "tag" else np.arange(len(learnt))
+    kept = zip(learnt, which[firsts].tolist(), strict=True)
+    return replace(learnt, examples=tuple(example for example, is_kept in kept if is_kept))
 
 
 def _predicted(came: Matrix, rows: _Rows, learnt: Examples) -> Sequence[Any]:

@@ -153,6 +153,11 @@ def to_stderr() -> Progress:
     return Bar(stream) if stream.isatty() else Lines(stream)
 
 
+def plural(number: int, noun: str, ending: str = "s") -> str:
+    """So many of something."""
+    return f"{number:,} {noun}{'' if number == 1 else ending}"
+
+
 class _Pace:
     """Words a second and time left, measured from where the stage began."""
 

@@ -177,14 +177,25 @@ TABLES: Final = ("vectors", "words", "ngrams")
 """The tensors whose rows are vectors."""
 
 
-def packed(tensors: Mapping[str, NDArray[Any]], precision: Precision) -> dict[str, NDArray[Any]]:
-    """Tensors for a file in that precision; what is no table of vectors, as variances and counts, stays as it is."""
-    result = dict(tensors)
-    for name in TABLES:
-        if name in tensors and precision == "int8":
-            result[name], result[name + SCALES] = quantised(tensors[name])
+def packed(
+    tensors: Mapping[str, Table], precision: Precision, codes: Quantised | None = None
+) -> dict[str, NDArray[Any]]:
+    """Tensors for a file in that precision; what is no table of vectors, as variances and counts, stays as it is.
+
+    Args:
+        tensors: By name, as they are kept: a table that is kept in codes is restored for float32 alone.
+        precision: Of the tables.
+        codes: Those of the tensor `vectors`, where they are known; else they are made.
+    """
+    result: dict[str, NDArray[Any]] = {}
+    for name, table in tensors.items():
+        if name in TABLES and precision == "int8":
+            known = codes if name == "vectors" and codes is not None else table
+            result[name], result[name + SCALES] = known if isinstance(known, Quantised) else quantised(known)
+        else:
+            result[name] = restored(table) if isinstance(table, Quantised) else table
     if precision == "int8+float32":
-        result["vectors" + CODES], result["vectors" + SCALES] = quantised(tensors["vectors"])
+        result["vectors" + CODES], result["vectors" + SCALES] = quantised(result["vectors"]) if codes is None else codes
     return result
 
 

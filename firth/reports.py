@@ -5,6 +5,7 @@ from itertools import groupby, islice
 from typing import Final
 
 from firth.findings import Inspection
+from firth.progress import plural
 
 RARE: Final = 5
 """A word that occurs fewer times is as rare as training's default leaves out."""
@@ -129,8 +130,3 @@ def _shares(shares: Mapping[str, float], whole: str) -> str:
 def few(names: Collection[str]) -> str:
     """The first names."""
     return ", ".join(islice(names, _MOST_NAMED)) + (", ..." if len(names) > _MOST_NAMED else "")
-
-
-def plural(number: int, noun: str, ending: str = "s") -> str:
-    """So many of something."""
-    return f"{number:,} {noun}{'' if number == 1 else ending}"

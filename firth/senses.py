@@ -1,8 +1,8 @@
 """What a word means here and there: its occurrences in a text, grouped by their vectors in context.
 
-Schütze 1998, "Automatic Word Sense Discrimination": occurrences whose contexts are alike are of one sense, and a sense is
-the centre of its occurrences. Reisinger & Mooney 2010, "Multi-Prototype Vector-Space Models of Word Meaning", make of
-each centre a vector of the word. Here the vectors are a network's, layer by layer, and the groups those of
+Schütze 1998, "Automatic Word Sense Discrimination": occurrences whose contexts are alike are of one sense, and a sense
+is the centre of its occurrences. Reisinger & Mooney 2010, "Multi-Prototype Vector-Space Models of Word Meaning", make
+of each centre a vector of the word. Here the vectors are a network's, layer by layer, and the groups those of
 `firth.clusters`: spherical k-means, with as many groups as have the highest silhouette, or one.
 
 K layers, n occurrences of a word, D dim
@@ -76,7 +76,7 @@ class Sense(NamedTuple):
 
     Attributes:
         share: Of all occurrences that were read.
-        neighbours: The words nearest to the group's centre, with their cosines; empty where there are no static vectors.
+        neighbours: The words nearest to the group's centre, with cosines; empty where there are no static vectors.
         examples: The occurrences nearest to the centre, the nearest first.
     """
 

@@ -14,7 +14,6 @@ import io
 import json
 import os
 import re
-import socket
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -413,16 +412,16 @@ def _fetched(one: Set, cache_dir: str | os.PathLike[str] | None) -> Found:
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     for name, digest in digests.items():
         if name in due and due[name] != digest:
-            known_here = "that is known" if name in one.sha256 else "of what came the first time"
+            whose = "that is known" if name in one.sha256 else "of what came the first time"
             raise FirthError(
-                f"{one.name}: {printable(name)} from {one.address} has the SHA-256 {digest}, and {due[name]} is the one "
-                f"{known_here}: it is not used. {one.page} tells of the set"
+                f"{one.name}: {printable(name)} from {one.address} has the SHA-256 {digest}, and {due[name]} is "
+                f"the one {whose}: it is not used. {one.page} tells of the set"
             )
     remarks = [f"{one.name} was fetched from {one.address}; {one.page} tells of it and of its terms"]
     if any(name not in one.sha256 for name in files):
         remarks.append(
-            f"no checksum of {one.name} is known beforehand: that of what came is kept ({', '.join(sorted(set(digests.values())))[:64]}), "
-            "and what comes later has to be the same"
+            f"no checksum of {one.name} is known beforehand: that of what came is kept, and what comes later has to be "
+            f"the same ({_RECORD} in {place})"
         )
     record = {
         "address": one.address,
@@ -525,6 +524,6 @@ def _explained(one: Set) -> Iterator[None]:
     except URLError as error:
         reason = error.reason.strerror if isinstance(error.reason, OSError) else error.reason
         raise FirthError(f"{place}: {printable(str(reason or error.reason))}. {mend}") from None
-    except (HTTPException, socket.timeout, OSError) as error:
+    except (HTTPException, OSError) as error:
         told = printable(str(error)) or type(error).__name__
         raise FirthError(f"{place}: the connection broke off ({told}); nothing of it is kept. {mend}") from None

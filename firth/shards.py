@@ -17,7 +17,7 @@ from firth.files import printable, replacing
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.segmentation import Segmentation
-from firth.training import prepared
+from firth.texts import prepared
 from firth.vocabulary import Vocabulary
 
 

@@ -358,7 +358,8 @@ def _checked(measure: Measure, items: ArrayLike) -> Items:
 
 
 def _is_answered(items: Items) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = ~np.isnan(items.reshape(len(items), -1)).any(axis=1)
+    is_missing = np.isnan(items)
+    found: NDArray[np.bool_] = ~(is_missing.any(axis=1) if items.ndim > 1 else is_missing)
     return found
 
 
@@ -396,15 +397,21 @@ def _ranks(values: Items, counts: Counts) -> Items:
 
 def _pearson(items: Items, counts: Counts) -> Items:
     n = max(1, counts.shape[1])
-    first, second = (column[np.newaxis] - (counts @ column / n)[:, np.newaxis] for column in (items[:, 0], items[:, 1]))
+    first, second = (
+        _without_dust(column - (counts @ column / n)[:, np.newaxis], column) for column in (items[:, 0], items[:, 1])
+    )
     return _correlation(first, second, counts)
+
+
+def _without_dust(differences: Items, column: Items) -> Items:
+    """Zeros for what rounding alone has left of equal numbers."""
+    return np.where(np.abs(differences) <= 1e-12 * np.abs(column).max(initial=0), 0, differences)
 
 
 def _correlation(first: Items, second: Items, counts: Counts) -> Items:
     """Pearson's of numbers (S, N) whose mean is 0 in each sample; NaN where all numbers of one are the same."""
     squares = [np.einsum("sn,sn,sn->s", counts, numbers, numbers) for numbers in (first, second)]
-    least = [1e-18 * counts.shape[1] * np.square(numbers).max(axis=1, initial=0) for numbers in (first, second)]
-    is_defined = (squares[0] > least[0]) & (squares[1] > least[1])
+    is_defined = (squares[0] > 0) & (squares[1] > 0)
     lengths = np.sqrt(np.where(is_defined, squares[0] * squares[1], np.nan))
     found: Items = np.einsum("sn,sn,sn->s", counts, first, second) / lengths
     return np.clip(found, -1, 1)

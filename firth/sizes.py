@@ -46,7 +46,8 @@ def suited(
     """The largest of the sizes that the budget suffices for."""
     if len(sizes) == 1:
         return sizes[0]
-    from firth import descent, devices
+    from firth import devices
+    from firth.speeds import measured_speed
 
     processes = devices.world()
     speeds: dict[int, float] = {}
@@ -55,7 +56,7 @@ def suited(
         asked = math.inf if budget.minutes is not None else budget.tokens_in(text.n_tokens)
         if 6 * asked * block_weights(sizes[size]) < OPERATIONS_UNMEASURED:
             return asked
-        speeds[size] = descent.measured_speed(sizes[size], text, pieces, device, SECONDS_MEASURED) * processes.size
+        speeds[size] = measured_speed(sizes[size], text, pieces, device, SECONDS_MEASURED) * processes.size
         return min(asked, speeds[size] * 60 * (60 * MOST_HOURS if budget.minutes is None else budget.minutes))
 
     chosen, tokens = chosen_size([block_weights(size) for size in sizes], text.n_tokens, tokens_of)

@@ -227,6 +227,11 @@ class Subwords:
         self._met = vocabulary if met is None else met
         self._known: NDArray[np.uint32] | None = None
 
+    @property
+    def kept(self) -> tuple[Table, Table]:
+        """The words' own rows and the n-grams', as they are kept: of codes none is restored."""
+        return self._words, self._table
+
     @cached_property
     def words(self) -> NDArray[np.float32]:
         """(V, D) the words' own rows."""

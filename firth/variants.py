@@ -238,7 +238,7 @@ def trials(variant: Variant, number: int, seed: int) -> list[dict[str, float]]:
     space = TRIED[str(variant.family)]
     rng = np.random.default_rng([seed, *variant.name.encode()])
     n_all = math.prod(len({*choices, 1}) for choices in space.values())
-    drawn = [{name: 1.0 for name in space}]
+    drawn = [dict.fromkeys(space, 1.0)]
     while len(drawn) < min(number, n_all):
         factors = {name: float(rng.choice([*dict.fromkeys([*choices, 1])])) for name, choices in space.items()}
         if factors not in drawn:

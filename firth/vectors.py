@@ -8,36 +8,34 @@ and vectors are a value, so what gensim changes in place comes back as new `Vect
 import copy
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firth import embedding, evaluation, groups, hub, neighbours, quantisation
+from firth import embedding, evaluation, groups, hub, neighbours, quantisation, stored
 from firth.errors import FirthError, UnknownWordError, UsageError
-from firth.explanations import GENSIM_ATTRIBUTES, explained, first_few, origin, says_our_names
+from firth.explanations import GENSIM_ATTRIBUTES, first_few, origin, says_our_names
 from firth.files import printable
 from firth.formats import directory, fasttext, recognition
 from firth.formats.directory import MATRICES as MATRICES
 from firth.formats.directory import NO_MATRICES as NO_MATRICES
 from firth.formats.recognition import FileFormat
 from firth.formats.rows import BLOCK_ROWS, not_finite
-from firth.quantisation import Quantised
+from firth.index import Index
+from firth.lexicon import Lexicon
+from firth.neighbours import Neighbours
+from firth.quantisation import Quantised, Table
+from firth.queries import Queries, Query, Similar, Vector, at_least_0, each, searched, several, weighted
 from firth.segmentation import Segmentation
-from firth.subwords import Composed, Ngrams, Subwords, compose_all
+from firth.subwords import Composed, Subwords
 from firth.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import nn
-
-Vector: TypeAlias = NDArray[np.float32]
-Query: TypeAlias = str | Vector | tuple[str | Vector, float]
-Queries: TypeAlias = Query | Iterable[Query]
-Similar: TypeAlias = list[tuple[str, float]]
 
 
 class Vectors:
@@ -117,15 +115,7 @@ class Vectors:
         ):
             if numbers is not None and numbers.shape != due:
                 raise UsageError(f"{name} of shape {numbers.shape} were given; {due} is due")
-        self._vocabulary = words if isinstance(words, Vocabulary) else None
-        if not isinstance(words, Vocabulary):
-            self.words = words
-            self._rows = dict(zip(self.words, range(len(words)), strict=True))
-            if len(self._rows) < len(self.words):
-                word = next(word for row, word in enumerate(self.words) if self._rows[word] != row)
-                raise UsageError(f"the word '{printable(word)}' stands twice among the words")
-        self._lengths: Vector | None = None
-        self._code_lengths: Vector | None = None
+        self._lexicon = Lexicon(words, segmentation, keeps_spelling="fasttext" in self.provenance)
         self._of_layer: dict[int, Vectors] = {}
 
     @cached_property
@@ -142,11 +132,10 @@ class Vectors:
         """(layer, row, dim)."""
         return self.codes.shape if self.codes is not None else self.array.shape
 
-    @cached_property
+    @property
     def words(self) -> list[str]:
         """In the order of the rows, the most frequent first as a rule."""
-        assert self._vocabulary is not None
-        return self._vocabulary.words
+        return self._lexicon.words
 
     @cached_property
     def counts(self) -> NDArray[np.int64] | None:
@@ -154,9 +143,10 @@ class Vectors:
         return None if self._counted is None else self._counted.counts
 
     @cached_property
-    def _rows(self) -> Mapping[str, int]:
-        assert self._vocabulary is not None
-        return self._vocabulary.table
+    def _index(self) -> Index:
+        """The last layer, as it is searched."""
+        codes = None if self.codes is None else self.codes.rows(-1)
+        return Index(self._lexicon, self.matrix if self._is_float else None, codes)
 
     # --- files
 
@@ -189,16 +179,18 @@ class Vectors:
         """
         path = hub.found(path).path
         if path.is_dir():
-            return _of_directory(path, limit)
+            return cls(**stored.of_directory(path, limit)._asdict())
         if format == "fasttext" or (format == "auto" and fasttext.is_model(path)):
-            return _of_fasttext(path, limit)
+            return cls(**stored.of_fasttext(path, limit)._asdict())
         words, array, repeated = recognition.read(path, format=format, limit=limit, encoding_errors=encoding_errors)
         if not words:
             raise FirthError(f"{printable(str(path))} holds no words")
         warn_of_repeated(path, repeated)
         return cls(words, array, provenance={"source": path.name})
 
-    def save(self, path: str | Path, *, overwrite: bool = False, precision: quantisation.Precision = "float32") -> None:
+    def save(
+        self, path: str | Path, *, overwrite: bool = False, precision: quantisation.Precision | None = None
+    ) -> None:
         """Writes a directory that `load` reads: firth.json, vectors.safetensors, vocabulary.tsv.
 
         It appears whole or not at all: it is written beside `path` and renamed.
@@ -209,15 +201,17 @@ class Vectors:
                 from it are in use.
             precision: `int8` writes each number in one byte, a quarter of the size; see `firth.quantisation`. The
                 provenance says so, as of `firth.quantise`. `int8+float32` writes both: neighbours are looked for in the
-                bytes, which are all that stays in memory, and ranked by the numbers of the best, on disk.
+                bytes, which are all that stays in memory, and ranked by the numbers of the best, on disk. By default it
+                is that which the vectors are kept in.
 
         Raises:
             FirthError: a number is not finite.
             UsageError: `path` exists and may not be written over.
         """
-        for matrix in self.array:
-            self._check_finite(matrix)
-        tensors: dict[str, NDArray[Any]] = {"vectors": self.array}
+        if precision is None and self.codes is not None:
+            precision = "int8+float32" if self._is_float else "int8"
+        self._check_finite()
+        tensors: dict[str, Table] = {"vectors": self.array if self._is_float else self._known_codes}
         tensors |= {} if self.contexts is None else {"contexts": self.contexts}
         tensors |= {} if self.variance is None else {"variance": self.variance}
         settings = self.provenance | {"subwords": None}
@@ -226,11 +220,11 @@ class Vectors:
             settings["postprocessing"] = steps if steps[-1:] == [quantisation.STEP] else [*steps, quantisation.STEP]
         if self.subwords is not None:
             settings["subwords"] = self.subwords.ngrams.settings()
-            tensors |= {"words": self.subwords.words, "ngrams": self.subwords.table}
+            tensors["words"], tensors["ngrams"] = self.subwords.kept
         directory.write(
             Path(path),
             self.words,
-            quantisation.packed(tensors, precision),
+            quantisation.packed(tensors, precision or "float32", codes=self.codes),
             counts=self.counts,
             segmentation=self.segmentation.settings() if self.segmentation else None,
             settings=settings,
@@ -299,7 +293,7 @@ class Vectors:
 
     def __contains__(self, word: object) -> bool:
         """Whether `word` is known, as it stands or normalised."""
-        return isinstance(word, str) and self._known_row(word) is not None
+        return word in self._lexicon
 
     def has_vector(self, word: str) -> bool:
         """Whether `word` is known, or composed of n-grams of which one is."""
@@ -323,10 +317,7 @@ class Vectors:
         """
         if not isinstance(word, str):
             raise UsageError(f"{word!r} is no word; vectors.matrix[row] is the vector of a row")
-        row = self._known_row(word)
-        if row is None:
-            raise UnknownWordError(explained(word, self.words, self._rows))
-        return row
+        return self._lexicon.row(word)
 
     def words_of(self, *texts: str) -> list[str]:
         """The words of what someone typed, cut as the training text was.
@@ -346,17 +337,7 @@ class Vectors:
         """
         if not texts:
             raise UsageError("no word was given")
-        found = []
-        phrases = self.segmentation.phrases if self.segmentation else None
-        for text in texts:
-            words = []
-            for piece in [text] if text in self else text.split() or [text]:
-                if piece in self:
-                    words.append(self._word(self.row(piece)))
-                else:
-                    words += (self.segmentation.words(piece) if self.segmentation else []) or [piece]
-            found += phrases.join(words) if phrases else words
-        return found
+        return self._lexicon.words_of(texts)
 
     def __getitem__(self, words: str | Sequence[str]) -> Vector:
         """The vector (dim,) of a word, or the vectors (word, dim) of several.
@@ -374,7 +355,7 @@ class Vectors:
             return self.from_ngrams(words).vector
         else:
             rows = self.row(words)
-        return self._taken(rows)
+        return self._index.taken(rows)
 
     def from_ngrams(self, word: str) -> Composed:
         """What the n-grams of `word` alone say of it, whether it is known or not: `vector` (dim,), and `known_share`.
@@ -388,7 +369,7 @@ class Vectors:
         """
         if self.subwords is None:
             raise UsageError("a vector from n-grams was asked of vectors of whole words; train with --subwords 3-6")
-        return self.subwords.vector(self._as_written(word))
+        return self.subwords.vector(self._lexicon.as_written(word))
 
     # --- neighbours
 
@@ -416,19 +397,14 @@ class Vectors:
             UnknownWordError: a word that is not known.
             UsageError: nothing was asked, or a vector of another dim.
         """
-        terms = [_weighted(query, 1.0) for query in _each(positive)]
-        terms += [_weighted(query, -1.0) for query in _each(negative)]
+        terms = [weighted(query, 1.0) for query in each(positive)]
+        terms += [weighted(query, -1.0) for query in each(negative)]
         if not terms:
             raise UsageError("most_similar was asked about nothing; it takes a word or a vector")
         direction = self._mean([word for word, _ in terms], [weight for _, weight in terms])
-        asked = self._rows_known([word for word, _ in terms])
-        rows = self._searched(restrict)
-        if self.codes is not None:
-            return self._named_each(direction[np.newaxis], topn, rows, [_shifted(asked, rows)])[0]
-        found = neighbours.nearest(
-            self.matrix[rows], self._norms()[rows], direction, _at_least_0(topn), _shifted(asked, rows)
-        )
-        return self._named(found, rows)
+        asked = self._lexicon.found([word for word, _ in terms])
+        rows = searched(restrict, len(self))
+        return self._named(self._index.nearest(direction, at_least_0(topn), rows, asked), rows)
 
     @says_our_names
     def most_similar_cosmul(
@@ -443,19 +419,15 @@ class Vectors:
         Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word Representations", equation 4.
         No single near or far word dominates as it may in a sum. Arguments as in `most_similar`, without weights.
         """
-        near, far = _each(positive), _each(negative)
+        near, far = each(positive), each(negative)
         if not near:
             raise UsageError("most_similar_cosmul takes at least one word or vector as positive")
         if any(isinstance(query, tuple) for query in (*near, *far)):
             raise UsageError("most_similar_cosmul takes no weights; most_similar does")
-        rows = self._searched(restrict)
-        asked = (self._stacked(near), self._stacked(far), _at_least_0(topn))
-        left_out = _shifted(self._rows_known([*near, *far]), rows)
-        if not self._is_float and self.codes is not None:
-            table, lengths = self.codes.rows(-1).rows(rows), self._norms_of_codes()[rows]
-            return self._named(quantisation.nearest_by_product(table, lengths, *asked, left_out), rows)
-        found = neighbours.nearest_by_product(self.matrix[rows], self._norms()[rows], *asked, left_out)
-        return self._named(found, rows)
+        rows = searched(restrict, len(self))
+        positive, negative = self._stacked(near), self._stacked(far)
+        asked = self._lexicon.found([*near, *far])
+        return self._named(self._index.nearest_by_product(positive, negative, at_least_0(topn), rows, asked), rows)
 
     @says_our_names
     def similar_by_word(self, word: str, topn: int = 10, restrict: int | range | None = None) -> Similar:
@@ -472,9 +444,11 @@ class Vectors:
         self, words: Sequence[str], topn: int = 10, restrict: int | range | None = None
     ) -> list[Similar]:
         """`similar_by_word` of each of `words`, many to one matrix product."""
-        queries = self[_several(words)]
-        rows = self._searched(restrict)
-        return self._named_each(queries, topn, rows, [_shifted(self._rows_known([word]), rows) for word in words])
+        queries = self[several(words)]
+        rows = searched(restrict, len(self))
+        asked = [self._lexicon.found([word]) for word in words]
+        found = self._index.nearest_to_each(queries, at_least_0(topn), rows, asked)
+        return [self._named(one, rows) for one in found]
 
     @says_our_names
     def similar_by_vectors(
@@ -484,7 +458,8 @@ class Vectors:
         queries = np.asarray(array, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise UsageError(f"an array of shape {queries.shape} was given; (query, {self.dim}) is due")
-        return self._named_each(queries, topn, self._searched(restrict), ())
+        rows = searched(restrict, len(self))
+        return [self._named(one, rows) for one in self._index.nearest_to_each(queries, at_least_0(topn), rows, ())]
 
     # --- similarities
 
@@ -500,22 +475,19 @@ class Vectors:
         """1 less the cosine with each of `other_words`, (word,); without them with all words, (row,)."""
         query = self._vector(word_or_vector)
         if len(other_words):
-            others = self[_several(other_words)]
+            others = self[several(other_words)]
             return 1 - neighbours.cosines(others, neighbours.norms(others), query)
-        if not self._is_float and self.codes is not None:
-            found: Vector = quantisation.cosines(self.codes.rows(-1), self._norms_of_codes(), query[np.newaxis])[0]
-            return 1 - found
-        return 1 - neighbours.cosines(self.matrix, self._norms(), query)
+        return 1 - self._index.cosines(query)
 
     def n_similarity(self, words1: Sequence[str], words2: Sequence[str]) -> float:
         """The cosine between the mean vectors of two lists of words."""
-        return _cosine(self[_several(words1)].mean(axis=0), self[_several(words2)].mean(axis=0))
+        return _cosine(self[several(words1)].mean(axis=0), self[several(words2)].mean(axis=0))
 
     def closer_than(self, word1: str, word2: str) -> list[str]:
         """The words that are nearer to `word1` than `word2` is, in the order of their rows."""
         distances = self.distances(word1)
         (due,) = self.distances(word1, [word2])
-        asked = self._rows_known([word1, word2])
+        asked = self._lexicon.found([word1, word2])
         return [self.words[other] for other in np.flatnonzero(distances < due) if other not in asked]
 
     def rank(self, word1: str, word2: str) -> int:
@@ -524,7 +496,7 @@ class Vectors:
 
     def most_similar_to_given(self, word: str, words: Sequence[str]) -> str:
         """The one of `words` that is nearest to `word`."""
-        return words[int(np.argmin(self.distances(word, _several(words))))]
+        return words[int(np.argmin(self.distances(word, several(words))))]
 
     def relative_cosine_similarity(self, word1: str, word2: str, topn: int = 10) -> float:
         """The cosine of two words over the summed cosines of the `topn` words nearest to `word1`.
@@ -543,7 +515,7 @@ class Vectors:
 
     def rank_by_centrality(self, words: Sequence[str]) -> list[tuple[float, str]]:
         """`words` with their cosines with the mean of their directions, the most central first."""
-        units = neighbours.unit(self[_several(words)])
+        units = neighbours.unit(self[several(words)])
         central = units @ neighbours.unit(units.mean(axis=0))
         return sorted(
             zip(central.tolist(), words, strict=True), key=lambda centrality_and_word: -centrality_and_word[0]
@@ -566,8 +538,8 @@ class Vectors:
         varied = np.nan_to_num(self.variance[-1], nan=-1.0)
         if self.contexts is not None:
             varied = np.where(self.contexts < least_contexts, np.float32(-1), varied)
-        rows = neighbours.best(varied, _at_least_0(topn))
-        return [(self._word(row), float(varied[row])) for row in rows.tolist() if varied[row] >= 0]
+        rows = neighbours.best(varied, at_least_0(topn))
+        return [(self._lexicon.word(row), float(varied[row])) for row in rows.tolist() if varied[row] >= 0]
 
     # --- several words at once
 
@@ -580,7 +552,7 @@ class Vectors:
         weights = [1.0] * len(words) if weights is None else weights
         if len(weights) != len(words):
             raise UsageError(f"{len(words)} words and {len(weights)} weights were given")
-        return self._mean(_several(words), weights)
+        return self._mean(several(words), weights)
 
     def sentence_vector(self, text: str) -> Vector:
         """The `mean_vector` (dim,) of the known words of `text`, which is cut as the training text was.
@@ -608,7 +580,7 @@ class Vectors:
         """
         from scipy.spatial.distance import cdist  # as SciPy in evaluation.py: not all who ask pay it
 
-        counts1, counts2 = Counter(_several(document1)), Counter(_several(document2))
+        counts1, counts2 = Counter(several(document1)), Counter(several(document2))
         costs = cdist(neighbours.unit(self[list(counts1)]), neighbours.unit(self[list(counts2)]))
         shares1, shares2 = (np.array(list(counts.values())) / counts.total() for counts in (counts1, counts2))
         return neighbours.transport_cost(costs, shares1, shares2)
@@ -643,7 +615,7 @@ class Vectors:
             n_composed = sum(word in answered and spelt[word] not in self for word in others)
         result = evaluation.evaluate_pairs(
             self.words[:restrict],
-            self._taken(slice(0, restrict)),
+            self._index.taken(slice(0, restrict)),
             pairs,
             restrict=restrict,
             fold=fold,
@@ -664,7 +636,7 @@ class Vectors:
         """How many questions of an analogy file are answered rightly; see `evaluation.evaluate_analogies`."""
         if isinstance(analogies, str | Path):
             analogies = evaluation.read_analogies(analogies)
-        words, matrix = self.words[:restrict], self._taken(slice(0, restrict))
+        words, matrix = self.words[:restrict], self._index.taken(slice(0, restrict))
         return evaluation.evaluate_analogies(words, matrix, analogies, restrict=restrict, fold=fold, method=method)
 
     def evaluate_outliers(
@@ -680,7 +652,7 @@ class Vectors:
         others = self._composed_of(absent, restrict, fold)
         return groups.evaluate_outliers(
             self.words[:restrict],
-            self._taken(slice(0, restrict)),
+            self._index.taken(slice(0, restrict)),
             asked,
             restrict=restrict,
             fold=fold,
@@ -699,7 +671,7 @@ class Vectors:
         asked = groups.read_categories(categories) if isinstance(categories, str | Path) else list(categories)
         return groups.evaluate_categories(
             self.words[:restrict],
-            self._taken(slice(0, restrict)),
+            self._index.taken(slice(0, restrict)),
             asked,
             restrict=restrict,
             fold=fold,
@@ -731,7 +703,7 @@ class Vectors:
             UnknownWordError: none is known.
             UsageError: no word was given.
         """
-        asked = _several(list(dict.fromkeys(words)))
+        asked = several(list(dict.fromkeys(words)))
         known = [word for word in asked if self.has_vector(word)]
         if not known:
             raise UnknownWordError(f"none of those asked for is one of the {len(self):,} words: {first_few(asked)}")
@@ -760,7 +732,7 @@ class Vectors:
         """
         added = Vectors(words, array, counts=counts)
         self._check_alike(added)
-        new_rows = [row for row, word in enumerate(added.words) if word not in self._rows]
+        new_rows = [row for row, word in enumerate(added.words) if word not in self._lexicon.rows]
         result = np.concatenate([self.array, added.array[:, new_rows]], axis=1)
         all_words = self.words + [added.words[row] for row in new_rows]
         row_of = {word: row for row, word in enumerate(all_words)}
@@ -782,9 +754,10 @@ class Vectors:
     def intersected(self, other: "Vectors") -> "Vectors":
         """These words, with the vectors of `other` for those that both have, spelt alike; n-grams stay behind."""
         self._check_alike(other)
-        shared = [word for word in self.words if word in other._rows]
+        ours, theirs = self._lexicon.rows, other._lexicon.rows
+        shared = [word for word in self.words if word in theirs]
         array = self.array.copy()
-        array[:, [self._rows[word] for word in shared]] = other.array[:, [other._rows[word] for word in shared]]
+        array[:, [ours[word] for word in shared]] = other.array[:, [theirs[word] for word in shared]]
         return self._with_array(array, {}, subwords=None)
 
     # --- other libraries
@@ -810,7 +783,7 @@ class Vectors:
             self.matrix, padding=padding, unknown=unknown, freeze=freeze
         )
         rows = embedding.Rows(
-            self.words, padding=padding_row, unknown=unknown_row, known_row=self._known_row, row=self.row
+            self.words, padding=padding_row, unknown=unknown_row, known_row=self._lexicon.find, row=self.row
         )
         return layer, rows
 
@@ -819,47 +792,15 @@ class Vectors:
     def _with_array(self, array: Vector | None, provenance: dict[str, Any], **changes: Any) -> "Vectors":
         """The same words with other vectors, or with the codes among the changes; the table of rows is shared."""
         vectors = copy.copy(self)
-        if array is None:
-            vars(vectors).pop("array", None)
-        else:
+        for made in ("array", "_index"):
+            vars(vectors).pop(made, None)
+        if array is not None:
             vectors.array = _layers(array, len(self))
         vectors._is_float = array is not None
         vectors.provenance = self.provenance | provenance
-        vectors._lengths = vectors._code_lengths = None
         vectors._of_layer = {}
         vars(vectors).update({"variance": None, "codes": None} | changes)  # of other vectors
         return vectors
-
-    def _taken(self, rows: Any) -> Vector:
-        """Some rows of the matrix that methods answer from; of codes no others are restored."""
-        if not self._is_float and self.codes is not None:
-            return quantisation.floats(self.codes.rows(-1), rows)
-        found: Vector = self.matrix[rows]
-        return found
-
-    def _find(self, word: str) -> int | None:
-        """The row of a word as it stands, or None."""
-        return self._rows.get(word) if self._vocabulary is None else self._vocabulary.find(word)
-
-    def _word(self, row: int) -> str:
-        """The word of a row, for which those of other rows are not needed."""
-        return self.words[row] if self._vocabulary is None else self._vocabulary.word(row)
-
-    def _known_row(self, word: str) -> int | None:
-        row = self._find(word)
-        if row is None and self.segmentation is not None:
-            row = self._find(self._as_written(word))
-            if row is None and self.segmentation.phrases is not None:
-                split = self.segmentation.split(word)
-                if split.names and len(split.starts) == 1:  # all of it is one phrase
-                    row = self._find(split.names[0])
-        return row
-
-    def _as_written(self, word: str) -> str:
-        """A word as the text's were written: normalised, but for fastText's, which stand as they stood."""
-        if self.segmentation is None or "fasttext" in self.provenance:
-            return word
-        return self.segmentation.normalize(word)
 
     def _spelt_as_words(self, asked: Iterable[str], fold: evaluation.Fold) -> dict[str, str]:
         """Each word as the n-grams should have it: in small letters where these words are, if `fold` allows that."""
@@ -867,32 +808,18 @@ class Vectors:
         is_low = all(word == spelt for word, spelt in low.items()) or all(word == word.lower() for word in self.words)
         return low if is_low else {word: word for word in low}
 
-    def _rows_known(self, queries: Iterable[object]) -> list[int]:
-        """The rows of those words among the queries that have one."""
-        rows = (self._known_row(word) for word in queries if isinstance(word, str))
-        return [row for row in rows if row is not None]
-
-    def _check_finite(self, matrix: Vector) -> None:
-        for start in range(0, len(matrix), BLOCK_ROWS):
-            if (row := not_finite(matrix[start : start + BLOCK_ROWS])) is not None:
-                word = printable(self.words[start + row])
-                raise FirthError(f"the vector of '{word}' holds a number that is not finite")
-
-    def _norms(self) -> Vector:
-        if self._lengths is None:
-            lengths = neighbours.norms(self.matrix)
-            finite = np.isfinite(lengths)
-            if not finite.all():
-                word = self.words[int(np.argmin(finite))]
-                raise FirthError(f"the vector of '{printable(word)}' holds a number that is not finite, or too large")
-            self._lengths = lengths
-        return self._lengths
-
-    def _norms_of_codes(self) -> Vector:
+    @property
+    def _known_codes(self) -> Quantised:
         assert self.codes is not None
-        if self._code_lengths is None:
-            self._code_lengths = quantisation.norms(self.codes.rows(-1))
-        return self._code_lengths
+        return self.codes
+
+    def _check_finite(self) -> None:
+        """Raises FirthError where a number is none; of codes their scales alone can be so."""
+        for matrix in self.array if self._is_float else self._known_codes.scales[..., np.newaxis]:
+            for start in range(0, len(matrix), BLOCK_ROWS):
+                if (row := not_finite(matrix[start : start + BLOCK_ROWS])) is not None:
+                    word = printable(self.words[start + row])
+                    raise FirthError(f"the vector of '{word}' holds a number that is not finite")
 
     def _vector(self, word_or_vector: str | Vector) -> Vector:
         if isinstance(word_or_vector, str):
@@ -917,34 +844,11 @@ class Vectors:
         vectors = [self._vector(query) for query in queries if not isinstance(query, tuple)]
         return np.array(vectors, np.float32).reshape(-1, self.dim)
 
-    def _searched(self, restrict: int | range | None) -> slice:
-        if restrict is None:
-            return slice(0, len(self))
-        rows = restrict if isinstance(restrict, range) else range(restrict)
-        if rows.step != 1 or rows.start < 0 or len(rows) == 0:
-            raise UsageError(f"restrict={restrict} leaves no rows, or not rows in a row; there are {len(self):,}")
-        return slice(rows.start, min(rows.stop, len(self)))
-
-    def _named(self, found: neighbours.Neighbours, rows: slice) -> Similar:
+    def _named(self, found: Neighbours, rows: slice) -> Similar:
         return [
-            (self._word(rows.start + row), score)
+            (self._lexicon.word(rows.start + row), score)
             for row, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True)
         ]
-
-    def _named_each(self, queries: Vector, topn: int, rows: slice, excluded: Sequence[Sequence[int]]) -> list[Similar]:
-        if self.codes is not None:
-            matrix = self.matrix[rows] if self._is_float else None
-            found = quantisation.nearest_to_each(
-                self.codes.rows(-1).rows(rows),
-                self._norms_of_codes()[rows],
-                queries,
-                _at_least_0(topn),
-                excluded,
-                exact=None if matrix is None else matrix.__getitem__,
-            )
-            return [self._named(each, rows) for each in found]
-        found = neighbours.nearest_to_each(self.matrix[rows], self._norms()[rows], queries, _at_least_0(topn), excluded)
-        return [self._named(each, rows) for each in found]
 
     def _check_alike(self, other: "Vectors") -> None:
         if (other.n_layers, other.dim) != (self.n_layers, self.dim):
@@ -960,61 +864,6 @@ class Vectors:
             if name in GENSIM_ATTRIBUTES:
                 raise AttributeError(f"{name} is called {GENSIM_ATTRIBUTES[name]} here")
             raise AttributeError(f"Vectors has no attribute {name!r}")
-
-
-# --- directories and models
-
-
-def _of_fasttext(path: Path, limit: int | None) -> Vectors:
-    """The vectors of a fastText model, composed as it composes them."""
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit {limit} asked; it counts the rows taken, so at least 1")
-    published = fasttext.read(path)
-    words, counts = published.texts(limit), published.counts[:limit]
-    of_words, of_ngrams = published.input[: len(words)], published.input[len(published.words) :]
-    told = published.settings
-    provenance: dict[str, Any] = {"source": path.name, "family": {"name": told.model, **asdict(told)}}
-    if not told.longest:
-        aligned = np.require(of_words, requirements="A")  # in the file they begin at any byte
-        return Vectors(words, aligned, counts=counts, provenance=provenance)
-    ngrams = Ngrams(shortest=told.shortest, longest=told.longest, buckets=told.buckets)
-    array = compose_all(ngrams, published.words[:limit], of_words, of_ngrams)
-    subwords = Subwords(ngrams, words, of_words, of_ngrams, met=published.words)
-    return Vectors(words, array, counts=counts, provenance=provenance, subwords=subwords)
-
-
-def _of_directory(path: Path, limit: int | None) -> Vectors:
-    """The vectors of a directory of ours, with the n-grams that its words are composed of."""
-    contents = directory.read(path, limit=limit)
-    settings, tensors = dict(contents.settings), contents.tensors
-    family = settings.get("family")
-    told = settings.pop("subwords", family if isinstance(family, dict) else {}) or {}
-    try:
-        ngrams = Ngrams.of(told)
-    except (AttributeError, TypeError, ValueError, UsageError) as error:
-        reason = printable(str(error))
-        raise FirthError(f"{printable(str(path))}: {directory.SETTINGS_FILE} tells no n-grams: {reason}") from None
-    subwords = None
-    if ngrams is not None:
-        if not {"words", "ngrams"} <= tensors.keys():
-            raise FirthError(
-                f"{printable(str(path))}: {directory.VECTORS_FILE} lacks the tensor 'words' or 'ngrams' of its n-grams"
-            )
-        words = tensors["words"]
-        own = words.first(limit) if isinstance(words, Quantised) else words[:limit]
-        subwords = Subwords(ngrams, contents.vocabulary, own, tensors["ngrams"], met=contents.whole)
-    contexts, variance = (tensors.get(name) for name in ("contexts", "variance"))
-    return Vectors(
-        contents.vocabulary,
-        contents.array,
-        codes=contents.codes,
-        counts=contents.vocabulary if contents.counts_known else None,
-        segmentation=Segmentation.from_settings(contents.segmentation) if contents.segmentation else None,
-        provenance=settings,
-        subwords=subwords,
-        contexts=contexts[:limit] if isinstance(contexts, np.ndarray) else None,
-        variance=variance[:, :limit] if isinstance(variance, np.ndarray) else None,
-    )
 
 
 # --- arguments
@@ -1051,42 +900,6 @@ def _layers(array: ArrayLike, n_words: int) -> Vector:
         )
     layers.flags.writeable = False
     return layers
-
-
-def _each(queries: Queries | None) -> list[Query]:
-    """One query or several as a list."""
-    if queries is None:
-        return []
-    if isinstance(queries, str):
-        return [queries]
-    if isinstance(queries, np.ndarray):
-        return list(np.atleast_2d(queries))
-    if isinstance(queries, tuple) and len(queries) == 2 and isinstance(queries[1], int | float):
-        return [queries]
-    return list(queries)
-
-
-def _weighted(query: Query, weight: float) -> tuple[str | Vector, float]:
-    return (query[0], query[1]) if isinstance(query, tuple) else (query, weight)
-
-
-def _several(words: Sequence[Any]) -> Sequence[Any]:
-    if isinstance(words, str):
-        raise UsageError(f"a list of words is due; ['{printable(words)}'] is one of one word")
-    if not len(words):
-        raise UsageError("a list of words is due, and it is empty")
-    return words
-
-
-def _at_least_0(topn: int) -> int:
-    if topn < 0:
-        raise UsageError(f"topn {topn} asked; it counts words, so at least 0")
-    return topn
-
-
-def _shifted(rows: Sequence[int], searched: slice) -> list[int]:
-    """Rows of the whole matrix as rows of the part searched; those before it become negative."""
-    return [row - searched.start for row in rows]
 
 
 def _cosine(first: Vector, second: Vector) -> float:

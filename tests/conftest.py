@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import hypothesis
 import pytest
+from commands import english, run  # noqa: F401
 
 # The same examples in every run: what fails for one fails for all. No deadline: nothing here is timed.
 hypothesis.settings.register_profile("firth", derandomize=True, deadline=None)

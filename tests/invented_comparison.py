@@ -1,4 +1,4 @@
-"""Reports of comparisons that never ran: every number in them is invented, so that pages can be looked at and tested."""
+"""Reports of comparisons that never ran: every number is invented, so that pages can be looked at and tested."""
 
 import math
 from typing import Any
@@ -21,8 +21,8 @@ WORDS = {
     "zh": ["国王", "银行", "音乐", "北京"],
 }
 NEAR = {
-    "en": "queen prince throne river money loan song piano London city duke emperor guitar credit shore opera".split(),
-    "zh": "女王 王子 王位 河流 贷款 存款 歌曲 钢琴 上海 城市 公爵 皇帝 吉他 信用 河岸 歌剧".split(),
+    "en": ["queen", "prince", "throne", "river", "money", "loan", "song", "piano", "London", "city", "duke", "emperor"],
+    "zh": ["女王", "王子", "王位", "河流", "贷款", "存款", "歌曲", "钢琴", "上海", "城市", "公爵", "皇帝"],
 }
 SETS = {"en": ("wordsim353", "simlex999", "google", "ud-ewt"), "zh": ("wordsim240", "wordsim297", "ca8", "resume-ner")}
 
@@ -30,6 +30,7 @@ SETS = {"en": ("wordsim353", "simlex999", "google", "ud-ewt"), "zh": ("wordsim24
 def invented(lang: str = "en", *, seeds: tuple[int, ...] = (1, 2, 3)) -> dict[str, Any]:
     """A report of six families and the random table."""
     first, second, analogies, task = SETS[lang]
+    corpus = "wiki.txt" if lang == "en" else "维基.txt"
     scores: list[dict[str, Any]] = []
     for name, (_, n_layers, similarity, analogy, tagging, _) in FAMILIES.items():
         for seed in seeds:
@@ -57,10 +58,10 @@ def invented(lang: str = "en", *, seeds: tuple[int, ...] = (1, 2, 3)) -> dict[st
         "made": "2026-01-02T03:04:05",
         "versions": {"firth": "0.1.0", "numpy": "2.0"},
         "machine": "an invented machine, 2 cores",
-        "command": f"firth compare {'wiki.txt' if lang == 'en' else '维基.txt'} --families skipgram,cbow --minutes 3 -o R",
+        "command": f"firth compare {corpus} --families skipgram,cbow --minutes 3 -o R",
         "python": "firth.compare('wiki.txt', minutes=3)",
         "corpus": {
-            "names": ["wiki.txt" if lang == "en" else "维基.txt"],
+            "names": [corpus],
             "fingerprint": "0123abcd",
             "n_documents": 12_345,
             "n_words": 20_000_000,

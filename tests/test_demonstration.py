@@ -134,8 +134,11 @@ def test_n_grams_answer_for_words_that_are_not_there(
     (shown,) = demonstrate([Skipgram(dim=8, subwords="3-6", buckets=2000)], threads=1)
     assert list(shown.neighbours) == [*WORDS, *demonstration.UNSEEN]
     monkeypatch.setattr(cli, "FAMILIES", {"skipgram": ""})
+    told = SimpleNamespace(answer="none", page=Path("report.html"))
+    monkeypatch.setattr(demonstration, "compared", lambda output, **_: told)
     assert cli.main(["demo", "--all", "--json", "--quiet", "--threads=1"]) == 0
-    results = json.loads(capsys.readouterr().out)
+    *results, compared = json.loads(capsys.readouterr().out)
+    assert compared == {"answer": "none", "page": "report.html"}
     assert [(result["family"], result["subwords"]) for result in results] == [("skipgram", None), ("skipgram", "3-6")]
     assert [list(result["neighbours"]) for result in results] == [[*WORDS], [*WORDS, *demonstration.UNSEEN]]
 

@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from firth import descent, devices  # noqa: E402
+from firth import batches, descent, devices, memory, runs, speeds  # noqa: E402
 from firth.budget import Budget, Report  # noqa: E402
 from firth.devices import Precision, World  # noqa: E402
 from firth.errors import FirthError, UsageError  # noqa: E402
@@ -107,17 +107,17 @@ class Entries(NamedTuple):
 CPU = torch.device("cpu")
 
 
-def run_of(family: Family = Family(), tokens: float = 4000, **changes: Any) -> descent.Run:
+def run_of(family: Family = Family(), tokens: float = 4000, **changes: Any) -> runs.Run:
     model = Model(family, None, family.network(V, 1), {})  # type: ignore[arg-type]
-    return descent.Run(model, Budget(**({"tokens": tokens} | changes)), 1)
+    return runs.Run(model, Budget(**({"tokens": tokens} | changes)), 1)
 
 
-def loop_of(run: descent.Run, progress: Any = None, on_report: Any = None, **changes: Any) -> descent.Loop:
+def loop_of(run: runs.Run, progress: Any = None, on_report: Any = None, **changes: Any) -> descent.Loop:
     arguments: dict[str, Any] = {"precision": Precision(torch.float32, "it is asked for")} | changes
     return descent.Loop(run, Text(), CPU, progress or Silent(), on_report, None, **arguments)
 
 
-def table(run: descent.Run) -> Any:
+def table(run: runs.Run) -> Any:
     return run.model.network.table.detach().clone()
 
 
@@ -216,26 +216,26 @@ def test_a_network_that_the_device_does_not_hold_is_told(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(Bigrams, "to", to)
-    with pytest.raises(descent.TooLargeError, match=r"does not hold the network.*smaller --preset"):
+    with pytest.raises(memory.TooLargeError, match=r"does not hold the network.*smaller --preset"):
         loop_of(run_of())
 
 
 @pytest.mark.parametrize("error", FULL, ids=["cuda", "mps", "cpu"])
 def test_a_size_that_does_not_fit_has_no_speed(monkeypatch, error):
-    assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) > 0
+    assert speeds.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) > 0
 
     def fail(*arguments: Any) -> None:
         raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", fail)
-        assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
+        assert speeds.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
     with monkeypatch.context() as patch:
         patch.setattr(Family, "loss", fail)
-        assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
+        assert speeds.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
     with monkeypatch.context() as patch:
         patch.setattr(Bigrams, "to", fail)
-        assert descent.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
+        assert speeds.measured_speed(Family(), Text(), Entries(V), CPU, 0.01) == 0
 
 
 def test_a_row_that_does_not_fit_ends_the_run(monkeypatch):
@@ -537,7 +537,7 @@ class Fusing(torch.nn.Module):
         return self.fused(self.lstms[0], self.seen)
 
 
-def fusing_run(fused: Any) -> descent.Run:
+def fusing_run(fused: Any) -> runs.Run:
     run = run_of()
     run.model.network = Fusing(1, fused)
     return run
@@ -644,8 +644,8 @@ def test_a_score_that_is_no_number_is_the_lowest():
 
 
 def test_batches_come_in_order_from_a_thread():
-    with descent.ahead(lambda number: (number, threading.current_thread().name), 3) as batches:
-        found = [next(batches) for _ in range(4)]
+    with batches.ahead(lambda number: (number, threading.current_thread().name), 3) as made:
+        found = [next(made) for _ in range(4)]
     assert [number for number, _ in found] == [3, 4, 5, 6]
     assert {name for _, name in found} == {"firth-batches"}
     assert not [thread for thread in threading.enumerate() if thread.name == "firth-batches"]
@@ -657,10 +657,10 @@ def test_an_error_of_that_thread_is_raised():
             raise MemoryError("no more rows")
         return number
 
-    with descent.ahead(made, 0) as batches:
-        assert [next(batches), next(batches)] == [0, 1]
+    with batches.ahead(made, 0) as given:
+        assert [next(given), next(given)] == [0, 1]
         with pytest.raises(MemoryError, match="no more rows"):
-            next(batches)
+            next(given)
 
 
 class Masked(NamedTuple):
@@ -673,7 +673,7 @@ class Masked(NamedTuple):
 
 
 def test_a_batch_reaches_the_device_without_its_numbers():
-    moved = descent.moved(descent.tensors(Family().batch(Text(), 0, 1)), CPU)
+    moved = batches.moved(batches.tensors(Family().batch(Text(), 0, 1)), CPU)
     assert moved.n_tokens is None
     assert moved.ids.shape == (8, 6)
 
@@ -682,15 +682,15 @@ def test_rows_of_a_masked_batch_keep_their_masks():
     ids = torch.arange(24).view(4, 6)
     masked = torch.tensor([1, 7, 9, 13, 23, 0])
     batch = Masked(ids, None, masked, masked + 100, torch.tensor([1.0, 1, 1, 1, 1, 0]), torch.tensor([0, 1, 0, 1]))
-    part = descent.cut(batch, 1, 3)
+    part = batches.cut(batch, 1, 3)
     assert part.ids.tolist() == ids[1:3].tolist()
     assert part.next_sentence.tolist() == [1, 0]
     assert part.masked.tolist() == [1, 3, 7]
     assert part.ids.flatten()[part.masked].tolist() == [7, 9, 13]
     assert part.targets.tolist() == [107, 109, 113]
-    assert descent.n_predictions(part) == 3
-    assert descent.n_predictions(batch) == 5
-    assert descent.cut(batch, 0, 4) is batch
+    assert batches.n_predictions(part) == 3
+    assert batches.n_predictions(batch) == 5
+    assert batches.cut(batch, 0, 4) is batch
 
 
 # --- the optimiser on disk
@@ -703,8 +703,8 @@ def test_an_optimiser_is_read_as_it_was_written(tmp_path, make):
     for _ in range(3):
         network(torch.ones(1, 3)).sum().backward()
         optimizer.step()
-    told = descent._write_optimizer(tmp_path / "optimizer.safetensors", optimizer.state_dict())
-    again = descent._read_optimizer(tmp_path / "optimizer.safetensors", json.loads(json.dumps(told)))
+    told = runs._write_optimizer(tmp_path / "optimizer.safetensors", optimizer.state_dict())
+    again = runs._read_optimizer(tmp_path / "optimizer.safetensors", json.loads(json.dumps(told)))
     other = make(network.parameters())
     other.load_state_dict(again)
     for mine, due in zip(other.state.values(), optimizer.state.values(), strict=True):

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import pytest
 
 import firth
-from firth import cli, corpus, tokens, training
+from firth import cli, corpus, hogwild, tokens
+from firth.budget import Budget
 from firth.explanations import GENSIM_ARGUMENTS, GENSIM_ATTRIBUTES
 from firth.families.family import GENSIM_NAMES
 
@@ -119,6 +120,8 @@ def write_files() -> None:
         "pairs.tsv": "king\tqueen\t9\nman\twoman\t8\npalace\tcastle\t7\nking\tcapital\t2\n",
         "questions.txt": ": capitals\nparis france berlin germany\nberlin germany paris france\n"
         ": family\nking queen man woman\n",
+        "outliers.txt": "king\nqueen\nman\n\npalace\nparis\n",
+        "categories.tsv": "king\tperson\nqueen\tperson\npalace\tplace\ncastle\tplace\n",
     }
     for name in ("train", "test"):
         files[f"{name}.tsv"] = "label\ttext\n" + "people\tthe king and a girl\nplaces\tthe castle of france\n" * 5
@@ -136,8 +139,8 @@ def write_files() -> None:
     Path("texts.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     Path("gb18030.txt").write_text(files["chinese.txt"], encoding="gb18030")
     with tokens.encode(corpus.read("corpus.txt"), None, Path("encoded")) as encoded:
-        budget = training.Budget(epochs=20)
-        training.Run.begin(firth.Skipgram(), encoded, budget, 1, 1, None).write(Path("long-run"))
+        budget = Budget(epochs=20)
+        hogwild.Run.begin(firth.Skipgram(), encoded, budget, 1, 1, None).write(Path("long-run"))
 
 
 def english(seed: int) -> str:

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
 
 import firth
 from firth import devices
@@ -96,9 +97,9 @@ def test_dev_chooses_the_epoch(vectors):
 def test_in_a_pipeline_and_a_search(vectors):
     lowered = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     pipeline = make_pipeline(lowered, FirthClassifier(vectors, **QUICK))
-    grid = {"firthclassifier__head": ["linear", "mlp"], "firthclassifier__epochs": [1, 30]}
+    grid = {"firthclassifier__epochs": [1, 20]}
     search = GridSearchCV(pipeline, grid, cv=2).fit(np.array(TEXTS, object), LABELS)
-    assert search.best_params_["firthclassifier__epochs"] == 30
+    assert search.best_params_["firthclassifier__epochs"] == 20
     assert search.predict(["A GREAT FILM"]) == [1]
     assert search.best_estimator_[-1].model is vectors
 
@@ -142,9 +143,90 @@ def test_every_setting_is_one_of_finetune(kind):
 
 # --- as scikit-learn wants them
 
-NEED_NUMBERS = {
-    "check_classifier_data_not_an_array",
-}
+
+class Written(FirthClassifier):
+    """Takes the rows of numbers that scikit-learn's checks give, written as words: "a0 b-3" is (0, -3)."""
+
+    def __init__(self, model=None, *, head="linear", epochs=8, learning_rate=0.1, batch_size=8, threads=1):
+        super().__init__(
+            model, head=head, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, threads=threads
+        )
+
+    def fit(self, X, y):
+        given = self.model
+        self.model = Vectors(NUMBERS, np.eye(len(NUMBERS)), segmentation=Segmentation(method="space"))
+        try:
+            return super().fit(written(X), y)
+        finally:
+            self.model = given
+
+    def predict_proba(self, X):
+        return super().predict_proba(written(X))
+
+
+NUMBERS = [f"{letter}{number}" for letter in "abcdefghij" for number in range(-9, 10)]
+
+
+def written(X):
+    columns = np.asarray(X, float).clip(-9, 9).round().astype(int)
+    return [" ".join(f"{letter}{number}" for letter, number in zip("abcdefghij", row, strict=False)) for row in columns]
+
+
+AS_THEY_ARE = [
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_tags_renamed",
+    "check_estimators_unfitted",
+    "check_fit1d",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_n_features_in_after_fitting",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_set_params",
+    "check_valid_tag_types",
+]
+ON_TEXTS = [
+    "check_classifiers_classes",
+    "check_classifiers_one_label",
+    "check_classifiers_regression_target",
+    "check_classifiers_train",
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_estimators_dtypes",
+    "check_estimators_fit_returns_self",
+    "check_estimators_overwrite_params",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit_check_is_fitted",
+    "check_fit_idempotent",
+    "check_fit_score_takes_y",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_pipeline_consistency",
+    "check_readonly_memmap_input",
+    "check_requires_y_none",
+    "check_supervised_y_2d",
+]
+"""All but those that ask how numbers are looked at, which texts are not: check_complex_data, check_dtype_object,
+check_estimators_empty_data_messages, check_estimators_nan_inf, check_fit2d_1sample, check_fit2d_1feature,
+check_fit2d_predict1d, check_n_features_in, check_positive_only_tag_during_fit, check_estimator_sparse_array,
+check_estimator_sparse_matrix, check_estimator_sparse_tag, check_classifier_data_not_an_array."""
+
+
+@pytest.mark.parametrize("name", AS_THEY_ARE)
+@pytest.mark.parametrize("kind", [FirthClassifier, FirthTagger])
+def test_estimator_checks(vectors, kind, name):
+    getattr(estimator_checks, name)(kind.__name__, kind(vectors))
+
+
+@pytest.mark.parametrize("name", [
+    *ON_TEXTS[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in ON_TEXTS[2:])
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+def test_estimator_checks_on_numbers_that_are_written(name):
+    getattr(estimator_checks, name)("Written", Written())
 
 
 @pytest.mark.parametrize(
@@ -156,6 +238,7 @@ NEED_NUMBERS = {
         ([["good"], ["bad"]], [0, 1], "text 0 is"),
         (["good", "bad"], [0], "inconsistent numbers"),
         (["good", "bad"], None, "y is None"),
+        (["good", "bad"], [1, 1], "one class alone, 1"),
         (["good", "bad", "sad"], [0.1, 0.25, 0.3], "Unknown label type"),
     ],
 )
@@ -181,7 +264,7 @@ def test_what_cannot_be_tagged(vectors, words, tags, message):
 
 def test_one_label_teaches_nothing(vectors):
     with pytest.raises(firth.FirthError, match="nothing to learn"):
-        FirthClassifier(vectors, **QUICK).fit(["good", "bad"], [1, 1])
+        FirthTagger(vectors, **QUICK).fit([["good"], ["bad"]], [["X"], ["X"]])
     with pytest.raises(ValueError, match="task is 'tag'"):
         FirthClassifier(vectors, task="tag").fit(TEXTS, LABELS)
     with pytest.raises(firth.UsageError, match="head is 'deep'"):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firth import evaluation
-from firth.errors import FirthError
+from firth.errors import FirthError, UsageError
 from firth.evaluation import Analogy, WordPair
 
 SHARED = Path(os.environ.get("FIRTH_SHARED", Path(__file__).parents[2] / "shared")) / "data" / "eval"
@@ -317,3 +317,69 @@ def test_the_shared_files_are_read_whole():
     assert len(evaluation.read_word_pairs(shared_file("en/simlex999.txt"))) == 999
     assert len(evaluation.read_word_pairs(shared_file("zh/wordsim-240.txt"))) == 240
     assert len(evaluation.read_analogies(shared_file("en/questions-words.txt"))) == 19_544
+
+
+# --- 3CosMul, items, and words in common
+
+
+def test_analogies_by_product_are_gensims_answers():
+    models = pytest.importorskip("gensim.models")
+    rng = np.random.default_rng(5)
+    words = [f"w{n}" for n in range(200)]
+    array = rng.standard_normal((200, 12)).astype(np.float32)
+    array[:, 0] += 1
+    theirs = models.KeyedVectors(12)
+    theirs.add_vectors(words, array)
+    asked = []
+    for _ in range(60):
+        a, b, c = (words[row] for row in rng.choice(150, 3, replace=False))
+        answer = theirs.most_similar_cosmul(positive=[b, c], negative=[a], topn=1, restrict_vocab=150)[0][0]
+        asked.append(Analogy("right", a, b, c, answer))
+        other = theirs.most_similar(positive=[b, c], negative=[a], topn=1, restrict_vocab=150)[0][0]
+        if other != answer:
+            asked.append(Analogy("wrong", a, b, c, other))
+    found = evaluation.evaluate_analogies(words, array, asked, restrict=150, method="3cosmul")
+    assert [(one.name, one.accuracy) for one in found.sections] == [("right", 1), ("wrong", 0)]
+    assert found.sections[1].n_asked > 5
+    sums = evaluation.evaluate_analogies(words, array, asked, restrict=150)
+    assert sums.sections[1].accuracy == 1
+
+
+def test_products_are_by_hand():
+    """Cosines with a, b, c moved to [0, 1] are 1/2, 1 and 1/2 of d: 1 * 1/2 / (1/2 + 1e-6)."""
+    matrix = np.array([[1, 0], [0, 1], [-1, 0], [0, 1]], np.float32)
+    scores = evaluation._by_product(matrix, *(np.array([row]) for row in (0, 1, 2)))
+    assert scores[0, 3] == pytest.approx(0.5 / (0.5 + 1e-6))
+
+
+def test_questions_by_product_go_by_blocks(monkeypatch):
+    asked = [Analogy("s", "man", "king", "woman", "queen"), Analogy("s", "king", "man", "queen", "boy")] * 3
+    found = evaluation.evaluate_analogies(WORDS, ARRAY, asked, method="3cosmul")
+    monkeypatch.setattr(evaluation.neighbours, "BLOCK_BYTES", 1)
+    assert evaluation.evaluate_analogies(WORDS, ARRAY, asked, method="3cosmul") == found
+    with pytest.raises(UsageError, match="method is 'sum'; there are 3cosadd, 3cosmul"):
+        evaluation.evaluate_analogies(WORDS, ARRAY, asked, method="sum")
+
+
+def test_results_have_an_item_for_each_question():
+    pairs = [WordPair("king", "queen", 3.0), WordPair("king", "nowhere", 1.0), WordPair("boy", "girl", 2.5)]
+    found = evaluation.evaluate_pairs(WORDS, ARRAY, pairs)
+    np.testing.assert_allclose(found.items(), [[3, 0.5], [1, np.nan], [2.5, 0.5]])
+    filled = evaluation.evaluate_pairs(WORDS, ARRAY, pairs, unknown_similarity=0.25)
+    np.testing.assert_allclose(filled.items()[1], [1, 0.25])
+    asked = [Analogy("s", "man", "king", "woman", word) for word in ("queen", "boy", "nowhere")]
+    answers = evaluation.evaluate_analogies(WORDS, ARRAY, asked)
+    np.testing.assert_array_equal(answers.items(), [1, 0, np.nan])
+    assert "cosines" not in repr(found)
+    assert "answers" not in repr(answers)
+    assert evaluation.evaluate_pairs(WORDS, ARRAY, []).items().shape == (0, 2)
+
+
+def test_words_in_common_are_those_frequent_in_all():
+    found = evaluation.common_words([["b", "A", "c", "a"], ["a", "d", "C", "B"]])
+    assert found.words == ["A", "c", "b"]  # furthest down at 1, 2 and 3
+    assert [rows.tolist() for rows in found.rows] == [[1, 2, 0], [0, 2, 3]]
+    with pytest.raises(FirthError, match="compare models of the same language"):
+        evaluation.common_words([["b", "a"], ["a", "b"]], restrict=1)
+    with pytest.raises(UsageError, match="one vocabulary at least"):
+        evaluation.common_words([])

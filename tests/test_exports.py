@@ -79,14 +79,28 @@ def test_the_command_takes_every_flag_or_refuses_it(tmp_path, capsys):
     capsys.readouterr()
     for flag in (["--neighbours", "3"], ["--space", "_"]):
         assert main([*command, str(tmp_path / "other"), *flag]) == 2
-        assert "--space and --neighbours are of files" in capsys.readouterr().err
+        assert f"{flag[0].removeprefix('--')} asked, of files of vectors" in capsys.readouterr().err
 
 
 def test_the_command(tmp_path, capsys):
     firth.train(firth.Skipgram(dim=8, min_count=1), TEXT, epochs=1, threads=1, output=tmp_path / "model")
     command = ["convert", str(tmp_path / "model"), str(tmp_path / "out"), "--format", "sentence-transformers"]
     assert main(command) == 0
-    assert capsys.readouterr().out.splitlines() == ["target", str(tmp_path / "out")]
+    words = len(firth.load(tmp_path / "model").vocabulary)
+    assert capsys.readouterr().out.splitlines() == ["target\twords\tdim", f"{tmp_path / 'out'}\t{words}\t8"]
     assert steps(tmp_path / "out") == ["StaticEmbedding"]
     assert main(command) == 2
     assert "exists" in capsys.readouterr().err
+
+
+def test_convert_writes_it_too(tmp_path):
+    firth.train(firth.Skipgram(dim=8, min_count=1), TEXT, epochs=1, threads=1, output=tmp_path / "model")
+    whole = firth.convert(tmp_path / "model", tmp_path / "out", format="sentence-transformers")
+    assert (whole.paths, whole.layers, whole.dim) == ([tmp_path / "out"], [0], 8)
+    assert steps(tmp_path / "out") == ["StaticEmbedding"]
+    few = firth.convert(tmp_path / "model", tmp_path / "few", format="sentence-transformers", limit=3, steps=["centre"])
+    assert few.n_words == 3
+    for refused in ({"layer": "all"}, {"space": "_"}, {"precision": "int8"}):
+        with pytest.raises(firth.UsageError, match="asked"):
+            firth.convert(tmp_path / "model", tmp_path / "other", format="sentence-transformers", **refused)
+    assert not (tmp_path / "other").exists()

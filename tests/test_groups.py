@@ -216,5 +216,5 @@ def test_vectors_ask_the_same(tmp_path):
     assert vectors.evaluate_outliers(path) == groups.evaluate_outliers(WORDS, ARRAY, groups.read_outliers(path))
     path = write(tmp_path / "c.txt", "cat animal\ncow animal\ncar vehicle\n")
     assert vectors.evaluate_categories(path).purity == 1
-    assert "clusters=" not in repr(vectors.evaluate_categories(path))
+    assert " clusters=" not in repr(vectors.evaluate_categories(path))
     assert "positions" not in repr(vectors.evaluate_outliers([Group("a", ("cat", "dog"), ("car",))]))

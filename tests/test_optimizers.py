@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from firth.descent import _read_optimizer, _write_optimizer  # noqa: E402
 from firth.families.gpt import GPT  # noqa: E402
 from firth.optimizers import MOMENTUM, Muon, UncorrectedAdam, muon_groups, orthogonalised  # noqa: E402
+from firth.runs import _read_optimizer, _write_optimizer  # noqa: E402
 
 SMALL = GPT(n_layers=2, dim=32, n_heads=2, n_positions=16, context_length=16, block_optimizer="muon")
 
@@ -106,7 +106,7 @@ def test_groups_hold_every_parameter_once():
 
 
 def test_its_state_goes_through_a_checkpoint_to_the_bit(tmp_path):
-    """As `descent.Run` writes it: safetensors and JSON."""
+    """As `runs.Run` writes it: safetensors and JSON."""
     gradients = torch.Generator().manual_seed(1)
     network = SMALL.network(40, 0)
 

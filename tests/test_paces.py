@@ -76,12 +76,10 @@ class TestInContext:
 
     def test_the_size_rule_decides(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """And what cannot be chosen is not measured."""
-        from firth import descent
-
         measured = []
         speeds = {128: 1e6, 256: 1e6, 512: 1e3, 768: 1e3}
         monkeypatch.setattr(
-            descent, "measured_speed", lambda family, *given: measured.append(family.dim) or speeds[family.dim]
+            "firth.speeds.measured_speed", lambda family, *given: measured.append(family.dim) or speeds[family.dim]
         )
         monkeypatch.setattr(paces, "CONTEXTUAL", model.OF_PIECES)
         lines = english(100)
@@ -95,9 +93,7 @@ class TestInContext:
         assert measured == [128, 256, 512] * 2
 
     def test_a_memory_that_holds_no_size_is_a_reason(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from firth import descent
-
-        monkeypatch.setattr(descent, "measured_speed", lambda *given: 0.0)
+        monkeypatch.setattr("firth.speeds.measured_speed", lambda *given: 0.0)
         lines = english(40)
         found, unmeasured = pieces_paces(["\n".join(lines)], encoded(lines, tmp_path), 1)
         assert not found
@@ -106,11 +102,9 @@ class TestInContext:
     def test_a_network_is_measured_with_the_vocabulary_that_the_corpus_will_fill(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from firth import descent
-
         sizes = []
         monkeypatch.setattr(
-            descent, "measured_speed", lambda family, text, pieces, *given: sizes.append(pieces.n_entries) or 1.0
+            "firth.speeds.measured_speed", lambda family, text, pieces, *given: sizes.append(pieces.n_entries) or 1.0
         )
         monkeypatch.setattr(paces, "CONTEXTUAL", model.OF_PIECES)
         lines = english(40)
@@ -118,7 +112,10 @@ class TestInContext:
         assert set(sizes) == {16384}
 
     def test_a_slow_step_now_and_then_changes_little(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from firth import descent
+        import torch
+
+        from firth.descent import Loop
+        from firth.speeds import measured_speed
 
         family: Any = GPT.tiny()
         lines = english(40)
@@ -132,10 +129,10 @@ class TestInContext:
                 def step(*given: Any, clock: Iterator[float] = clock) -> None:
                     now[0] = next(clock)
 
-                monkeypatch.setattr(descent.Loop, "step", step)
-                monkeypatch.setattr(descent, "time", SimpleNamespace(monotonic=lambda: now[0]))
+                monkeypatch.setattr(Loop, "step", step)
+                monkeypatch.setattr("firth.speeds.time", SimpleNamespace(monotonic=lambda: now[0]))
                 text = family.stream(sample.encoded)
-                speeds.append(descent.measured_speed(family, text, sample.pieces, descent.torch.device("cpu"), 20.0))
+                speeds.append(measured_speed(family, text, sample.pieces, torch.device("cpu"), 20.0))
         assert speeds[0] == speeds[1]
 
     def test_what_training_refuses_is_said(self, tmp_path: Path) -> None:

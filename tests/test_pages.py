@@ -20,7 +20,7 @@ class TestTable:
         assert '<td class="number" data-value="1000">1,000</td>' in found
         assert '<td class="number"></td>' in found
         assert '<th scope="col" class="text"' in found
-        assert "<caption>What it is</caption>" in found
+        assert "<caption><span>What it is</span></caption>" in found
 
     def test_cells(self) -> None:
         found = table([{"score": Cell("12.3 %", 0.123, "L1", "best")}, {"score": Cell("", None)}])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import Run, run  # noqa: F401
+from commands import Run
 
 import firth
 from firth import probing
@@ -117,7 +117,7 @@ class TestProbe:
         rng = np.random.default_rng(0)
         words = [f"w{number}" for number in range(400)]
         vectors = rng.normal(0, 1, (400, 60))
-        labels = np.where(vectors[:, 0] + 0.8 * rng.normal(0, 1, 400) > 0, "odd", "even").tolist()
+        labels = np.where(vectors[:, 0] + 0.5 * rng.normal(0, 1, 400) > 0, "odd", "even").tolist()
         rows = list(zip(words, labels, strict=True))
         given = firth.Vectors(words, vectors)
         train, dev, test = (read_examples(some, "classify") for some in (rows[:70], rows[70:170], rows[170:]))
@@ -168,7 +168,7 @@ class TestFit:
         due = (rows.astype(np.float64) @ rng.normal(size=(5, 3)) + rng.normal(size=(900, 3))).argmax(1)
         layer = layer_of(rows)
         scale = _Scale.of(layer.chunks())
-        (weights,) = _logistic(layer, scale, [due], 3, 1.0, 200, 1)
+        (weights,) = _logistic(layer, scale, [due], [1.0], np.arange(900), 3, 200, 1)
         standardised = scale.applied(rows.astype(np.float32))
         peer = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000).fit(standardised, due)
         ours = standardised @ weights[:-1] + weights[-1]
@@ -182,9 +182,10 @@ class TestFit:
         layer = layer_of(rng.normal(size=(300, 4)))
         scale = _Scale.of(layer.chunks())
         first, second = rng.integers(0, 3, (2, 300))
-        together = _logistic(layer, scale, [first, second], 3, 1.0, 2, 1)
-        for due, weights in ((first, together[0]), (second, together[1])):
-            (alone,) = _logistic(layer, scale, [due], 3, 1.0, 2, 1)
+        some = np.arange(0, 300, 2)
+        together = _logistic(layer, scale, [first, second], [1.0, 9.0], some, 3, 2, 1)
+        for due, penalty, weights in ((first, 1.0, together[0]), (second, 9.0, together[1])):
+            (alone,) = _logistic(layer, scale, [due], [penalty], some, 3, 2, 1)
             np.testing.assert_allclose(weights, alone, atol=1e-4)
 
     def test_what_does_not_vary_becomes_zero(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,26 +222,26 @@ class TestCommand:
             (folder / f"{name}.conll").write_text(text, encoding="utf-8")
         return ["--task=tag", f"--train={folder / 'train.conll'}", f"--dev={folder / 'dev.conll'}", "--quiet"]
 
-    def test_a_row_for_each_layer(self, tmp_path: Path, run: Run) -> None:  # noqa: F811
+    def test_a_row_for_each_layer(self, tmp_path: Path, run: Run) -> None:
         options = [*self.files(tmp_path), f"--cache-dir={tmp_path / 'cache'}"]
         status, out, err = run("probe", tmp_path / "vectors", *options)
         assert (status, err) == (0, "")
         lines = [line.split("\t") for line in out.splitlines()]
-        assert lines[0] == ["layer", "dev accuracy", "control", "selectivity"]
+        assert lines[0] == ["layer", "dev accuracy", "control", "selectivity", "penalty"]
         assert [line[0] for line in lines[1:]] == ["0", "1"]
         assert lines[2][1] == "1.0000"
         told = json.loads(run("probe", tmp_path / "vectors", *options, "--json")[1])
         assert told["best"] == 1
         assert told["layers"][1]["dev"]["values"]["accuracy"] == 1.0
 
-    def test_a_page(self, tmp_path: Path, run: Run) -> None:  # noqa: F811
+    def test_a_page(self, tmp_path: Path, run: Run) -> None:
         pytest.importorskip("plotly")
         page = tmp_path / "curve.html"
         status, _, _ = run("probe", tmp_path / "vectors", *self.files(tmp_path), f"--html={page}", "--layers=1")
         assert status == 0
         assert "control task: accuracy" in page.read_text(encoding="utf-8")
 
-    def test_bad_input(self, tmp_path: Path, run: Run) -> None:  # noqa: F811
+    def test_bad_input(self, tmp_path: Path, run: Run) -> None:
         options = self.files(tmp_path)
         assert run("probe", tmp_path / "vectors", *options[:2])[0] == 2
         status, _, err = run("probe", tmp_path / "vectors", *options, "--label=7")

@@ -1,5 +1,7 @@
 """Tables of one byte a number."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -112,6 +114,7 @@ def test_neighbours_are_looked_for_in_bytes_and_ranked_by_numbers(tmp_path, monk
             touched.append(np.size(rows))
             return exact(self, rows)
 
+    both = firth.Vectors.load(tmp_path / "both")
     monkeypatch.setattr(type(both), "matrix", property(lambda self: exact(self.array, -1).view(Watched)))
     assert both.similar_by_vector(vectors["word5"], topn=10)[0][0] == "word5"
     assert max(size for size in touched if size > 1) == quantisation.LEAST_LOOKED_AT
@@ -150,7 +153,7 @@ def test_queries_of_bytes_are_answered_alike_whatever_was_asked_before(tmp_path,
         raise AssertionError("a restored table was looked into")
 
     monkeypatch.setattr(quantisation, "_ranked_anew", ranked_anew)
-    monkeypatch.setattr(type(touched), "_norms", ranked_anew)
+    monkeypatch.setattr(neighbours, "norms", ranked_anew)
     for layer in (0, 1):
         one, other = small.layer(layer), touched.layer(layer)
         assert "array" not in vars(other)
@@ -271,3 +274,41 @@ def test_codes_alone_fit_the_words():
     given = quantisation.quantised(np.ones((3, 4), np.float32))
     with pytest.raises(firth.UsageError, match="2 words were given for 3 rows of codes"):
         firth.Vectors(["a", "b"], given)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8+float32"])
+def test_what_is_kept_in_bytes_is_saved_in_the_same_bytes(tmp_path, precision):
+    vectors = random_vectors(n=50, n_layers=2)
+    vectors.save(tmp_path / "first", precision=precision)
+    read = firth.Vectors.load(tmp_path / "first")
+    read.save(tmp_path / "again")
+    assert ("array" in vars(read)) == (precision != "int8")  # nothing is restored for it
+    for name in ("vectors.safetensors", "vocabulary.tsv"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
+    told = [json.loads((tmp_path / name / "firth.json").read_bytes()) for name in ("first", "again")]
+    assert told[0] == told[1]
+    read.save(tmp_path / "whole", precision="float32")
+    whole = firth.Vectors.load(tmp_path / "whole")
+    assert whole.codes is None
+    np.testing.assert_array_equal(whole.array, read.array)
+    read.layer(1).save(tmp_path / "one")
+    one = firth.Vectors.load(tmp_path / "one")
+    np.testing.assert_array_equal(one.codes.codes[0], read.codes.codes[1])
+
+
+def test_n_grams_in_bytes_are_saved_in_the_same_bytes(tmp_path):
+    family = firth.Skipgram(dim=8, min_count=1, sample=0.0, subwords="3-4", buckets=300)
+    vectors = firth.train(family, ["the walker walked home"] * 20, epochs=1, threads=1).vectors
+    vectors.save(tmp_path / "first", precision="int8")
+    small = firth.Vectors.load(tmp_path / "first")
+    small.save(tmp_path / "again")
+    assert not {"words", "table"} & vars(small.subwords).keys()
+    tensors = [safetensors.read(tmp_path / name / "vectors.safetensors") for name in ("first", "again")]
+    for name, tensor in tensors[0].items():
+        np.testing.assert_array_equal(tensors[1][name], tensor)
+
+
+def test_codes_with_a_scale_that_is_not_finite_are_not_saved(tmp_path):
+    codes = quantisation.Quantised(np.ones((2, 3), np.int8), np.array([1.0, np.nan], np.float32))
+    with pytest.raises(firth.FirthError, match="the vector of 'b' holds a number that is not finite"):
+        firth.Vectors(["a", "b"], codes).save(tmp_path / "v")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import Run, run  # noqa: F401
+from commands import Run
 
 import firth
 from firth import reporting
@@ -171,7 +171,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]
 
 
 class TestCommand:
-    def test_scores_a_page_and_another_run(self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path]) -> None:  # noqa: F811
+    def test_scores_a_page_and_another_run(self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path]) -> None:
         good, bad, file = trained
         status, out, err = run("report", good, file, "--train", file, "--against", bad, "-o", tmp_path / "pages")
         assert status == 0
@@ -186,7 +186,7 @@ class TestCommand:
         assert run("report", good, file, "-o", tmp_path / "pages", "--quiet")[0] == 2
         assert run("report", good, file, "-o", tmp_path / "pages", "--quiet", "--overwrite")[0] == 0
 
-    def test_labels_that_it_never_saw(self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path]) -> None:  # noqa: F811
+    def test_labels_that_it_never_saw(self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path]) -> None:
         (tmp_path / "test.txt").write_text("odd w1\nnew w2\nodd w3\n", encoding="utf-8")
         status, out, err = run("report", trained[0], tmp_path / "test.txt")
         assert status == 0

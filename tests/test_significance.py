@@ -101,7 +101,7 @@ def test_an_interval_of_a_correlation_is_fishers():
 
 
 def test_the_seed_decides_and_what_is_unanswered_does_not_count():
-    items = np.array([1, 0, 1, 1, 0, 1, 0, 0, 1, 1.0])
+    items = (np.random.default_rng(0).random(300) < 0.4).astype(float)
     with_gaps = np.insert(items, [2, 5], NAN)
     assert interval("accuracy", items, n_samples=500) == interval("accuracy", with_gaps, n_samples=500)
     assert interval("accuracy", items, n_samples=500) != interval("accuracy", items, n_samples=500, seed=2)

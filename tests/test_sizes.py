@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from firth import descent, devices, sizes
+from firth import devices, sizes
 from firth.budget import Budget
 from firth.families.bert import BERT
 from firth.progress import Lines
@@ -45,7 +45,7 @@ def test_sizes_beyond_the_first_that_is_too_large_are_not_measured():
 
 
 def test_a_size_that_would_take_days_is_not_chosen_unasked(monkeypatch, capsys):
-    monkeypatch.setattr(descent, "measured_speed", lambda family, *_: 1e5 / family.n_layers**2)
+    monkeypatch.setattr("firth.speeds.measured_speed", lambda family, *_: 1e5 / family.n_layers**2)
     networks = [replace(NETWORK, n_layers=n, dim=512, n_heads=8) for n in (1, 10, 20)]
     asked = {"text": SimpleNamespace(n_tokens=10**9), "pieces": None, "device": None, "progress": Lines(sys.stderr)}
     assert sizes.suited(networks, **asked, budget=Budget(epochs=1)) == networks[1]

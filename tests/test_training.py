@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import firth
-from firth import Preparation, hogwild, training
-from firth.training import default_epochs, train
+from firth import Preparation, hogwild, static_training
+from firth.static_training import default_epochs
+from firth.training import train
 
 FAMILY = firth.Skipgram(dim=8, window=3, block=8, noise_pool=4, min_count=1, sample=0.0)
 TEXT = ["the cat sat on the mat", "the dog sat on the log", "", "a cat and a dog"] * 20
@@ -174,7 +175,7 @@ def test_going_on_into_the_base_itself(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "prepared", None)  # nothing is read
+    monkeypatch.setattr(static_training, "prepared", None)  # nothing is read
     (tmp_path / "file").touch()
     with pytest.raises(firth.FirthError, match="cannot be written"):
         small(output=tmp_path / "file" / "model")

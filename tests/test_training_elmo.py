@@ -19,7 +19,7 @@ pytest.importorskip("h5py")
 from comparing import assert_equal, files, state  # noqa: E402
 
 import firth  # noqa: E402
-from firth import cli, descent, devices, streams, training  # noqa: E402
+from firth import batches, cli, contextual_training, descent, devices, runs, streams, texts  # noqa: E402
 from firth import corpus as corpora  # noqa: E402
 from firth.budget import Budget  # noqa: E402
 from firth.characters import BEGIN, END, SPECIAL  # noqa: E402
@@ -68,7 +68,7 @@ def trained(family: Any = ELMO, corpus: Any = TEXT, **changes: Any) -> Any:
 def test_it_learns_and_tells_its_perplexities(capsys):
     model = trained(replace(ELMO, dropout=0.0), tokens=20_000, progress=Lines(sys.stderr))
     record = model.record
-    found = training.perplexities(record)
+    found = contextual_training.perplexities(record)
     assert found["mean"] == pytest.approx(math.sqrt(found["forward"] * found["backward"]))
     assert math.log(found["mean"]) == pytest.approx(record["held_out_nats"]["last"])
     assert record["held_out_nats"]["before"] == pytest.approx(math.log(len(model.vocabulary)), rel=0.05)
@@ -87,12 +87,12 @@ def test_perplexity_is_that_of_the_full_softmax_over_every_position(tmp_path):
     for objective in ("full", "sampled"):
         family = replace(ELMO, objective=objective, negatives=8)
         model = trained(family, tokens=4000)
-        with training.prepared(TEXT, firth.Preparation(), family) as encoded:
+        with texts.prepared(TEXT, firth.Preparation(), family) as encoded:
             text = family.stream(encoded, model.vocabulary)
             nats = {"forward": 0.0, "backward": 0.0}
             carried = None
             for batch in streams.held_out(text):
-                one = descent.tensors(family._spelt(batch, None, None))
+                one = batches.tensors(family._spelt(batch, None, None))
                 with torch.no_grad():
                     ids = torch.stack([one.forward, one.backward])
                     layers, carried = model.network(one.characters, ids, carried)
@@ -103,7 +103,7 @@ def test_perplexity_is_that_of_the_full_softmax_over_every_position(tmp_path):
                     counts = torch.ones(targets.shape[:2]) if one.weights is None else one.weights.T
                     nats[name] -= float((logs[way].gather(-1, targets)[..., 0] * counts).sum())
             n = text.held_out.n_tokens
-        found = training.perplexities(model.record)
+        found = contextual_training.perplexities(model.record)
         for name, total in nats.items():
             assert found[name] == pytest.approx(math.exp(total / n), rel=1e-4)
 
@@ -254,7 +254,7 @@ def test_chinese_marks_are_words_too():
 def test_short_runs_rise_slowly(tmp_path):
     """At the default rate, which is reached after a fifth of a long run, a few batches would undo the beginning."""
     family = replace(ELMO, learning_rate=None, dropout=0.0)
-    with training.prepared(TEXT, firth.Preparation(), family) as encoded:
+    with texts.prepared(TEXT, firth.Preparation(), family) as encoded:
         run, text = run_of(family, encoded)
         loop = descent.Loop(run, text, torch.device("cpu"), Silent(), None, None)
         highest, least = family.highest_rate, family.warmup_steps
@@ -281,7 +281,7 @@ def test_state_goes_on_from_batch_to_batch():
             super().step(number, batch, fraction)
             seen.append((before, [tensor.clone() for tensor in self.carried]))
 
-    with training.prepared(TEXT, firth.Preparation(), ELMO) as encoded:
+    with texts.prepared(TEXT, firth.Preparation(), ELMO) as encoded:
         run, text = run_of(ELMO, encoded)
         Watching(run, text, torch.device("cpu"), Silent(), None, None).run()
     assert all(not tensor.any() for tensor in seen[0][0])
@@ -300,7 +300,7 @@ def run_of(family: Any, encoded: Any, tokens: float = 400) -> tuple[Any, Any]:
     vocabulary = streams.vocabulary(encoded, min_count=1, max_size=None)
     network = family.network(len(vocabulary), 1)
     model = Model(family, Words(vocabulary, encoded.segmentation), network, {})
-    return descent.Run(model, Budget(tokens=tokens), 1), family.stream(encoded, vocabulary)
+    return runs.Run(model, Budget(tokens=tokens), 1), family.stream(encoded, vocabulary)
 
 
 def test_fused_layers_train_alike(monkeypatch, capsys):
@@ -334,7 +334,7 @@ def test_fused_layers_that_fail_are_left_out(monkeypatch, capsys, fault):
 def test_micro_batches_keep_the_state_of_their_rows():
     family = replace(ELMO, dropout=0.0, batch_size=6)
     ended = []
-    with training.prepared(TEXT, firth.Preparation(), family) as encoded:
+    with texts.prepared(TEXT, firth.Preparation(), family) as encoded:
         for rows in (6, 4, 1):
             run, text = run_of(family, encoded)
             run.rows = rows
@@ -354,7 +354,7 @@ def test_a_batch_that_does_not_fit_begins_with_the_state_that_it_began_with(monk
     """A device whose memory holds 2 rows: what was halved is redone from the same state."""
     family = replace(ELMO, dropout=0.0)
     loss = firth.ELMo.loss
-    with training.prepared(TEXT, firth.Preparation(), family) as encoded:
+    with texts.prepared(TEXT, firth.Preparation(), family) as encoded:
         run, text = run_of(family, encoded)
         descent.Loop(run, text, torch.device("cpu"), Silent(), None, None).run()
 
@@ -402,7 +402,7 @@ def test_rows_of_two_processes_are_added_up_to_all(monkeypatch):
 
     family = replace(ELMO, batch_size=5)
     flats: dict[int, Any] = {}
-    with training.prepared(TEXT, firth.Preparation(), family) as encoded:
+    with texts.prepared(TEXT, firth.Preparation(), family) as encoded:
 
         def one(rank: int, reduce: Any) -> Any:
             monkeypatch.setattr(distributed, "all_reduce", reduce)
@@ -751,6 +751,6 @@ def test_the_published_test_of_training_is_passed(tmp_path, seed):
         text = streams.Sentences(**shape, held_out=same, batch_size=2)
         assert text.n_tokens == 139
         model = Model(family, Words(vocabulary, encoded.segmentation), family.network(32, seed), {})
-        run = descent.Run(model, Budget(tokens=6000), seed)
+        run = runs.Run(model, Budget(tokens=6000), seed)
         descent.Loop(run, text, torch.device("cpu"), Silent(), None, None).run()
-    assert training.perplexities(model.record)["mean"] < 20
+    assert contextual_training.perplexities(model.record)["mean"] < 20

@@ -20,7 +20,7 @@ import safetensors.torch  # noqa: E402
 from comparing import assert_equal, files, state  # noqa: E402
 
 import firth  # noqa: E402
-from firth import descent, devices  # noqa: E402
+from firth import descent, devices, speeds  # noqa: E402
 from firth.files import latest_checkpoint as latest  # noqa: E402
 from firth.pieces import Pieces  # noqa: E402
 from firth.progress import Lines  # noqa: E402
@@ -542,7 +542,7 @@ def test_the_size_follows_from_the_budget(monkeypatch, capsys):
         asked.append(family.n_layers)
         return 100_000 / family.dim
 
-    monkeypatch.setattr(descent, "measured_speed", speed)
+    monkeypatch.setattr("firth.speeds.measured_speed", speed)
     monkeypatch.setattr("firth.sizes.chosen_size", lambda weights, n, tokens_of: (1, [tokens_of(i) for i in range(3)]))
     sizes = [replace(BERT, n_layers=n, dim=8 * n) for n in (1, 2, 4, 6)]
     model = trained(sizes, tokens=None, minutes=0.01, progress=Lines(sys.stderr))
@@ -559,7 +559,7 @@ def test_speed_is_measured_on_steps_that_are_thrown_away(tmp_path):
 
     pieces = trained(BERT).pieces
     with encode_pieces(corpus.read(TEXT), pieces, tmp_path / "encoded") as encoded:
-        speed = descent.measured_speed(BERT, BERT.stream(encoded), pieces, torch.device("cpu"), 0.05)
+        speed = speeds.measured_speed(BERT, BERT.stream(encoded), pieces, torch.device("cpu"), 0.05)
     assert speed > 0
 
 

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,10 +122,8 @@ def test_multiples_change_the_settings_they_name() -> None:
 
 @given(st.text(max_size=20))
 def test_any_name_is_read_or_refused_by_name(asked: str) -> None:
-    try:
+    with contextlib.suppress(UsageError):
         assert read(asked).sizes
-    except UsageError as error:
-        assert str(error)
 
 
 @given(st.text(min_size=1, max_size=30))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from firth.cli.changing import change
-from firth.cli.comparing import compare, fill_comparison
+from firth.cli.comparing import compare, fill_comparison, headline
 from firth.cli.evaluating import accuracy, evaluate, list_sets, shares
 from firth.cli.extracting import extract
 from firth.cli.finetuning import finetune, predict
@@ -27,6 +27,7 @@ from firth.cli.probing import probe
 from firth.cli.publishing import push
 from firth.cli.reducing import layers, matrices
 from firth.cli.reporting import report
+from firth.cli.serving import serve
 from firth.cli.sensing import senses
 from firth.cli.settings import (
     FAMILIES,
@@ -190,6 +191,7 @@ def clear_cache(*, cache_dir: Path | None = None) -> None:
 def demo(
     *,
     every: Annotated[bool, Parameter(name="--all", negative=(), show_default=False)] = False,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("firth-demo-report"),
     threads: int | None = None,
     quiet: Flag = False,
     as_json: AsJson = False,
@@ -197,12 +199,14 @@ def demo(
     """Train on a small corpus, and print neighbours and scores.
 
     Args:
-        every: Train every family there is, ELMo, GPT and BERT too, in some minutes.
+        every: Train every family there is, ELMo, GPT and BERT too, in some minutes; and at the end compare them all, and
+            write a report.
+        output: With --all: the directory of the report; a comparison that stands there is replaced.
         threads: How many threads train; all cores by default.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """
-    from firth.demonstration import demonstrate
+    from firth.demonstration import compared, demonstrate, keep
     from firth.model import CONTEXTUAL
 
     progress = progress_of(quiet)
@@ -213,6 +217,7 @@ def demo(
     results = []
     for result in demonstrate(families, threads=threads, progress=progress):
         results.append(_demonstrated(result))
+        keep(result.model)
         if "held_out_nats" in result.model.record:
             progress.say("so short a training teaches a network what follows each other often, not yet good vectors")
         if not as_json:
@@ -221,9 +226,20 @@ def demo(
             print()
             print_rows(_score_rows(result))
             print()
+    if every:
+        progress.say("all families on the same text in the same time, for a report")
+        found = compared(output, threads=threads, progress=progress)
+        if as_json:
+            results.append({"answer": found.answer, "page": str(found.page)})
+        else:
+            print_rows(headline(found))
+            print()
+            print(printable(found.answer))
+        progress.say(f"the report, to be opened in a browser: {found.page}")
     if as_json:
         print_json(results)
     progress.say("on your own text: firth train skipgram FILE --output MODEL, then firth nearest MODEL WORD")
+    progress.say("look at what was learnt, and at a word in its contexts, in the browser: firth serve --open")
 
 
 def _demonstrated(result: "Demonstration") -> dict[str, Any]:
@@ -300,7 +316,7 @@ app.command(
 _USES: Sequence[Callable[..., None]] = (
     *(nearest, analogy, similarity, evaluate, extract, matrices, layers, senses),
     *(probe, finetune, predict, report),
-    *(change, convert, push, demo),
+    *(change, convert, push, serve, demo),
 )
 for _order, _command in enumerate(_USES, start=1):
     app.command(_command, sort_key=_order, **FRAMED)

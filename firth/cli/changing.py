@@ -14,7 +14,8 @@ from firth.files import printable
 
 if TYPE_CHECKING:
     from firth.movement import Moved
-    from firth.vectors import Similar, Vectors
+    from firth.queries import Similar
+    from firth.vectors import Vectors
 
 
 def change(

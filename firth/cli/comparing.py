@@ -76,7 +76,8 @@ def compare(
         output: The directory for models and report.
         minutes: Budget of each training, wall-clock on the whole machine; 3 where none is given.
         words: Or in words of the text that each sees.
-        counts: Whether of the minutes the training alone takes, or all: tokenisers, counting, compiling, static vectors.
+        counts: Whether of the minutes the training alone takes, or all: tokenisers, counting, compiling and static
+            vectors.
         seeds: How many trainings of each, for spreads.
         seed: The first of them.
         published: A model that joins as it is: a directory, a file of vectors, hf:org/name; may be given several times.
@@ -187,8 +188,9 @@ def command_line(arguments: Sequence[str]) -> str:
     """The command as it is told in a report: without folders of this machine, and what does not change the result."""
     from firth.files import without_folders
 
-    kept = [part for part in arguments if part not in ("--resume", "--overwrite", "--quiet", "--json")]
-    return str(without_folders(shlex.join(["firth", *kept])))
+    passed = ("--resume", "--overwrite", "--quiet", "--json")
+    kept = [",".join(map(without_folders, part.split(","))) for part in arguments if part not in passed]
+    return shlex.join(["firth", *kept])
 
 
 def headline(found: "Comparison") -> list[Row]:

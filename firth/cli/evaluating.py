@@ -241,7 +241,7 @@ def _items(one: _Scored) -> Any:
 
 
 def _compared(results: Sequence[_Evaluated], used: Sequence[_InSentences], seed: int) -> list[Row]:
-    """The differences of each two models on each set, of the last layer that was evaluated; p corrected for them all."""
+    """The differences of each two models on each set, at the last layer evaluated; p is corrected for all of them."""
     from firth.significance import LEVEL, differences, holm
 
     last = {result.model: result for result in results}
@@ -257,9 +257,9 @@ def _compared(results: Sequence[_Evaluated], used: Sequence[_InSentences], seed:
             row |= {"layer b": layers[b], "a - b": told.difference, "low": told.low, "high": told.high, "p": told.p}
             found.append(row)
 
-    for place, one in enumerate(results[0].scored if len(last) > 1 else ()):
+    for place, scored in enumerate(results[0].scored if len(last) > 1 else ()):
         items = {str(model): [_items(result.scored[place])] for model, result in last.items()}
-        add(one.asked.label, _MEASURE[one.asked.kind], items, {str(m): r.layer for m, r in last.items()})
+        add(scored.asked.label, _MEASURE[scored.asked.kind], items, {str(m): r.layer for m, r in last.items()})
     for (label, _), of_models in last_used.items():
         if len(of_models) > 1:
             items = {str(model): [measured.items] for model, measured in of_models.items()}

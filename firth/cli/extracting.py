@@ -82,6 +82,23 @@ class Reading:
     lang: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Computing:
+    """How a network reads the text.
+
+    Attributes:
+        context_length: Pieces that a network reads at once; by default what it was trained with.
+        precision: In which a network computes; bf16 is for machines that multiply it fast.
+        device: cuda, cuda:1, mps or cpu; by default the fastest there is.
+        threads: How many threads compute; all cores by default.
+    """
+
+    context_length: Natural = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str | None = None
+    threads: Natural = None
+
+
 _HOW = How()
 _READING = Reading()
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -271,6 +272,7 @@ def _inputs(
     return [example.inputs for example in read]
 
 
+@contextmanager
 def _as_file(file: Path, suffix: str) -> Iterator[Path]:
     """The file; of `-` one of what standard input holds, until the block ends."""
     if str(file) != "-":

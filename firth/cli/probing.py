@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from firth.cli.extracting import Natural
+from firth.cli.extracting import Computing
 from firth.cli.printing import Row, print_json, print_rows
 from firth.cli.settings import AsJson, Flag, progress_of
 from firth.cli.tasks import COLUMNS, Named
 
 if TYPE_CHECKING:
     from firth.probing import Probing
+
+_COMPUTING = Computing()
 
 
 def probe(
@@ -29,14 +31,11 @@ def probe(
     epochs: Annotated[int, Parameter(validator=Number(gte=1))] = 8,
     seed: int = 1,
     html: Path | None = None,
-    context_length: Natural = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    device: str | None = None,
-    threads: Natural = None,
     cache_dir: Path | None = None,
     quiet: Flag = False,
     as_json: AsJson = False,
     columns: Named = COLUMNS,
+    computing: Annotated[Computing, Parameter(name="*", group="Computing", negative=())] = _COMPUTING,
 ) -> None:
     """Find out what each layer of a model knows of a task: a linear probe on every layer, and a control task beside it.
 
@@ -57,10 +56,6 @@ def probe(
         epochs: Passes of the probe over what it learns from; more where this is little.
         seed: Decides the control task, and the order of the examples.
         html: A page to write, with the curve of score by layer.
-        context_length: Pieces that a network reads at once; by default what it was trained with.
-        precision: In which a network computes; bf16 is for machines that multiply it fast.
-        device: cuda, cuda:1, mps or cpu; by default the fastest there is.
-        threads: How many threads compute the vectors; all cores by default.
         cache_dir: Where the vectors are kept; `firth cache` lists and clears them.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
@@ -85,10 +80,7 @@ def probe(
         penalty=penalty,
         epochs=epochs,
         seed=seed,
-        context_length=context_length,
-        precision=precision,
-        device=device,
-        threads=threads,
+        **vars(computing),
         cache_dir=cache_dir,
         progress=progress,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from firth.cli.extracting import Natural, Reading
+from firth.cli.extracting import Computing, Reading
 from firth.cli.printing import Row, show
 from firth.cli.settings import AsJson, Files, Flag, progress_of
 from firth.errors import FirthError, UsageError
@@ -19,6 +19,7 @@ Segment = Literal["words", "space", "chinese", "characters"] | None
 Pool = Literal["mean", "first", "last", "max"]
 
 _READING = Reading()
+_COMPUTING = Computing()
 
 
 def matrices(
@@ -34,16 +35,13 @@ def matrices(
     seed: int = 1,
     pool: Pool = "mean",
     segment: Segment = None,
-    context_length: Natural = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    device: str | None = None,
-    threads: Natural = None,
     minutes: float | None = None,
     overwrite: Flag = False,
     cache_dir: Path | None = None,
     quiet: Flag = False,
     as_json: AsJson = False,
     reading: Annotated[Reading, Parameter(name="*", group="Reading of the text", negative=())] = _READING,
+    computing: Annotated[Computing, Parameter(name="*", group="Computing", negative=())] = _COMPUTING,
 ) -> None:
     """Make static vectors of words, a matrix for each layer of a model: what words are in their contexts, in the mean.
 
@@ -64,10 +62,6 @@ def matrices(
         seed: Decides which.
         pool: How a word's vector comes from those of its pieces.
         segment: How the text becomes words; by default as the model's own.
-        context_length: Pieces that a network reads at once; by default what it was trained with.
-        precision: In which a network computes; bf16 is for machines that multiply it fast.
-        device: cuda, cuda:1, mps or cpu; by default the fastest there is.
-        threads: How many threads compute; all cores by default.
         minutes: Budget: reading ends then; every word's first context comes before the second of any.
         overwrite: Replace the output.
         cache_dir: Where the text is kept meanwhile.
@@ -95,10 +89,7 @@ def matrices(
             pool=pool,
             segmentation=segment,
             preparation=Preparation(**vars(reading)),
-            context_length=context_length,
-            precision=precision,
-            device=device,
-            threads=threads,
+            **vars(computing),
             minutes=minutes,
             cache_dir=cache_dir,
             progress=progress_of(quiet),
@@ -147,14 +138,11 @@ def layers(
     seed: int = 1,
     pool: Pool = "mean",
     segment: Segment = None,
-    context_length: Natural = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    device: str | None = None,
-    threads: Natural = None,
     cache_dir: Path | None = None,
     quiet: Flag = False,
     as_json: AsJson = False,
     reading: Annotated[Reading, Parameter(name="*", group="Reading of the text", negative=())] = _READING,
+    computing: Annotated[Computing, Parameter(name="*", group="Computing", negative=())] = _COMPUTING,
 ) -> None:
     """Print how much the vectors of each layer depend on context, as Ethayarajh (2019) measures it.
 
@@ -175,10 +163,6 @@ def layers(
         seed: Decides which contexts, lines and places.
         pool: How a word's vector comes from those of its pieces.
         segment: How the text becomes words; by default as the model's own.
-        context_length: Pieces that a network reads at once; by default what it was trained with.
-        precision: In which a network computes; bf16 is for machines that multiply it fast.
-        device: cuda, cuda:1, mps or cpu; by default the fastest there is.
-        threads: How many threads compute; all cores by default.
         cache_dir: Where the text is kept meanwhile.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
@@ -198,10 +182,7 @@ def layers(
         pool=pool,
         segmentation=segment,
         preparation=Preparation(**vars(reading)),
-        context_length=context_length,
-        precision=precision,
-        device=device,
-        threads=threads,
+        **vars(computing),
         cache_dir=cache_dir,
         progress=progress_of(quiet),
     )

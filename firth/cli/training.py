@@ -251,7 +251,7 @@ def _train_words_in_context_command(family: Any) -> Callable[..., None]:
         Args:
             corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
         """
-        from firth.training import perplexities
+        from firth.contextual_training import perplexities
 
         sizes = hyperparameters if common.preset is not None else _sizes(hyperparameters)
         model = _trained(sizes, corpus, common, preparation, **_fields(for_words))

@@ -182,28 +182,6 @@ def convert(
         overwrite: Replace the target.
         as_json: Print JSON, for machines.
     """
-    if format == "onnx" or (format is None and target.suffix == ".onnx"):
-        from firth.onnx import to_onnx
-
-        taken = {"layer": layer, "limit": limit, "steps": steps, "space": space, "neighbours": neighbours or None}
-        taken["precision"] = None if precision == "float32" else precision
-        if given := [f"--{name}" for name, value in taken.items() if value is not None]:
-            raise UsageError(f"{', '.join(given)}: of vectors; ONNX is of a network with its head")
-        show([{"target": str(to_onnx(source, target, overwrite=overwrite))}], as_json=as_json)
-        return
-    if format == "sentence-transformers":
-        from firth.exports import to_sentence_transformers
-
-        if space is not None or neighbours:
-            raise UsageError("--space and --neighbours are of files; sentence-transformers' directories take neither")
-        if precision != "float32":
-            raise UsageError("--precision is of directories of firth's; sentence-transformers' are of float32")
-        exported: Path | Vectors = source
-        if steps is not None or limit is not None or (source_format, encoding_errors) != ("auto", "strict"):
-            exported = _processed(source, source_format, limit, encoding_errors, steps)
-        to_sentence_transformers(exported, target, layer=_one_layer(layer), overwrite=overwrite)
-        show([{"target": str(target)}], as_json=as_json)
-        return
     from firth.conversion import convert as convert_vectors
 
     converted = convert_vectors(
@@ -220,28 +198,12 @@ def convert(
         encoding_errors=encoding_errors,
         overwrite=overwrite,
     )
-    if layer is None and converted.n_layers > 1 and isinstance(converted.layers[0], int):
+    is_file = format != "sentence-transformers"
+    if layer is None and is_file and converted.n_layers > 1 and isinstance(converted.layers[0], int):
         say(
             f"{source} has {converted.n_layers} layers; {target} holds layer {converted.layers[0]} alone, as any file "
             "(a directory holds all, --layer all writes a file for each)"
         )
-    rows: list[Row] = [
-        {"target": str(path), "words": converted.n_words, "dim": converted.dim} for path in converted.paths
-    ]
+    told: Row = {"words": converted.n_words, "dim": converted.dim} if converted.layers else {}
+    rows: list[Row] = [{"target": str(path), **told} for path in converted.paths]
     show(rows, as_json=as_json)
-
-
-def _processed(
-    source: Path, format: SourceFormat, limit: int | None, encoding_errors: str, steps: str | None
-) -> "Vectors":
-    from firth.postprocessing import postprocess
-    from firth.vectors import Vectors
-
-    vectors = Vectors.load(source, format=format, limit=limit, encoding_errors=encoding_errors)
-    return vectors if steps is None else postprocess(vectors, steps.split(","))
-
-
-def _one_layer(layer: Layer) -> int | None:
-    if layer == "all":
-        raise UsageError("--layer all: this format holds one layer; name its number")
-    return layer

@@ -26,7 +26,7 @@ __all__ = ["answer", "write"]
 
 
 def write(report: Mapping[str, Any], folder: str | os.PathLike[str], lang: str = "en") -> tuple[list[Path], list[str]]:
-    """Writes all files of a comparison's report into a folder; their paths, the page's first, and what could not be made.
+    """The paths of the files of a report, written into a folder, the page's first; and what could not be made.
 
     What could not be made are sentences: figures where matplotlib is not installed, or a PNG for want of a font.
 

@@ -142,18 +142,31 @@ def _verdict(found: Comparison, use: str, of_use: Sequence[Contest], say: Say) -
         alone = [name for one in of_use for name in _compared(found, one)]
         if not alone:
             return None
-        sentence = say("For {use}, only {name} was measured, so that nothing is compared.", use=use,
-                       name=listed([printable(name) for name in dict.fromkeys(alone)], say))  # fmt: skip
+        sentence = say(
+            "For {use}, only {name} was measured, so that nothing is compared.",
+            use=use,
+            name=listed([printable(name) for name in dict.fromkeys(alone)], say),
+        )
         return Verdict(use, (), sentence)
     always = [name for name in decided[0].leaders if all(name in one.leaders for one in decided)]
     everyone = all(set(one.leaders) == set(_compared(found, one)) for one in decided)
     winners = {one.leaders[0] for one in decided if len(one.leaders) == 1}
     names = listed([printable(name) for name in always], say)
     numbers = _numbers(found, decided, say)
+    if all(one.untested and set(one.untested) == set(one.leaders[1:]) for one in decided) and (
+        len({one.leaders[0] for one in decided}) == 1
+    ):
+        best = printable(decided[0].leaders[0])
+        told = "For {use}, {name} has the best number ({numbers}); whether that is chance was not tested."
+        return Verdict(use, (), say(told, use=use, name=best, numbers=numbers) + _no_better(decided, say))
     if everyone:
         families = tuple(always)
-        sentence = say("For {use}, no difference could be shown between {names} ({numbers}).", use=use, names=names,
-                       numbers=numbers)  # fmt: skip
+        sentence = say(
+            "For {use}, no difference could be shown between {names} ({numbers}).",
+            use=use,
+            names=names,
+            numbers=numbers,
+        )
     elif len(always) == 1 and winners == set(always):
         families = (always[0],)
         ties = [one for one in decided if len(one.leaders) > 1]
@@ -164,11 +177,16 @@ def _verdict(found: Comparison, use: str, of_use: Sequence[Contest], say: Say) -
     elif always:
         families = tuple(always)
         if len(always) == 1:
-            sentence = say("For {use}, {name} is never measurably behind, but never alone in front either ({numbers}).",
-                           use=use, name=names, numbers=numbers)  # fmt: skip
+            sentence = say(
+                "For {use}, {name} is never measurably behind, but never alone in front either ({numbers}).",
+                use=use,
+                name=names,
+                numbers=numbers,
+            )
         else:
-            sentence = say("For {use}, {names} are a tie, ahead of the others ({numbers}).", use=use, names=names,
-                           numbers=numbers)  # fmt: skip
+            sentence = say(
+                "For {use}, {names} are a tie, ahead of the others ({numbers}).", use=use, names=names, numbers=numbers
+            )
     else:
         families = ()
         sentence = say("For {use}, it depends on the set: {numbers}.", use=use, numbers=numbers)
@@ -195,7 +213,7 @@ def _numbers(found: Comparison, of_use: Sequence[Contest], say: Say) -> str:
             leaders = say(
                 "{leaders}, then {other}", leaders=leaders, other=f"{printable(behind[0])} {number(scores[behind[0]])}"
             )
-        parts.append(say("{set}: {leaders}", set=name_of(contest, say), leaders=leaders))
+        parts.append(say("{set}: {leaders}", set=_in_sentence(contest, say), leaders=leaders))
     if len(of_use) > _MOST_SETS:
         parts.append(say("and {n} sets more", n=len(of_use) - _MOST_SETS))
     return say("; ").join(parts)
@@ -209,14 +227,38 @@ def kind_of(contest: Contest, say: Say) -> str:
 def name_of(contest: Contest, say: Say) -> str:
     """What a set and measure is called: the set, and what the set alone would not tell."""
     kind, name, measure, method, _ = contest.key
-    beside = printable(method) if method and kind != "use" else ""
-    if kind in ("language", "context", "outliers") or (kind == "use" and measure not in ("accuracy", "f1")):
-        beside = ", ".join(filter(None, (printable(measure), beside)))
-    return f"{printable(name)} ({beside})" if beside else printable(name)
+    beside = [printable(method)] if method else []
+    if kind in ("language", "context", "outliers", "use", "probe"):
+        beside.insert(0, measure_of(measure, False, say))
+    return (
+        say("{name} ({details})", name=printable(name), details=say(", ").join(beside)) if beside else printable(name)
+    )
+
+
+def measure_of(measure: str, is_lower_better: bool, say: Say) -> str:
+    """What a measure is called, and which way is better."""
+    known = {
+        "spearman": "Spearman's correlation",
+        "accuracy": "accuracy",
+        "purity": "purity",
+        "opp": "outlier position",
+        "f1": "F1",
+        "bits_per_byte": "bits per byte",
+        "pseudo_perplexity": "masked pseudo-perplexity",
+        "perplexity": "perplexity",
+    }
+    name = say(known[measure]) if measure in known else printable(measure)
+    return say("{measure}, less is better", measure=name) if is_lower_better else name
+
+
+def _in_sentence(contest: Contest, say: Say) -> str:
+    """The same where the use has been named, and with it how the model is used."""
+    is_use = contest.key.kind in ("use", "probe")
+    return printable(contest.key.set) if is_use else name_of(contest, say)
 
 
 def _sets(of_use: Sequence[Contest], say: Say) -> str:
-    return listed([name_of(one, say) for one in of_use], say)
+    return listed([_in_sentence(one, say) for one in of_use], say)
 
 
 def _cheapest(found: Comparison, families: Sequence[str], say: Say) -> str:
@@ -239,11 +281,14 @@ def _doubts(of_use: Sequence[Contest], say: Say) -> str:
     sentence = ""
     untested = list(dict.fromkeys(printable(name) for one in of_use for name in one.untested))
     if untested:
-        sentence += say(" Whether {names} differ from the best was not tested.", names=listed(untested, say))
+        sentence += say(" The difference of {names} from the best was not tested.", names=listed(untested, say))
+    return sentence + _no_better(of_use, say)
+
+
+def _no_better(of_use: Sequence[Contest], say: Say) -> str:
+    """Where chance does as well."""
     lost = [one for one in of_use if one.beat_random is False]
-    if lost:
-        sentence += say(" On {sets} none is shown to be better than the random table.", sets=_sets(lost, say))
-    return sentence
+    return say(" On {sets} none is shown to be better than the random table.", sets=_sets(lost, say)) if lost else ""
 
 
 def size_of(n_bytes: float) -> str:

@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from firth.comparison_report.pictures import Panel, Point, Series
@@ -12,8 +13,10 @@ from firth.pages import text
 _WIDTH: Final = 400
 _HEIGHT: Final = 270
 _ROW: Final = 24  # of a panel of ranks
-_LETTER: Final = 6.4  # the width of a letter at 12 px, about; a Chinese character is twice as wide
-_LONGEST: Final = 22  # letters of a label in a picture
+_LETTER: Final = 7.1  # the width of a letter at 12 px, about; a Chinese character is twice as wide
+LONGEST: Final = 22
+"""Letters of a label in a picture."""
+
 _N_COLOURS: Final = 8
 
 Scale = Callable[[float], float]
@@ -34,12 +37,12 @@ def colour(place: int | None) -> str:
     return "s-random" if place is None else f"s{place % _N_COLOURS}"
 
 
-def shortened(name: str) -> str:
-    """A name as there is room for in a picture."""
+def shortened(name: str, longest: int = LONGEST) -> str:
+    """A name as there is room for in a picture, in letters of which a Chinese one takes two."""
     shown = printable(name)
-    if _letters(shown) <= _LONGEST:
+    if _letters(shown) <= longest:
         return shown
-    while _letters(shown) > _LONGEST - 1:
+    while _letters(shown) > longest - 1:
         shown = shown[:-1]
     return shown + "…"
 
@@ -100,7 +103,7 @@ def _ranks(panel: Panel) -> str:
     low, high = bounds(values)
     low = 0.0 if 0 <= min(values) < 0.35 * max(values) else low
     across = _scale(low, high, left, _WIDTH - 46)
-    parts = [f'<text class="title" x="0" y="14">{text(panel.title)}</text>']
+    parts = [f'<text class="title" x="0" y="14">{text(shortened(panel.title, 54))}</text>']
     bottom = 30 + _ROW * len(names)
     for tick in ticks(low, high, 4):
         x = _n(across(tick))
@@ -149,7 +152,7 @@ def _axes(panel: Panel) -> str:
     top, bottom = 40, _HEIGHT - 40
     across = _scale(x_low, x_high, left, right, is_log=panel.is_log)
     up = _scale(y_low, y_high, bottom, top)
-    parts = [f'<text class="title" x="0" y="14">{text(panel.title)}</text>']
+    parts = [f'<text class="title" x="0" y="14">{text(shortened(panel.title, 54))}</text>']
     parts.append(f'<text class="soft" x="0" y="30">{text(panel.y)}</text>')
     for tick in y_ticks:
         y = _n(up(tick))
@@ -172,7 +175,7 @@ def _axes(panel: Panel) -> str:
             y = up(one.points[-1].y)
             if right + 2 - last > 10 or abs(height - y) > 4:  # a thin line leads from the label to its line
                 drawn.append(
-                    f'<line class="grid" x1="{_n(last + 6)}" y1="{_n(y)}" x2="{_n(right + 6)}" y2="{_n(height)}"/>'
+                    f'<line class="lead draw" x1="{_n(last + 6)}" y1="{_n(y)}" x2="{_n(right + 6)}" y2="{_n(height)}"/>'
                 )
             whole = f"<title>{text(one.name)}</title>" if name != printable(one.name) else ""
             drawn.append(f'<text class="paint" x="{_n(right + 9)}" y="{_n(height + 4)}">{text(name)}{whole}</text>')
@@ -219,7 +222,7 @@ def _apart(heights: Sequence[float], top: float, bottom: float, room: float = 15
     found = list(heights)
     for _ in range(60):
         moved = False
-        for above, below in zip(order, order[1:], strict=False):
+        for above, below in pairwise(order):
             lack = room - (found[below] - found[above])
             if lack > 0.01:
                 found[above] -= lack / 2
@@ -255,7 +258,8 @@ def _mark(x: float, y: float, place: int | None, size: float, told: str = "") ->
     """A circle, square, triangle ... by the variant's place, so that colour is not all that tells them apart."""
     title = f"<title>{text(told)}</title>" if told else ""
     if place is None:
-        lines = f"M{_n(x - size)} {_n(y - size)}l{_n(2 * size)} {_n(2 * size)}m0 {_n(-2 * size)}l{_n(-2 * size)} {_n(2 * size)}"
+        left, right, up, down = (_n(one) for one in (x - size, x + size, y - size, y + size))
+        lines = f"M{left} {up}L{right} {down}M{right} {up}L{left} {down}"
         return f'<path class="draw" stroke-width="2" fill="none" d="{lines}">{title}</path>'
     shape = (place + place // _N_COLOURS) % len(_SHAPES)  # with the eight colours, 48 variants before two are alike
     if not _SHAPES[shape]:
@@ -270,8 +274,8 @@ _SHAPES: Final[Sequence[Sequence[tuple[float, float]]]] = (
     ((0, -1.15), (1.1, 0.85), (-1.1, 0.85)),
     ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)),
     ((0, 1.15), (1.1, -0.85), (-1.1, -0.85)),
-    ((-1.2, -0.4), (-0.4, -0.4), (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4), (1.2, 0.4), (0.4, 0.4), (0.4, 1.2),
-     (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4)),
+    ((-1.2, -0.4), (-0.4, -0.4), (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4),
+     (1.2, 0.4), (0.4, 0.4), (0.4, 1.2), (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4)),
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from firth.comparison_report.charts import bounds, y_values
+from firth.comparison_report.charts import bounds, shortened, y_values
 from firth.comparison_report.language import Say
 from firth.comparison_report.pictures import Panel, Picture, Series
 from firth.errors import FirthError
@@ -17,12 +17,12 @@ COLOURS: Final = ("#0068b2", "#c44e00", "#00805c", "#b0357f", "#7a6200", "#5a3fc
 """As on the page, on white: told apart by colour-blind readers, and by their marks."""
 
 _MARKS: Final = ("o", "s", "^", "D", "v", "P")
-_RANDOM: Final = "#767d89"
+_RANDOM: Final = "#6b7280"
 _FULL_WIDTH: Final = re.compile(
     "[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
 )
 _CJK_NAMES: Final = re.compile(
-    "CJK|Source Han|WenQuanYi|PingFang|Heiti|STHeiti|YaHei|SimHei|SimSun|Songti|Hiragino|Noto Sans [ST]C|Droid Sans Fallback"
+    "CJK|Source Han|WenQuanYi|PingFang|Heiti|YaHei|SimHei|SimSun|Songti|Hiragino|Noto Sans [ST]C|Droid Sans Fallback"
 )
 _N_ACROSS: Final = 3
 
@@ -73,6 +73,8 @@ def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
                 figure: Any = Figure(figsize=_size(group.panels), layout="constrained")
                 FigureCanvasAgg(figure)
                 _fill(figure, group.panels)
+                figure.get_layout_engine().execute(figure)
+                figure.set_layout_engine("none")  # once for both files
                 for kind in ("svg", "png") if is_readable else ("svg",):
                     path = folder / f"{name}.{kind}"
                     about = {"Title": picture.title, "Description": picture.made}
@@ -83,8 +85,8 @@ def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
             if not is_readable:
                 notes.append(
                     say(
-                        "{name}.png was not made: no font on this machine has the characters {chars} (Noto Sans CJK has "
-                        "them). {name}.svg keeps them as text.",
+                        "{name}.png was not made: no font on this machine has the characters {chars} (Noto Sans CJK "
+                        "has them). {name}.svg keeps them as text.",
                         name=name,
                         chars="".join(sorted(needed)[:8]),
                     )
@@ -128,7 +130,7 @@ def _fill(figure: Any, panels: Sequence[Panel]) -> None:
     down, across = _shape(panels)
     every = figure.subplots(down, across, squeeze=False).ravel()
     for axes, panel in zip(every, panels, strict=False):
-        axes.set_title(printable(panel.title), loc="left", fontsize=8, fontweight="bold")
+        axes.set_title(shortened(panel.title, 40), loc="left", fontsize=8, fontweight="bold")
         axes.set_xlabel(printable(panel.x))
         (_ranks if panel.kind == "ranks" else _lines)(axes, panel)
     for axes in itertools.islice(every, len(panels), None):
@@ -168,7 +170,7 @@ def _ranks(axes: Any, panel: Panel) -> None:
                 markeredgecolor="black",
                 markeredgewidth=0.8,
             )
-    axes.set_yticks(list(places), [printable(one.name) for one in panel.series])
+    axes.set_yticks(list(places), [shortened(one.name) for one in panel.series])
     axes.set_ylim(len(panel.series) - 0.4, -0.6)
     axes.grid(axis="x", linewidth=0.4, alpha=0.6)
 
@@ -185,15 +187,15 @@ def _lines(axes: Any, panel: Panel) -> None:
         if panel.kind == "points":
             if is_bounded:
                 axes.vlines(x, low, high, color=look["color"], linewidth=1.0)
-            axes.plot(x, y, linestyle="", markersize=5, label=printable(one.name), **look)
+            axes.plot(x, y, linestyle="", markersize=5, label=shortened(one.name), **look)
         elif one.is_level:
             axes.axhline(y[0], color=look["color"], linestyle="--", linewidth=1.2)
-            axes.plot(x, y, linestyle="--", markersize=4, label=printable(one.name), **look)
+            axes.plot(x, y, linestyle="--", markersize=4, label=shortened(one.name), **look)
         else:
             if is_bounded and len(x) > 1:
                 axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
             how = {"linewidth": 1.3, "markersize": 4 if len(x) <= 30 else 0}
-            axes.plot(x, y, label=printable(one.name), **how, **look)
+            axes.plot(x, y, label=shortened(one.name), **how, **look)
             for point in one.points:
                 if point.is_chosen:
                     axes.plot(

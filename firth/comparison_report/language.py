@@ -1,5 +1,7 @@
 """What a report says, in English and in Chinese."""
 
+# ruff: noqa: E501 - a phrase and what it is in Chinese stand in one line where they can
+
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -10,7 +12,8 @@ from firth.files import printable
 class Say(Protocol):
     """A phrase in the language of the report, with what stands in its places."""
 
-    def __call__(self, phrase: str, **values: object) -> str: ...
+    def __call__(self, phrase: str, **values: object) -> str:
+        """The phrase."""
 
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "en", "zh": "zh-CN"}
@@ -39,7 +42,7 @@ CHINESE: Final[Mapping[str, str]] = {
     ", ": "、",
     ".": "。",
     "; ": "；",
-    "{most} and {last}": "{most}和{last}",
+    "{most} and {last}": "{most} 和 {last}",
     "{set}: {leaders}": "{set}：{leaders}",
     "{leaders}, then {other}": "{leaders}，其次 {other}",
     "{n} more": "另外 {n} 个",
@@ -67,7 +70,11 @@ CHINESE: Final[Mapping[str, str]] = {
     "For {use}, {names} are a tie, ahead of the others ({numbers}).": "用于{use}：{names} 不分高下，领先其余模型（{numbers}）。",
     "For {use}, it depends on the set: {numbers}.": "用于{use}：因测试集而异：{numbers}。",
     " Of these {name} is the smallest on disk ({size}).": "其中 {name} 占用磁盘最少（{size}）。",
-    " Whether {names} differ from the best was not tested.": "{names} 与最佳者是否有差别未经检验。",
+    " The difference of {names} from the best was not tested.": "{names} 与最佳者的差别未经检验。",
+    "For {use}, {name} has the best number ({numbers}); whether that is chance was not tested.": (
+        "用于{use}：{name} 的数字最好（{numbers}），是否出于偶然未经检验。"
+    ),
+    "What it costs": "成本",
     " On {sets} none is shown to be better than the random table.": "在 {sets} 上没有模型被证明优于随机表。",
     # uses
     "neighbours and word similarity": "近邻与词语相似度",

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from firth.comparison_report import charts, paper
-from firth.comparison_report.answers import kind_of, name_of, number, opening, size_of, verdicts
+from firth.comparison_report.answers import kind_of, measure_of, name_of, number, opening, size_of, verdicts
 from firth.comparison_report.language import Say
-from firth.comparison_report.pictures import Picture, made_by, measure_of, pictured, place_of
+from firth.comparison_report.pictures import Picture, made_by, pictured, place_of
 from firth.comparison_report.reading import Comparison, Neighbourhood, Run
 from firth.comparison_report.standings import Contest, Standing, contests
 from firth.files import printable
@@ -31,7 +31,7 @@ def to_html(found: Comparison, say: Say, lang: str, beside: Sequence[str] = ()) 
         ("budget", say("What the budget buys"), _budget(found, say)),
         ("layers", say("Layer by layer"), _picture_of(found, "layers", say)),
         ("neighbours", say("Neighbours side by side"), _neighbours(found, say)),
-        ("cost", say("Cost against quality"), _costs(found, say)),
+        ("cost", say("What it costs"), _costs(found, say)),
         ("differences", say("Differences and ties"), _differences(found, say)),
         ("coverage", say("Coverage"), _coverage(found, say)),
         ("settings", say("Settings and runs"), _settings(found, say)),
@@ -97,7 +97,8 @@ def _answer(found: Comparison, say: Say) -> list[str]:
     parts = ['<div class="answer">' + "".join(f"<p>{text(sentence.strip())}</p>" for sentence in sentences) + "</div>"]
     if found.differences:
         note = say(
-            "Whatever stands above passed a test for the difference, corrected for the number of tests; what does not is called a tie."
+            "Whatever stands above passed a test for the difference, corrected for the number of tests; what does not "
+            "is called a tie."
         )
         parts.append(f'<p class="note">{text(note)}</p>')
     if found.missing:
@@ -122,7 +123,8 @@ def _glance(found: Comparison, every: Sequence[Contest], say: Say) -> str:
     return table(
         rows,
         say(
-            "Every model on every set. Green: the best of those trained here, and what no test tells from it. Small: the layer."
+            "Every model on every set. Green: the best of those trained here, and what no test tells from it. Small: "
+            "the layer."
         ),
     )
 
@@ -257,7 +259,8 @@ def _differences(found: Comparison, say: Say) -> list[str]:
     if not rows:
         return []
     note = say(
-        "One minus other, on the same items. A tie is what chance alone may make, after Holm's correction for {n} tests.",
+        "One minus other, on the same items. A tie is what chance alone may make, after Holm's correction for {n} "
+        "tests.",
         n=len(rows),
     )
     return [table(rows, note)]
@@ -323,8 +326,8 @@ def _neighbours(found: Comparison, say: Say) -> list[str]:
         parts.append(_overlap(mean, shown, say("Overlap, the mean over all {n} words", n=len(words))))
     parts.append("</div>")
     note = say(
-        "Underlined words stand in more than one column. The overlap is the share of words that two lists have in common, "
-        "of all words in either."
+        "Underlined words stand in more than one column. The overlap is the share of words that two lists have in "
+        "common, of all words in either."
     )
     parts.append(f'<p class="note">{text(note)} {text(made_by(found, say))}</p>')
     return parts
@@ -389,7 +392,8 @@ def _overlap(overlaps: Sequence[Any], shown: set[tuple[str, int]], caption: str)
             value = 1.0 if row == column else found.get((row, column), found.get((column, row)))
             cells.append(_heat(value, is_more=bool(_hidden(column, shown))))
         lines.append(f'<tr{_hidden(row, shown)}><th scope="row">{_place(row)}</th>{"".join(cells)}</tr>')
-    body = f"<caption>{text(caption)}</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    title = f"<caption><span>{text(caption)}</span></caption>"
+    body = f"{title}<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll" tabindex="0"><table class="heat">{body}</table></div>'
 
 
@@ -506,4 +510,7 @@ def _listing(name: str, title: str, content: str, say: Say) -> str:
 
 
 def _copy(name: str, say: Say) -> str:
-    return f'<button type="button" class="copy" data-copies="{name}" data-copied="{text(say("Copied"))}">{text(say("Copy"))}</button>'
+    copied = text(say("Copied"))
+    return (
+        f'<button type="button" class="copy" data-copies="{name}" data-copied="{copied}">{text(say("Copy"))}</button>'
+    )

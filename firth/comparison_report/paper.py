@@ -39,7 +39,7 @@ def methods(found: Comparison, say: Say) -> str:
             "We compared {models} on {corpus}.",
             models=listed([_model(one, say) for one in found.variants if one.is_compared], say),
             corpus=names,
-        )  # fmt: skip
+        )
     ]
     if corpus.get("n_words"):
         parts.append(
@@ -56,16 +56,27 @@ def methods(found: Comparison, say: Say) -> str:
     minutes, words = found.budget.get("minutes"), found.budget.get("words")
     if minutes is not None:
         counted = say("preparing included") if found.counts == "all" else say("preparing not counted")
-        parts.append(say("Each was trained for {n} minutes of wall-clock time ({counted}), one after another on the whole "
-                         "machine.", n=f"{minutes:g}", counted=counted))  # fmt: skip
+        parts.append(
+            say(
+                "Each was trained for {n} minutes of wall-clock time ({counted}), one after another on the whole "
+                "machine.",
+                n=f"{minutes:g}",
+                counted=counted,
+            )
+        )
     elif words is not None:
         parts.append(say("Each was trained on {n} words, one after another on the whole machine.", n=f"{words:,}"))
     if found.seeds:
         parts.append(say("Seeds: {seeds}.", seeds=", ".join(map(str, found.seeds))))
     trials = max((len(variant.trials) for variant in found.variants), default=0)
     if trials > 1:
-        parts.append(say("Of each, {n} settings were tried; the one to report was chosen on held-out loss or a dev file, never "
-                         "on the sets reported.", n=trials))  # fmt: skip
+        parts.append(
+            say(
+                "Of each, {n} settings were tried; the one to report was chosen on held-out loss or a dev file, never "
+                "on the sets reported.",
+                n=trials,
+            )
+        )
     parts += [printable(note) for note in found.notes]
     sets = list(dict.fromkeys(printable(contest.key.set) for contest in contests(found)))
     if sets:
@@ -80,20 +91,33 @@ def methods(found: Comparison, say: Say) -> str:
     if any(one.low is not None for one in found.scores):
         parts.append(say("Intervals hold 95% of bootstrap samples of the items (Efron 1979)."))
     if found.differences:
-        parts.append(say("Differences are paired, on the same items; their p-values are corrected for the number of tests "
-                         "(Holm 1979), and what is not significant at 5% is called a tie."))  # fmt: skip
+        parts.append(
+            say(
+                "Differences are paired, on the same items; their p-values are corrected for the number of tests "
+                "(Holm 1979), and what is not significant at 5% is called a tie."
+            )
+        )
     if any(variant.published for variant in found.variants):
         published = [printable(one.name) for one in found.variants if one.published]
         parts.append(say("{names} saw other text and take no part in the comparison.", names=listed(published, say)))
     versions = ", ".join(f"{printable(name)} {printable(str(version))}" for name, version in found.versions.items())
-    parts.append(say("Made with {versions} on {machine} by: {command}", versions=versions or "firth",
-                     machine=printable(found.machine) or "-", command=printable(found.command or found.python)))  # fmt: skip
+    parts.append(
+        say(
+            "Made with {versions} on {machine} by: {command}",
+            versions=versions or "firth",
+            machine=printable(found.machine) or "-",
+            command=printable(found.command or found.python),
+        )
+    )
     return say(" ").join(parts)
 
 
 def _model(variant: Variant, say: Say) -> str:
-    details = ", ".join(f"{printable(str(name))} {printable(str(value))}" for name, value in variant.hyperparameters.items()
-                        if name in ("dim", "n_layers", "window"))  # fmt: skip
+    details = ", ".join(
+        f"{printable(str(name))} {printable(str(value))}"
+        for name, value in variant.hyperparameters.items()
+        if name in ("dim", "n_layers", "window")
+    )
     name = printable(variant.name)
     return say("{name} ({details})", name=name, details=details) if details else name
 
@@ -194,7 +218,7 @@ def cited(found: Comparison) -> list[str]:
     for variant in found.variants:
         keys += BY_FAMILY.get(variant.family, ())
         keys += [variant.paper] if variant.paper else []
-        if "subwords" in variant.hyperparameters and variant.hyperparameters["subwords"]:
+        if variant.hyperparameters.get("subwords"):
             keys.append("bojanowski2017")
         if variant.n_layers > 1:
             keys.append("bommasani2020")

@@ -1,10 +1,11 @@
 """The pictures of a comparison as plain numbers, which the page draws for the screen and `figures` for a paper."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from firth.comparison_report.answers import kind_of, name_of
+from firth.comparison_report.answers import kind_of, measure_of, name_of
 from firth.comparison_report.language import Say
 from firth.comparison_report.reading import Comparison, Run
 from firth.comparison_report.standings import Contest, at_layers, contests
@@ -144,22 +145,6 @@ def _ranks(found: Comparison, contest: Contest, say: Say) -> Panel:
     return Panel(title, measure, "", "ranks", series)
 
 
-def measure_of(measure: str, is_lower_better: bool, say: Say) -> str:
-    """What a measure is called, and which way is better."""
-    known = {
-        "spearman": "Spearman's correlation",
-        "accuracy": "accuracy",
-        "purity": "purity",
-        "opp": "outlier position",
-        "f1": "F1",
-        "bits_per_byte": "bits per byte",
-        "pseudo_perplexity": "masked pseudo-perplexity",
-        "perplexity": "perplexity",
-    }
-    name = say(known[measure]) if measure in known else printable(measure)
-    return say("{measure}, less is better", measure=name) if is_lower_better else name
-
-
 def _training(found: Comparison, say: Say) -> Picture | None:
     """The scores while training, against seconds and words: the chart of the fair budget."""
     sets = list(dict.fromkeys(str(one["set"]) for run in found.runs for one in run.curve))
@@ -173,8 +158,8 @@ def _training(found: Comparison, say: Say) -> Picture | None:
         "training",
         say("Score while training"),
         say(
-            "The mean over seeds, with the least and the greatest seed as a band. At the same place on the axis all have "
-            "had the same budget. Which one is ahead before the end is not tested."
+            "The mean over seeds, with the least and the greatest seed as a band. At the same place on the axis all "
+            "have had the same budget. Which one is ahead before the end is not tested."
         )
         + _crossings(found, sets, say),
         made_by(found, say, say("preparing is not counted") if found.counts == "training" else ""),
@@ -231,7 +216,7 @@ def _joined(of_seeds: Sequence[Sequence[tuple[float, float]]]) -> tuple[Point, .
 
 def _at(curve: Sequence[tuple[float, float]], x: float) -> float:
     """A curve's value between its points."""
-    for (left, low), (right, high) in zip(curve, curve[1:], strict=False):
+    for (left, low), (right, high) in pairwise(curve):
         if left <= x <= right:
             return low if right == left else low + (high - low) * (x - left) / (right - left)
     return curve[0][1] if x < curve[0][0] else curve[-1][1]
@@ -296,8 +281,8 @@ def _losses(found: Comparison, say: Say) -> Picture | None:
         "losses",
         say("Loss while training"),
         say(
-            "Each model's loss is that of its own task, so that the heights of two panels cannot be compared: see whether "
-            "a curve still falls when the budget ends."
+            "Each model's loss is that of its own task, so that the heights of two panels cannot be compared: see "
+            "whether a curve still falls when the budget ends."
         ),
         made_by(found, say),
         tuple(groups),
@@ -382,12 +367,13 @@ def _costs(found: Comparison, say: Say) -> Picture | None:
     return Picture(
         "costs",
         say("Cost against quality"),
-        say("Above and to the left is better: a higher score for less.") if _all_higher(found) else
-        say("To the left is cheaper; whether above or below is better stands at the axis."),
+        say("Above and to the left is better: a higher score for less.")
+        if _all_higher(found)
+        else say("To the left is cheaper; whether above or below is better stands at the axis."),
         made_by(found, say),
         tuple(groups),
         say("Quality by"),
-    )  # fmt: skip
+    )
 
 
 def _all_higher(found: Comparison) -> bool:

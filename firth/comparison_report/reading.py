@@ -181,15 +181,18 @@ class Comparison:
         """
         told = dict(report)
         for name, kind in _PARTS.items():
-            told[name] = tuple(_read(kind, one, name) for one in report.get(name) or ())
+            if report.get(name) is not None:
+                told[name] = tuple(_read(kind, one, name) for one in report[name])
         found = _read(cls, told, "the report")
         names = [variant.name for variant in found.variants]
         if len(set(names)) < len(names):
             raise FirthError("a comparison's report names two of its variants alike: " + printable(", ".join(names)))
         strangers = {one.variant for one in (*found.runs, *found.scores)} - set(names)
         if strangers:
-            raise FirthError(f"a comparison's report has numbers of {printable(', '.join(sorted(strangers)))}, which is "
-                             "none of its variants")  # fmt: skip
+            raise FirthError(
+                f"a comparison's report has numbers of {printable(', '.join(sorted(strangers)))}, which is "
+                "none of its variants"
+            )
         return found
 
     def variant(self, name: str) -> Variant:

@@ -82,8 +82,8 @@ ENTRIES: Final = {
   year = {2017}
 }""",
     "peters2018": """@inproceedings{peters2018,
-  author = {Peters, Matthew E. and Neumann, Mark and Iyyer, Mohit and Gardner, Matt and Clark, Christopher and Lee, Kenton
-            and Zettlemoyer, Luke},
+  author = {Peters, Matthew E. and Neumann, Mark and Iyyer, Mohit and Gardner, Matt and Clark, Christopher
+            and Lee, Kenton and Zettlemoyer, Luke},
   title = {Deep Contextualized Word Representations},
   booktitle = {Proceedings of NAACL-HLT 2018},
   pages = {2227--2237},
@@ -117,8 +117,8 @@ ENTRIES: Final = {
   year = {2014}
 }""",
     "finkelstein2002": """@article{finkelstein2002,
-  author = {Finkelstein, Lev and Gabrilovich, Evgeniy and Matias, Yossi and Rivlin, Ehud and Solan, Zach and Wolfman, Gadi
-            and Ruppin, Eytan},
+  author = {Finkelstein, Lev and Gabrilovich, Evgeniy and Matias, Yossi and Rivlin, Ehud and Solan, Zach
+            and Wolfman, Gadi and Ruppin, Eytan},
   title = {Placing Search in Context: The Concept Revisited},
   journal = {ACM Transactions on Information Systems},
   volume = {20},
@@ -209,8 +209,8 @@ ENTRIES: Final = {
   year = {2015}
 }""",
     "socher2013": """@inproceedings{socher2013,
-  author = {Socher, Richard and Perelygin, Alex and Wu, Jean and Chuang, Jason and Manning, Christopher D. and Ng, Andrew
-            and Potts, Christopher},
+  author = {Socher, Richard and Perelygin, Alex and Wu, Jean and Chuang, Jason and Manning, Christopher D.
+            and Ng, Andrew and Potts, Christopher},
   title = {Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank},
   booktitle = {Proceedings of EMNLP 2013},
   pages = {1631--1642},

@@ -10,10 +10,39 @@ from firth.comparison_report.reading import Comparison, Run
 from firth.files import printable, replacing
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # a cell that begins so is computed
-_SCORES: Final = ("kind", "set", "measure", "method", "task", "variant", "seed", "layer", "words", "score", "low", "high",
-                  "n_items", "n_known")  # fmt: skip
-_DIFFERENCES: Final = ("kind", "set", "measure", "method", "task", "a", "layer_a", "b", "layer_b", "difference", "low", "high",
-                       "p", "p_corrected", "tie")  # fmt: skip
+_SCORES: Final = (
+    "kind",
+    "set",
+    "measure",
+    "method",
+    "task",
+    "variant",
+    "seed",
+    "layer",
+    "words",
+    "score",
+    "low",
+    "high",
+    "n_items",
+    "n_known",
+)
+_DIFFERENCES: Final = (
+    "kind",
+    "set",
+    "measure",
+    "method",
+    "task",
+    "a",
+    "layer_a",
+    "b",
+    "layer_b",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_corrected",
+    "tie",
+)
 
 
 def sheets(found: Comparison) -> dict[str, str]:
@@ -73,8 +102,20 @@ def _named(found: Sequence[Any], names: Sequence[str]) -> Iterator[dict[str, Any
 
 def _run(run: Run) -> dict[str, Any]:
     seconds = {f"seconds_{name}": value for name, value in run.seconds.items()}
-    names = ("variant", "seed", "model", "failed", "words", "words_per_second", "flops", "parameters", "peak_mib", "bytes",
-             "lookup_ms", "sentence_ms")  # fmt: skip
+    names = (
+        "variant",
+        "seed",
+        "model",
+        "failed",
+        "words",
+        "words_per_second",
+        "flops",
+        "parameters",
+        "peak_mib",
+        "bytes",
+        "lookup_ms",
+        "sentence_ms",
+    )
     return {name: getattr(run, name) for name in names} | seconds
 
 

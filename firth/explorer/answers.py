@@ -82,16 +82,34 @@ def refuse_unknown(columns: Sequence[Answer], word: str) -> None:
 
 
 def near(shelf: Shelf, words: Sequence[str], of: Sequence[str], topn: int) -> list[Answer]:
-    """The neighbours of each word in each matrix, and how many two matrices share; many words to one product."""
+    """The neighbours of each word in each matrix, and how many two matrices share; many words to one product.
+
+    Raises:
+        NoSuchWordError: no matrix knows one of the words.
+    """
+    found = near_each(shelf, words, of, topn)
+    for one in found:
+        if isinstance(one, NoSuchWordError):
+            raise one
+    return [one for one in found if not isinstance(one, NoSuchWordError)]
+
+
+def near_each(shelf: Shelf, words: Sequence[str], of: Sequence[str], topn: int) -> list[Answer | NoSuchWordError]:
+    """The same; in the place of the answer to a word that no matrix knows, the error that says so."""
     matrices = shelf.matrices(of)
     by_matrix = [_near_in(matrix, words, topn) for matrix in matrices]
-    answers = []
+    answers: list[Answer | NoSuchWordError] = []
     for place, word in enumerate(words):
         columns = [found[place] for found in by_matrix]
-        refuse_unknown(columns, word)
+        try:
+            refuse_unknown(columns, word)
+        except NoSuchWordError as error:
+            answers.append(error)
+            continue
         known = [column for column in columns if column["known"]]
         overlaps = [_overlap(a, b) for a, b in combinations(known, 2)]
-        answers.append({"word": word, "topn": topn, "columns": columns, "overlaps": overlaps})
+        python = "\n".join(column["python"] for column in known)
+        answers.append({"word": word, "topn": topn, "columns": columns, "overlaps": overlaps, "python": python})
     return answers
 
 
@@ -155,7 +173,7 @@ def analogies(shelf: Shelf, a: str, b: str, c: str, expected: str | None, of: Se
         heads = [_column(matrix, word) for word in asked]
         unknown = next((head for head in heads if not head["known"]), None)
         if unknown is not None:
-            nothing = {"answers": [], "rank": None, "of_words": None, "picture": None, "python": None}
+            nothing: Answer = {"answers": [], "rank": None, "of_words": None, "picture": None, "python": None}
             columns.append(unknown | nothing)
             continue
         vectors = matrix.vectors
@@ -231,12 +249,12 @@ def cosines_of_words(shelf: Shelf, of: str, words: Sequence[str]) -> Answer:
     matrix = shelf.matrix(of)
     vectors = matrix.vectors
     known = list(dict.fromkeys(_column(matrix, word)["word"] for word in words if vectors.has_vector(word)))
-    unknown = [
-        {"word": word, "spellings": spellings(vectors, word)} for word in words if not vectors.has_vector(word)
-    ]
+    unknown = [{"word": word, "spellings": spellings(vectors, word)} for word in words if not vectors.has_vector(word)]
     if not known:
         refuse_unknown([_column(matrix, words[0])], words[0])
-    python = f"vectors = {matrix.python}\n[[vectors.similarity(a, b) for b in words] for a in words]  # words = {known!r}"
+    python = (
+        f"vectors = {matrix.python}\n[[vectors.similarity(a, b) for b in words] for a in words]  # words = {known!r}"
+    )
     return _heat(matrix, known, vectors[known]) | {"unknown": unknown, "python": python}
 
 
@@ -254,7 +272,7 @@ def cosines_of_sentences(shelf: Shelf, of: str, sentences: Sequence[str]) -> Ans
         found = extract(shelf.matrix(of).vectors, list(sentences), unit="sentence", unknown="error")
         rows = np.stack([sentence.array[0, 0] for sentence in found])
     python = (
-        f"found = firth.extract({model.name!r}, sentences, layers={number_of_layer}, unit='sentence', unknown='error')\n"
+        f"found = firth.extract({model.name!r}, sentences, layers={number_of_layer}, unit='sentence')\n"
         "rows = firth.neighbours.unit(numpy.stack([sentence.array[0, 0] for sentence in found]))\nrows @ rows.T"
     )
     return _heat(Matrix(model, number_of_layer), list(sentences), rows) | {"unknown": [], "python": python}
@@ -294,9 +312,7 @@ def movers(old: Shown, new: Shown, layer: int | None, topn: int) -> Answer:
     }
 
 
-def contexts(
-    model: Shown, sentences: Sequence[str], layers: Sequence[int] | None, *, with_vectors: bool
-) -> Answer:
+def contexts(model: Shown, sentences: Sequence[str], layers: Sequence[int] | None, *, with_vectors: bool) -> Answer:
     """The words of sentences with their vectors in context.
 
     Raises:

@@ -28,3 +28,18 @@ class BusyError(Exception):
 
 class TooSlowError(Exception):
     """An answer takes longer than a request may."""
+
+
+class NotYetError(Exception):
+    """What was asked for is still being made: ask again.
+
+    Attributes:
+        what: What is being done.
+        done: How far, from 0 to 1; None where that is not known.
+    """
+
+    def __init__(self, what: str, done: float | None) -> None:
+        """Work that is under way."""
+        super().__init__(what)
+        self.what = what
+        self.done = done

@@ -18,7 +18,7 @@ SENTENCES: Final = 5_000
 SEED: Final = 1
 PROBES: Final = "probe*.json"
 """Files in a model's directory with what `firth probe --json` has printed."""
-_HOW: Final = {"top": 300, "max_contexts": 20, "sentences": 200, "samples": 500}
+_HOW: Final[dict[str, Any]] = {"top": 300, "max_contexts": 20, "sentences": 200, "samples": 500}
 
 
 def told(model: Shown, concordance: Concordance | None, progress: Progress) -> Answer:
@@ -66,9 +66,9 @@ def _score(layer: dict[str, Any]) -> Answer:
     either = layer["dev"] if layer.get("dev") is not None else layer["test"]
     return {
         "layer": int(layer["layer"]),
-        "score": _finite(either["value"]),
-        "low": _finite(either.get("low")),
-        "high": _finite(either.get("high")),
+        "score": _finite(either["values"][either["main"]]),
+        "low": None,
+        "high": None,
     }
 
 

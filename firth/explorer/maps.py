@@ -1,4 +1,4 @@
-"""Maps of a vocabulary: the most frequent words as points, by principal components at once, by UMAP when it was asked for.
+"""Maps of a vocabulary: the most frequent words as points, by principal components, or by UMAP where asked for.
 
 What UMAP makes takes minutes, so it is kept in a folder `maps` beside the model, under a name that says which vectors,
 how many of them and which seed it is of; where nothing can be written there, it is kept in the cache.
@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from firth import cache
 from firth.errors import FirthError
-from firth.explorer.pictures import Matrix as Points
 from firth.explorer.pictures import NEIGHBOURS, Picture, of_one_size, principal, trustworthiness, turned
+from firth.explorer.pictures import Matrix as Points
 from firth.explorer.shelf import Matrix
 from firth.formats import safetensors
 from firth.neighbours import unit
@@ -103,7 +104,8 @@ def onto(found: Map, other: Map) -> Map:
     if len(pairs) < 3:
         return found
     own, others = np.array(pairs).T
-    return found._replace(points=_within(turned(found.points, found.points[own], other.points[others])))
+    points = turned(found.points, found.points[own], other.points[others])
+    return found._replace(points=points.clip(-1, 1))
 
 
 def has_umap() -> bool:
@@ -129,9 +131,7 @@ def _umap(rows: NDArray[np.float32], advance: Callable[[float | None], object]) 
     try:
         import umap
     except ImportError:
-        raise FirthError(
-            "a map by UMAP needs umap-learn, which is not installed: pip install 'firth[umap]'"
-        ) from None
+        raise FirthError("a map by UMAP needs umap-learn, which is not installed: pip install 'firth[umap]'") from None
     import warnings
 
     class Watched:
@@ -168,6 +168,7 @@ def _kept_at(matrix: Matrix, n: int) -> list[Path]:
     return [*places, cache.place() / FOLDER / name]
 
 
+@lru_cache(64)
 def _digest(vectors: Vectors, n: int) -> str:
     return hashlib.blake2b(np.ascontiguousarray(vectors.matrix[:n]).data, digest_size=8).hexdigest()
 

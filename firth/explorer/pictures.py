@@ -79,7 +79,7 @@ def of_one_size(points: Matrix) -> Matrix:
     """Points (N, 2) about their mean, their mean squared distance from it 1."""
     centred = points - points.mean(axis=0)
     size = float(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).mean()))
-    return (centred / size if size > 1e-12 else centred).astype(np.float32)
+    return np.asarray(centred / size if size > 1e-12 else centred, np.float32)
 
 
 def turned(points: Matrix, shared: Matrix, onto: Matrix) -> Matrix:
@@ -87,9 +87,9 @@ def turned(points: Matrix, shared: Matrix, onto: Matrix) -> Matrix:
 
     Orthogonal Procrustes (Schönemann 1966), about the means; so points move from picture to picture, and do not jump.
     """
-    middle = shared.mean(axis=0)
-    left, _, right = np.linalg.svd((shared - middle).T.astype(np.float64) @ (onto - onto.mean(axis=0)))
-    return ((points - middle) @ (left @ right)).astype(np.float32)
+    middle, due = shared.mean(axis=0), onto.mean(axis=0)
+    left, _, right = np.linalg.svd((shared - middle).T.astype(np.float64) @ (onto - due))
+    return np.asarray((points - middle) @ (left @ right) + due, np.float32)
 
 
 def aligned(layers: Matrix) -> list[Picture]:

@@ -37,9 +37,7 @@ class NeighboursAsked(Asked):
 class SimilarityAsked(Asked):
     """Pairs of words."""
 
-    pairs: Annotated[
-        list[Annotated[list[Word], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=64)
-    ]
+    pairs: Annotated[list[Annotated[list[Word], Field(min_length=2, max_length=2)]], Field(min_length=1, max_length=64)]
     of: Annotated[list[Of], Field(max_length=32)] = []
 
 
@@ -232,6 +230,7 @@ class NeighboursTold(Told):
     topn: int
     columns: list[NeighboursColumn]
     overlaps: list[Overlap]
+    python: str
 
 
 class NeighboursOfMany(Told):

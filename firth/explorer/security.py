@@ -1,4 +1,4 @@
-"""What a request must be before it is answered: from this machine or with the token, of our own page, and not too large.
+"""What a request must be before it is answered: of this machine or with the token, of our page, not too large.
 
 The page shows what is on the user's disk, so other pages that the browser has open must not reach it. A name of theirs
 that is made to point here (DNS rebinding) fails by its Host; a form or script of theirs by its Origin, by what browsers
@@ -173,7 +173,7 @@ class Guard:
 
 
 def names_of(host: str) -> set[str]:
-    """The names under which an address that is listened on is reached: all of this machine's, where it stands for all."""
+    """The names under which an address that is listened on is reached: all of this machine's, where it is all."""
     if host not in ("0.0.0.0", "::", "[::]", ""):
         return {f"[{host}]" if ":" in host and not host.startswith("[") else host}
     names = {socket.gethostname(), socket.getfqdn()}

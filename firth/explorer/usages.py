@@ -1,9 +1,9 @@
 """A word in its contexts: its occurrences as points, layer by layer, and the senses that they fall into.
 
-Of a contextual model an occurrence has the word's vector there, in each layer. A static model has one vector for a word,
-whatever it means; of it an occurrence has the mean of what stands around the word, which tells senses apart by their
-company: Schütze 1998, "Automatic Word Sense Discrimination". There a word w counts a / (a + p(w)), by its share p(w) of
-the corpus (Arora et al. 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", equation 1).
+Of a contextual model an occurrence has the word's vector there, in each layer. A static model has one vector for a
+word, whatever it means; of it an occurrence has the mean of what stands around the word, which tells senses apart by
+their company: Schütze 1998, "Automatic Word Sense Discrimination". There a word w counts a / (a + p(w)), by its share
+p(w) of the corpus (Arora et al. 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", equation 1).
 
 K layers, n occurrences, D dim
 """
@@ -40,7 +40,9 @@ LEAST: Final = 10
 _COMPONENTS: Final = 32  # of the vectors, by which senses are told: the rest is noise, and takes time
 _STARTS: Final = 4
 _TELLING: Final = 8  # words named of each sense
-_FREQUENT: Final = 1e-3  # a of Arora et al.
+_FREQUENT: Final = 1e-3  # a of Arora et al.; words of a larger share of the corpus tell no sense
+_FEW: Final = 50  # occurrences that are not many in the smallest corpus
+_MIDDLE: Final = 10_000  # words whose mean is taken away
 
 
 class Usages(NamedTuple):
@@ -66,9 +68,7 @@ class Usages(NamedTuple):
         return self.vectors.nbytes + sum(400 + 2 * len(one.text) for one in self.occurrences)
 
 
-def gathered(
-    model: Shown, concordance: Concordance, word: str, most: int, seed: int, progress: Progress
-) -> Usages:
+def gathered(model: Shown, concordance: Concordance, word: str, most: int, seed: int, progress: Progress) -> Usages:
     """At most `most` occurrences of a word, drawn by the seed, with their vectors.
 
     Raises:
@@ -128,6 +128,7 @@ def _around(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """(1, n, D) the weighted mean directions of the words around each occurrence, and whether there is any (n,)."""
     means = np.zeros((1, len(found), vectors.dim), np.float32)
+    middle = unit(vectors.matrix[:_MIDDLE]).mean(axis=0)  # which all vectors share, and which tells nothing
     is_there = np.zeros(len(found), np.bool_)
     for place, near in enumerate(_company(found, concordance.segmentation, word)):
         known = [other for other in near if other in vectors]
@@ -135,7 +136,7 @@ def _around(
             continue
         shares = np.array([concordance.count(other) for other in known]) / concordance.n_words
         weights = (_FREQUENT / (_FREQUENT + shares)).astype(np.float32)
-        means[0, place] = weights @ unit(vectors[known]) / weights.sum()
+        means[0, place] = weights @ unit(unit(vectors[known]) - middle) / weights.sum()
         is_there[place] = True
     return means, is_there
 
@@ -173,7 +174,11 @@ def shown(
     with progress.stage("telling senses apart"):
         layer, groups = _senses(usages, n_senses, sense_layer, seed)
     written = concordance.word(word)
-    company = list(_company(usages.occurrences, concordance.segmentation, written))
+    most_frequent = max(_FREQUENT * concordance.n_words, _FEW)
+    company = [
+        [other for other in near if concordance.count(other) <= most_frequent]
+        for near in _company(usages.occurrences, concordance.segmentation, written)
+    ]
     return {
         "word": written,
         "model": model.name,
@@ -218,9 +223,7 @@ def _python(model: Shown, usages: Usages, word: str, most: int, seed: int) -> st
     )
 
 
-def _senses(
-    usages: Usages, n_senses: int | None, sense_layer: int | None, seed: int
-) -> tuple[int, Clusters]:
+def _senses(usages: Usages, n_senses: int | None, sense_layer: int | None, seed: int) -> tuple[int, Clusters]:
     """The layer by which senses are told, and the groups: where no layer is named, that of the highest silhouette.
 
     Layer 0 of a network is what stands before any context was read: it takes part only where it is the one there is.
@@ -233,7 +236,10 @@ def _senses(
         places = [place for place, layer in enumerate(usages.layers) if layer] or [len(usages.layers) - 1]
     n = usages.vectors.shape[1]
     wanted = 1 if n < LEAST and n_senses is None else n_senses
-    best = places[-1], clustered(_components(usages.vectors[places[-1]]), wanted, most=SENSES, starts=_STARTS, seed=seed)
+    best = (
+        places[-1],
+        clustered(_components(usages.vectors[places[-1]]), wanted, most=SENSES, starts=_STARTS, seed=seed),
+    )
     for place in places[:-1]:
         found = clustered(_components(usages.vectors[place]), wanted, most=SENSES, starts=_STARTS, seed=seed)
         if np.nan_to_num(found.silhouette, nan=-1) > np.nan_to_num(best[1].silhouette, nan=-1):
@@ -243,12 +249,13 @@ def _senses(
 
 def _components(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Directions seen from their mean, in their first principal components."""
-    centred = unit(vectors)
-    centred = (centred - centred.mean(axis=0)).astype(np.float64)
+    units = unit(vectors)
+    centred: NDArray[np.float64] = (units - units.mean(axis=0)).astype(np.float64)
     if centred.shape[1] <= _COMPONENTS or len(centred) < 2:
-        return centred.astype(np.float32)
+        return np.asarray(centred, np.float32)
     _, directions = np.linalg.eigh(centred.T @ centred)
-    return (centred @ directions[:, ::-1][:, :_COMPONENTS]).astype(np.float32)
+    components: NDArray[np.float32] = (centred @ directions[:, ::-1][:, :_COMPONENTS]).astype(np.float32)
+    return components
 
 
 def _self_similarity(vectors: NDArray[np.float32]) -> float | None:

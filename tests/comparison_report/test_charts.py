@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import pytest
 from invented_comparison import EVIL, hostile, invented
@@ -112,7 +113,7 @@ class TestSvg:
         series = tuple(Series(f"name {n}", n, (Point(0, 0.5), Point(1, 0.5 + n / 1000))) for n in range(8))
         root = ElementTree.fromstring(charts.svg(Panel("t", "x", "y", "lines", series)))
         heights = sorted(float(one.attrib["y"]) for one in root.iter("text") if (one.text or "").startswith("name"))
-        assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 12
+        assert min(b - a for a, b in pairwise(heights)) > 12
 
     def test_long_names_are_cut_and_told_whole(self) -> None:
         assert charts.shortened("a" * 80) == "a" * 21 + "…"

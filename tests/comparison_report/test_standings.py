@@ -118,7 +118,7 @@ class TestContests:
 
 
 class TestLayers:
-    LAYERS = [score("a", value, layer=layer) for layer, value in enumerate((0.9, 0.5, 0.4))]
+    LAYERS = tuple(score("a", value, layer=layer) for layer, value in enumerate((0.9, 0.5, 0.4)))
 
     def test_the_chosen_layer(self) -> None:
         chosen = [{"variant": "a", "kind": "similarity", "set": "s", "layer": 1, "chosen_by": "half"}]

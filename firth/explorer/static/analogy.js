@@ -16,8 +16,9 @@ const show = latest(async (signal) => {
   shown = await ask("/api/analogy", parameters, { signal });
   find("#view").hidden = false;
   paint();
-  showPython(shown.python);
-  offer({ path: "/api/analogy", parameters, svg: sheet, caption: () => [question(), ...shown.columns.map((column) => `${titleOf(column)}: ${verdict(column)}`), shown.python],
+  const python = shown.columns.map((column) => column.python).filter(Boolean).join("\n");
+  showPython(python);
+  offer({ path: "/api/analogy", parameters, svg: sheet, caption: () => [question(), ...shown.columns.map((column) => `${titleOf(column)}: ${verdict(column)}`), python],
     name: `analogy-${shown.a}-${shown.b}-${shown.c}` });
 });
 

@@ -103,6 +103,7 @@ async function png(text) {
 
 // --- lines
 
+/** How the lines of each colour are broken, for those who do not see colours. */
 const DASHES = ["", "7 3", "2 3", "9 3 2 3", "12 4", "4 4", "1 3", "14 3 2 3 2 3"];
 
 /** About `count` round numbers from `low` to `high`. */
@@ -117,7 +118,7 @@ export function ticks(low, high, count = 6) {
 }
 
 /**
- * A drawing of lines. `series`: [{name, colour (0 to 7), points: [[x, y], ...], dots, bands: [[x, low, high], ...]}]; a y that is null leaves a gap.
+ * A drawing of lines. `series`: [{name, colour (0 to 7), points: [[x, y], ...], dots, dash, bands: [[x, low, high], ...]}]; a y that is null leaves a gap.
  * `x`, `y`: {title, from, whole (ticks are whole numbers)}.
  */
 export function lines({ width, height = 380, series, x, y, title }) {
@@ -148,14 +149,14 @@ export function lines({ width, height = 380, series, x, y, title }) {
       draw("text", { class: "soft", x: edge.left + inner.width / 2, y: height - 6, "text-anchor": "middle" }, x.title),
       draw("text", { class: "soft", transform: `translate(14 ${edge.top + inner.height / 2}) rotate(-90)`, "text-anchor": "middle" }, y.title)),
     draw("g", { "font-size": 12.5 }, rows.flatMap((row, at) => row.map(({ one, from }) => [
-      draw("line", { x1: 62 + from, x2: 62 + from + 24, y1: 14 + at * 20, y2: 14 + at * 20, stroke: colour(`c${one.colour}`), "stroke-width": 2.2, "stroke-dasharray": DASHES[one.colour] }),
+      draw("line", { x1: 62 + from, x2: 62 + from + 24, y1: 14 + at * 20, y2: 14 + at * 20, stroke: colour(`c${one.colour}`), "stroke-width": 2.2, "stroke-dasharray": one.dash ?? DASHES[one.colour] }),
       draw("text", { x: 62 + from + 30, y: 18 + at * 20 }, one.name),
     ]))),
     shown.map((one) => {
       const stroke = colour(`c${one.colour}`);
       return draw("g", {},
         (one.bands ?? []).map(([at, from, to]) => draw("line", { x1: placeX(at), x2: placeX(at), y1: placeY(from), y2: placeY(to), stroke, "stroke-width": 1.4, "stroke-opacity": 0.6 })),
-        draw("path", { d: pathOf(one.points, placeX, placeY), fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": DASHES[one.colour] }),
+        draw("path", { d: pathOf(one.points, placeX, placeY), fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": one.dash ?? DASHES[one.colour] }),
         one.dots === false ? [] : one.points.filter((point) => point[1] !== null).map((point) =>
           draw("circle", { cx: placeX(point[0]), cy: placeY(point[1]), r: 3, fill: stroke })));
     }));

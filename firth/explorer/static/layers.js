@@ -17,13 +17,13 @@ const show = latest(async (signal) => {
   find("#view").hidden = false;
   paint();
   showPython(shown.map((one) => one.python).join("\n"));
-  offer({ path: "/api/layers", body: { model: chosen[0] }, svg: sheet, caption: () => [shown.map((one) => `${one.model}: ${one.source}`).join("; "), ...shown.map((one) => one.python)],
+  offer({ path: "/api/layers", body: { model: chosen[0] }, svg: sheet, caption: () => [shown.map((one) => `${one.model}: ${one.source ?? ""}, ${say("seed")} ${one.seed}`).join("; "), ...shown.map((one) => one.python)],
     name: `layers-${chosen.join("-")}` });
 });
 
 /** The charts: [title, y axis, from, series]. */
 function charts() {
-  const measured = MEASURES.map((measure) => [say(measure), say("mean-cosine"), 0, shown.map((one, at) => ({
+  const measured = MEASURES.filter(() => shown.some((one) => one.layers.length)).map((measure) => [say(measure), say("mean-cosine"), 0, shown.map((one, at) => ({
     name: one.model, colour: at % 8, points: one.layers.map((layer) => [layer.layer, layer[measure] ?? null]) }))]);
   const names = [...new Set(shown.flatMap((one) => (one.probes ?? []).map((probe) => `${probe.task}: ${probe.measure}`)))];
   const probed = names.map((name) => [say("probe", { name }), name, undefined, shown.flatMap((one, at) =>
@@ -39,9 +39,9 @@ function paint() {
   pictures.forEach((picture) => picture.end());
   const place = find("#charts");
   const found = charts();
-  place.replaceChildren(...found.map(([title]) => make("figure", {}, make("div", { class: "plot" }), make("figcaption", {}, make("b", {}, title)))));
+  place.replaceChildren(...found.map(([title]) => make("figure", {}, make("div", { class: "plot" }), make("figcaption", {}, make("b", {}, title), shown.map((one) => (one.source ? make("span", {}, `${one.model}: ${one.source}, ${say("seed")} ${one.seed}`) : null))))));
   pictures = found.map((one, at) => redrawn(place.children[at].firstChild, (width) => chart(one, width)));
-  find("#table").replaceChildren(...shown.map((one) => table(`${one.model}: ${one.source}`, [say("layer"), ...MEASURES.map((measure) => say(measure)), say("words"), say("sentences")],
+  find("#table").replaceChildren(...shown.map((one) => table(`${one.model}: ${one.source ?? ""}`, [say("layer"), ...MEASURES.map((measure) => say(measure)), say("words"), say("sentences")],
     one.layers.map((layer) => [layer.layer, ...MEASURES.map((measure) => layer[measure] ?? null), layer.n_words ?? null, layer.n_sentences ?? null]))),
   ...shown.flatMap((one) => (one.probes ?? []).map((probe) => table(`${one.model}, ${probe.task}`, [say("layer"), probe.measure], probe.scores.map(({ layer, score }) => [layer, score])))));
 }

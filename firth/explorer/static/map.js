@@ -1,6 +1,6 @@
 // The map of a vocabulary: each word a point, labels where there is room; two models side by side, moving together.
 
-import { ask, asked, colour, complete, draw, find, keep, latest, make, models, number, options, say, showPython, table,
+import { ask, asked, colour, complete, draw, find, keep, latest, make, models, number, options, pause, say, showPython, table,
   tell, values, whenSpelt } from "./page.js";
 import { offer } from "./figure.js";
 import { Camera, nearest, placeTip, Plane } from "./plane.js";
@@ -35,10 +35,22 @@ const show = latest(async (signal) => {
   if (!Number(form.elements.to.value) || !asked().get("to")) form.elements.to.value = n;
   remember();
   showPython(panes.map((pane) => pane.python).join("\n"));
+  judged(signal).catch((error) => { if (error.name !== "AbortError") throw error; });
   offer({ path: "/api/map/words", parameters: panes[0].parameters, svg: drawing, caption: () => [...panes.map((pane) => pane.told()), ...panes.map((pane) => pane.python)],
     name: `map-${panes.map((pane) => pane.model).join("-")}` });
   await Promise.all([movers(signal), chosen ? choose(chosen, false) : null]);
 });
+
+/** Waits for the trustworthiness of the maps, which takes longer than the maps. */
+async function judged(signal) {
+  for (const pane of panes) {
+    while (pane.head.judging) {
+      await pause(1000, signal);
+      Object.assign(pane.head, await ask("/api/map", pane.parameters, { signal }));
+      pane.tell();
+    }
+  }
+}
 
 const asking = () => ({ model: form.elements.model.value, layer: form.elements.layer.value, method: form.elements.method.value, beside: form.elements.beside.value });
 
@@ -77,17 +89,24 @@ class Pane {
     this.places = new Map(this.words.map((word, at) => [word, at]));
     this.sizes = Uint8Array.from(this.words, (_, at) => Math.max(0, SIZES - 1 - Math.floor(Math.log10(1 + at / 40) * 1.6)));
     this.widths = new Map();
-    this.canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": this.told() });
+    this.canvas = make("canvas", { tabindex: 0, role: "img" });
     this.tip = make("div", { class: "tip", hidden: true });
     const fit = make("button", { type: "button", class: "small", on: { click: () => camera.reset() } }, say("fit"));
     this.figure = make("figure", {}, make("div", { class: "plot tall" }, this.canvas, make("div", { class: "buttons" }, fit), this.tip),
-      make("figcaption", {}, this.told().split(" · ").map((part, at) => make("span", {}, at ? part : make("b", {}, part)))));
+      make("figcaption"));
+    this.tell();
     place.append(this.figure);
     this.plane = new Plane(this.canvas, {
       camera, paint: (context, plane, isStill) => this.paint(context, plane, isStill),
       point: (at) => point(at ? this.under(at) : null, this, at),
       click: (at) => { const word = this.under(at); if (word !== null) choose(word); },
     });
+  }
+
+  /** What is known of the map, below it. */
+  tell() {
+    this.canvas.setAttribute("aria-label", this.told());
+    find("figcaption", this.figure).replaceChildren(...this.told().split(" · ").map((part, at) => make("span", {}, at ? part : make("b", {}, part))));
   }
 
   end() { this.plane.observer.disconnect(); this.figure.remove(); }
@@ -173,10 +192,11 @@ class Pane {
     const back = bytes(paper), front = bytes(ink);
     pixels.fill(packed(back));
     const grow = Math.min(2.2, Math.max(1, camera.zoom ** 0.3)) * plane.ratio;
-    const stamps = Array.from({ length: SIZES }, (_, size) => stamp((0.8 + 0.45 * size) * grow));
+    const [first, stop] = this.range;
+    const full = Math.max(70, Math.min(215, 215 - 48 * Math.log10(Math.max(1, (stop - first) / 1500 / camera.zoom))));
+    const stamps = Array.from({ length: SIZES }, (_, size) => stamp((0.55 + 0.5 * size) * grow, full + (255 - full) * (size / SIZES)));
     const unit = plane.unit * plane.ratio;
     const left = width / 2 - camera.x * unit, top = height / 2 + camera.y * unit;
-    const [first, stop] = this.range;
     const bytesOf = this.image.data;
     for (let at = stop - 1; at >= first; at--) {
       const { reach, side, alpha } = stamps[this.sizes[at]];
@@ -229,13 +249,13 @@ class Pane {
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const packed = ([red, green, blue]) => (255 << 24 | blue << 16 | green << 8 | red) >>> 0;
 
-/** A soft disc as shares of 256. */
-function stamp(radius) {
+/** A soft disc as shares of 256, `full` in its middle. */
+function stamp(radius, full) {
   const reach = Math.ceil(radius + 0.5), side = 2 * reach + 1;
   const alpha = new Uint16Array(side * side);
   for (let row = 0; row < side; row++) for (let column = 0; column < side; column++) {
     const far = Math.hypot(row - reach, column - reach);
-    alpha[row * side + column] = Math.round(200 * Math.min(1, Math.max(0, radius + 0.5 - far)));
+    alpha[row * side + column] = Math.round(full * Math.min(1, Math.max(0, radius + 0.5 - far)));
   }
   return { reach, side, alpha };
 }

@@ -4,7 +4,7 @@ import { address, ask, colour, complain, draw, find, keep, latest, make, number,
 import { noColumn, titleOf, worked } from "./choices.js";
 import { offer, redrawn } from "./figure.js";
 
-const ROW = 25, HEAD = 74, COLUMN = 168, GAP = 74, EDGE = 14, BAR = 40;
+const ROW = 25, HEAD = 62, COLUMN = 190, GAP = 72, EDGE = 16, BAR = 34;
 const form = find("#ask");
 let shown = null, picture = null;
 
@@ -86,7 +86,7 @@ function drawing(room) {
 
 function entry(word, cosine, count, x, y, most, isShared = false) {
   const letters = Array.from(word);
-  const text = letters.length > 16 ? `${letters.slice(0, 15).join("")}…` : word;
+  const text = letters.length > 14 ? `${letters.slice(0, 13).join("")}…` : word;
   const query = { ...values(form), word };
   const share = count ? Math.log1p(count) / Math.log1p(most) : 0;
   return draw("a", { href: address(location.pathname, query), data: { word }, "aria-label": cosine === null ? word : `${word}, ${say("cosine")} ${number(cosine, 3)}${count === null ? "" : `, ${say("count-is", { count: number(count) })}`}`,
@@ -99,9 +99,9 @@ function entry(word, cosine, count, x, y, most, isShared = false) {
     } } },
     draw("title", {}, word),
     draw("rect", { x: x - 4, y: y - ROW / 2, width: COLUMN + 8, height: ROW, fill: "transparent" }),
-    draw("text", { x, y: y + 4.5, "font-weight": isShared ? 600 : 400 }, text),
+    draw("text", { x, y: y + 4.5, "font-weight": isShared ? 600 : 400, look: isShared ? {} : { fill: colour("ink") } }, text),
     cosine === null ? [] : [
-      draw("rect", { x: x + COLUMN - BAR - 38, y: y + 7, width: BAR * 0.9 * share, height: 2, fill: colour("strong-line") }),
+      draw("rect", { x: x + COLUMN - 40 - BAR * share, y: y - 1, width: BAR * share, height: 3, rx: 1.5, fill: colour("line") }),
       draw("text", { x: x + COLUMN, y: y + 4.5, "font-size": 12, "text-anchor": "end", look: { fill: colour("faint") } }, number(cosine, 2)),
     ]);
 }

@@ -4,6 +4,8 @@ import { ask, asked, complain, find, keep, make, models, number, options, pause,
 import { lines, offer, redrawn } from "./figure.js";
 
 const POLL_MS = 2000, RUNS_MS = 6000, MOST_POINTS = 1500;
+const LOSSES = ["loss_nats", "loss", "held_out_nats"]; // drawn together
+const NOT_SHOWN = ["seconds", "tokens", "fraction", "epochs", ...LOSSES];
 const form = find("#ask");
 const logs = new Map(); // model -> {entries, next, finished}
 let runs = [], picture = null;
@@ -29,13 +31,16 @@ async function read(model) {
   const found = await ask(`/api/runs/${encodeURIComponent(model)}/log`, { after: log.next });
   const isAgain = found.next < log.next; // it was begun anew
   log.entries = isAgain ? [] : [...log.entries, ...found.entries];
+  let tokens = 0; // what was held out is told between two reports: its tokens are those of the one before
+  for (const entry of log.entries) tokens = entry.tokens ??= tokens;
   Object.assign(log, { next: isAgain ? 0 : found.next, finished: found.finished, keys: [...new Set([...log.keys, ...found.keys])], python: found.python });
   logs.set(model, log);
   return found.entries.length > 0 || isAgain || log.entries.length === 0;
 }
 
 function list(found) {
-  if (JSON.stringify(found) === JSON.stringify(runs)) return;
+  const told = (some) => JSON.stringify(some.map(({ model, live }) => [model, live]));
+  if (told(found) === told(runs)) return;
   const before = runs.length ? new Set(chosen()) : new Set(asked().getAll("run"));
   const isFirst = !runs.length && !before.size;
   runs = found;
@@ -50,7 +55,8 @@ function paint() {
   find("#view").hidden = !drawn.length;
   tell(drawn.length ? "" : say("no-runs"));
   if (!drawn.length) return;
-  const keys = [...new Set(drawn.flatMap((model) => logs.get(model).keys))].filter((key) => !["seconds", "tokens"].includes(key));
+  const found = [...new Set(drawn.flatMap((model) => logs.get(model).keys))];
+  const keys = [...(found.some((key) => LOSSES.includes(key)) ? ["loss"] : []), ...found.filter((key) => !NOT_SHOWN.includes(key))];
   const shown = find("#shown");
   options(shown, keys.map((key) => [key, say(`log-${key}`) === `log-${key}` ? key : say(`log-${key}`)]), picture ? shown.value : asked().get("shown") ?? "loss");
   const wished = values(form);
@@ -70,15 +76,22 @@ function paint() {
 
 function state(model) {
   const log = logs.get(model), last = log.entries.at(-1);
-  return [log.finished ? say("finished") : say("live"), `${number(last.seconds, 1)} s`, last.loss === undefined ? null : `${say("loss")} ${number(last.loss, 3)}`].filter(Boolean).join(" · ");
+  const loss = log.entries.map((entry) => entry.loss_nats ?? entry.loss).findLast((value) => typeof value === "number");
+  return [log.finished ? say("finished") : say("live"), `${number(last.seconds, 1)} s`, loss === undefined ? null : `${say("loss")} ${number(loss, 3)}`].filter(Boolean).join(" · ");
 }
 
 function drawing(width) {
   const { against, shown, log } = values(form);
   const transformed = (value) => (typeof value !== "number" ? null : log ? (value > 0 ? Math.log10(value) : null) : value);
-  const series = chosen().filter((model) => logs.has(model)).map((model) => ({
-    name: model, colour: runs.findIndex((run) => run.model === model) % 8, dots: logs.get(model).entries.length < 60,
-    points: thinned(logs.get(model).entries.filter((entry) => entry[shown] !== undefined && entry[against] !== undefined)).map((entry) => [entry[against], transformed(entry[shown])]) }));
+  const series = chosen().filter((model) => logs.has(model)).flatMap((model) => {
+    const { entries } = logs.get(model);
+    return (shown === "loss" ? LOSSES : [shown]).map((key) => {
+      const some = thinned(entries.filter((entry) => entry[key] !== undefined && entry[against] !== undefined));
+      const isHeldOut = key === "held_out_nats";
+      return { name: isHeldOut ? `${model}, ${say("held-out")}` : model, colour: runs.findIndex((run) => run.model === model) % 8,
+        dash: isHeldOut ? "1 5" : undefined, dots: isHeldOut || some.length < 40, points: some.map((entry) => [entry[against], transformed(entry[key])]) };
+    });
+  });
   const title = find("#shown").selectedOptions[0]?.textContent ?? shown;
   return lines({ width, height: 420, series, title: `${title}, ${say(against)}`, x: { title: say(against), from: 0 }, y: { title: log ? `log₁₀ ${title}` : title } });
 }

@@ -1,0 +1,77 @@
+"""Takes the pictures of the README: `make pictures`, or `python docs/pictures.py [MODEL...] [--corpus CORPUS]`.
+
+Without models the explorer shows those of `firth demo`, which runs first where it has not yet. A Chromium and the
+Python package playwright are needed. The pictures lie in `docs/pictures/`.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "pictures"
+FIRTH = [sys.executable, "-m", "firth"]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SIZE = {"width": 1200, "height": 860}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--corpus")
+    parser.add_argument("--word", default="bank", help="one with two senses")
+    given = parser.parse_args()
+    command = [*FIRTH, "serve", *given.models, "--port", "0", "--quiet"]
+    if given.corpus:
+        command += ["--corpus", given.corpus]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        if not address:
+            raise SystemExit("firth serve did not start; without models, run `firth demo` first")
+        take(address.rstrip("/"), given.word)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def take(base: str, word: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("FIRTH_CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        raise SystemExit("there is no Chromium: apt-get install chromium, or FIRTH_CHROMIUM tells where one is")
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = opened(browser, "light")
+        models: list[dict[str, Any]] = page.request.get(f"{base}/api/models").json()["models"]
+        reader = next((one for one in models if one["in_context"]), models[0])["name"]
+        tables = [one["name"] for one in models if one["has_vectors"]]
+        views = {
+            "contexts": (f"/contexts?word={word}&model={reader}", "#list mark"),
+            "neighbours": (f"/neighbours?word={word}&topn=12", "#plot svg a"),
+            "map": (f"/map?model={tables[0]}&word=music", "#list button"),
+            "training": ("/training", "#plot svg path"),
+        }
+        for scheme in ("light", "dark"):
+            page = opened(browser, scheme)
+            for name, (path, ready) in views.items():
+                page.goto(base + path)
+                page.wait_for_selector(ready, timeout=300_000)
+                page.wait_for_timeout(2_500)  # for points to arrive, and trustworthiness to be judged
+                page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
+                print(FOLDER / f"{name}-{scheme}.png")
+        browser.close()
+
+
+def opened(browser: Any, scheme: str) -> Any:
+    return browser.new_context(viewport=SIZE, color_scheme=scheme, locale="en").new_page()
+
+
+if __name__ == "__main__":
+    main()

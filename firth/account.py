@@ -1,0 +1,327 @@
+"""What a comparison found, as `report.json` has it: made of the records of its work, and of grades."""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from firth import grades, jobs, language, plan
+from firth.division import HELD_OUT
+from firth.families.family import from_settings
+from firth.files import replacing, without_folders
+from firth.grades import Candidate, Grades
+from firth.model import FAMILIES, versions
+from firth.significance import bounds
+from firth.undertaking import LEAST_COUNT, Undertaking, safe
+from firth.variants import RANDOM, Variant
+from firth.vectors import Vectors
+
+RANDOM_DIM: Final = 100
+PAPERS: Final[Mapping[str, str]] = {
+    "cbow": "mikolov2013",
+    "skipgram": "mikolov2013distributed",
+    "glove": "pennington2014",
+    "elmo": "peters2018",
+    "gpt": "radford2018",
+    "bert": "devlin2019",
+}
+
+
+class Account:
+    """A comparison that has been made, told."""
+
+    def __init__(self, work: Undertaking) -> None:
+        """Of this work."""
+        self.work = work
+
+    def report(self, shown: Sequence[str]) -> dict[str, Any]:
+        """All that was found, as `report.json` has it."""
+        self.work.progress.say("scoring what was trained")
+        graded = self.graded(shown)
+        scores = [*graded.scores, *self.judged_scores(graded), *self.language_scores(), *self.use_scores()]
+        for name, items in graded.items.items():
+            path = self.work.folder / "items" / f"{safe(name)}.npy"
+            path.parent.mkdir(exist_ok=True)
+            with replacing(path, "wb") as file:
+                np.save(file, items.astype(np.float32), allow_pickle=False)
+        missing = [*graded.missing, *self.notes_of_failures()]
+        report = {
+            "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
+            "versions": versions(),
+            "machine": machine(),
+            "command": self.work.asked.command,
+            "python": "",
+            "corpus": {
+                "names": [Path(name).name for name in self.work.text.name.split(", ")],
+                "fingerprint": self.work.text.fingerprint,
+                "n_documents": self.work.text.n_documents,
+                "n_words": self.work.n_words,
+                "n_held_out_documents": self.work.text.n_held_out_documents,
+                "n_held_out_bytes": self.work.text.n_held_out_bytes,
+                "segmentation": self.work.segmentation.method,
+                "language": self.work.lang,
+            },
+            "budget": {"minutes": self.work.asked.minutes, "words": self.work.asked.words},
+            "counts": self.work.asked.counts,
+            "seeds": list(self.work.asked.seeds),
+            "variants": [*map(self.told_of, self.work.asked.variants), self.told_of_random()],
+            "runs": list(self.runs()),
+            "scores": scores,
+            "coverage": graded.coverage,
+            "differences": graded.differences,
+            "best_layers": graded.best_layers,
+            "neighbours": graded.neighbours,
+            "overlaps": graded.overlaps,
+            "missing": missing,
+            "notes": list(self.notes(graded)),
+        }
+        return dict(without_folders(jobs.finite(report)))
+
+    def graded(self, shown: Sequence[str]) -> Grades:
+        """The scores of all models' static vectors."""
+        candidates = []
+        for seed in self.work.asked.seeds:
+            table = np.random.default_rng([seed, 0xF1]).uniform(-0.5, 0.5, (len(self.work.frequent), RANDOM_DIM))
+            candidates.append(
+                Candidate(RANDOM, seed, Vectors(self.work.frequent, table.astype(np.float32) / RANDOM_DIM))
+            )
+        for variant in self.work.asked.variants:
+            for seed in self.work.asked.seeds:
+                if self.work.is_done(self.work.records.get("matrices", variant.name, seed)):
+                    candidates.append(Candidate(variant.name, seed, self.work.vectors_of(variant, seed)))
+        return grades.grade(
+            candidates, self.work.questions, self.work.frequent, shown=shown, seed=self.work.asked.seeds[0]
+        )
+
+    def each(self, work: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """The records of a kind of work that ended well, and what it found."""
+        for one in self.work.records.found.values():
+            if one["work"] == work and "ok" in one:
+                yield one, one["ok"]
+
+    def judged_scores(self, graded: Grades) -> Iterator[dict[str, Any]]:
+        """What sets of words in sentences came to; best layers and differences are added to the grades."""
+        items: dict[grades.Key, dict[str, dict[int, dict[int, Any]]]] = {}
+        for one, found in self.each("judge"):
+            for layer in found["layers"]:
+                told = _score(one, "context", one["of"], layer["measure"], layer["score"], layer["n_items"])
+                number = layer["layer"] or 0
+                yield told | {"layer": number, "method": layer["method"], "n_known": layer["n_known"]}
+                key: grades.Key = ("context", one["of"], layer["measure"], layer["method"])
+                of_layer = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(number, {})
+                of_layer[one["seed"]] = np.array(layer["items"], np.float64)  # null is NaN
+        for key, of_key in items.items():
+            grades.take_items(graded, key, of_key, seed=self.work.asked.seeds[0])
+
+    def language_scores(self) -> Iterator[dict[str, Any]]:
+        """Bits per byte and pseudo-perplexity."""
+        for one, found in self.each("matrices"):
+            if (cost := found.get("language")) is not None:
+                low, high = _of_language(cost)
+                yield _score(one, "language", HELD_OUT.partition(".")[0], cost["measure"], cost["value"], cost["n"]) | {
+                    "low": low,
+                    "high": high,
+                }
+
+    def use_scores(self) -> Iterator[dict[str, Any]]:
+        """What tasks and probes came to."""
+        kinds = {task.name: task.task for task in self.work.tasks}
+        for one, found in self.each("use"):
+            name, _, use = one["of"].rpartition(" ")
+            told = _score(one, "use", name, found["measure"], found["score"], found["n_items"])
+            yield told | {"method": use, "task": kinds.get(name)}
+        for one, found in self.each("probe"):
+            for layer in found["layers"]:
+                told = _score(one, "probe", one["of"], layer["measure"], layer["score"], layer.get("n_items"))
+                yield told | {"layer": layer["layer"], "task": kinds.get(one["of"])}
+
+    def told_of(self, variant: Variant) -> dict[str, Any]:
+        """A variant as the report has it."""
+        runs = [self.work.records.get("train", variant.name, seed) or {} for seed in self.work.asked.seeds]
+        measured = self.work.records.get("matrices", variant.name, self.work.asked.seeds[0]) or {}
+        told = next((run["ok"]["family"] for run in runs if "ok" in run), None)
+        if variant.published:
+            told = measured.get("ok", {}).get("family")
+        family = from_settings(FAMILIES, told) if told else None
+        left_out = next((run["left_out"] for run in runs if "left_out" in run), None)
+        if variant.published and "failed" in measured:
+            left_out = measured["failed"]
+        name = variant.family or (family.name if family else "published")
+        return {
+            "name": variant.name,
+            "family": name,
+            "preset": _preset(family),
+            "hyperparameters": {key: value for key, value in (told or {}).items() if key != "name"},
+            "n_layers": measured.get("ok", {}).get("n_layers", 1),
+            "paper": PAPERS.get(name),
+            "published": variant.published is not None,
+            "random": False,
+            "left_out": left_out,
+            "trials": self.work.tried(variant),
+        }
+
+    def told_of_random(self) -> dict[str, Any]:
+        """The random table as the report has it."""
+        drawn = {"dim": RANDOM_DIM, "distribution": f"uniform from -{0.5 / RANDOM_DIM:g} to {0.5 / RANDOM_DIM:g}"}
+        return {
+            "name": RANDOM, "family": RANDOM, "preset": None, "hyperparameters": drawn, "n_layers": 1, "paper": None,
+            "published": False, "random": True, "left_out": None, "trials": [],
+        }  # fmt: skip
+
+    def runs(self) -> Iterator[dict[str, Any]]:
+        """What every training took, and every published model."""
+        for variant in self.work.asked.variants:
+            for seed in self.work.asked.seeds if not variant.published else self.work.asked.seeds[:1]:
+                trained = self.work.records.get("train", variant.name, seed) or {}
+                measured = self.work.records.get("matrices", variant.name, seed) or {}
+                if "left_out" in trained:
+                    continue
+                yield self.run_of(variant, seed, trained, measured)
+
+    def run_of(
+        self, variant: Variant, seed: int, trained: Mapping[str, Any], measured: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One of them."""
+        found, then = trained.get("ok", {}), measured.get("ok", {})
+        failed = trained.get("failed") or measured.get("failed")
+        epochs = found.get("epochs")
+        n_words = self.work.n_words
+        words = None if epochs is None else round(epochs * n_words)
+        layer = self.layer_of_curve(variant)
+        return {
+            "variant": variant.name,
+            "seed": seed,
+            "model": f"models/{variant.folder}-{seed}" if not variant.published else variant.published,
+            "failed": failed,
+            "seconds": {
+                "prepare": self.prepare_seconds(variant, found),
+                "train": found.get("seconds"),
+                "matrices": then.get("matrices_seconds"),
+            },
+            "words": words,
+            "words_per_second": None if not words else words / max(found["seconds"], 1e-9),
+            "flops": found.get("flops"),
+            "parameters": found.get("parameters", then.get("parameters")),
+            "peak_mib": found.get("peak_mib", then.get("peak_mib")),
+            "bytes": found.get("bytes"),
+            "lookup_ms": then.get("lookup_ms"),
+            "sentence_ms": then.get("sentence_ms"),
+            "losses": [[seconds, passes * n_words, nats] for seconds, passes, nats in found.get("losses", ())],
+            "loss_unit": found.get("loss_unit", "nats"),
+            "curve": [
+                {"seconds": point["seconds"], "words": point["epochs"] * self.work.n_words, "set": point["set"],
+                 "score": point["score"], "layer": point["layer"]}
+                for point in found.get("curve", ()) if point["layer"] == layer
+            ],
+            "device": found.get("device"),
+            "threads": found.get("threads"),
+        }  # fmt: skip
+
+    def layer_of_curve(self, variant: Variant) -> int:
+        """The layer that a network in training is told of: the last but one of several; it is not chosen by scores."""
+        found = (self.work.records.get("matrices", variant.name, self.work.asked.seeds[0]) or {}).get("ok", {})
+        return max(0, int(found.get("n_layers", 1)) - 2)
+
+    def prepare_seconds(self, variant: Variant, found: Mapping[str, Any]) -> float | None:
+        """What came before a training: as long as it took where nothing of it was in the cache yet."""
+        if variant.published or not found:
+            return None
+        first = [one["ok"] for one in self.work.records.found.values() if one["work"] == "train" and "ok" in one]
+        alike = [one["prepare_seconds"] for one in first if one["family"]["name"] == variant.family]
+        seconds = {name: max(one.get(name, 0.0) for one in alike) for name in jobs.PREPARING}
+        if not variant.is_contextual:
+            seconds["encode_seconds"] = max(seconds["encode_seconds"], self.work.seconds_of_encoding)
+        return round(sum(seconds.values()), 3)
+
+    def notes_of_failures(self) -> Iterator[str]:
+        """What failed or was left out, in sentences."""
+        for one in self.work.records.found.values():
+            where = f"{one['variant']}, seed {one['seed']}" + (f", {one['of']}" if one["of"] else "")
+            if why := one.get("left_out"):
+                yield f"{where} was left out: {why}"
+            elif why := one.get("failed"):
+                yield f"{where} failed ({one['work']}): {why}"
+            elif why := one.get("ok", {}).get("missing"):
+                yield f"{where}: no language measure: {why}"
+        if not self.work.text.n_held_out_documents:
+            yield "the text is too small to hold a part of it out: there is no language measure"
+        if not self.work.questions:
+            yield "no evaluation set was given or found: words are not scored"
+
+    def notes(self, graded: Grades) -> Iterator[str]:
+        """How it was done, for the Methods."""
+        text = self.work.text
+        yield (
+            f"The same {text.n_held_out_documents:,} documents ({text.n_held_out_bytes:,} bytes, drawn by the seed) "
+            "were held out of all trainings; of the rest, ELMo, GPT and BERT set half a percent aside to watch their "
+            "own loss."
+        )
+        yield (
+            f"All scores are of the {graded.n_words:,} words that every model knows, cut by one segmentation "
+            f"({self.work.segmentation.method}): the {plan.SCORED_WORDS:,} most frequent and those that the sets ask "
+            f"for, of words that occur {LEAST_COUNT} times."
+        )
+        yield (
+            "Sizes: ELMo, GPT and BERT the largest preset that sees one token for each weight of its blocks within the "
+            "budget at the speed measured here, of no more than 16 passes over the text; the others 100 dimensions, "
+            "unless told."
+        )
+        yield (
+            f"Static vectors of a network's layers are means over at most {jobs.CONTEXTS} contexts of a word, read in "
+            f"about a tenth of the budget beside it; while it trains, over {jobs.CURVE_CONTEXTS}, of the last layer "
+            "but one."
+        )
+        yield (
+            "Bits per byte are of the held-out documents; what a vocabulary lacks is charged for as spelt out at 8 "
+            f"bits a byte. BERT's pseudo-perplexity is of {language.SAMPLED_WORDS} words drawn by the seed, each "
+            "hidden with the rest of its pieces."
+        )
+        if self.work.asked.trials > 1:
+            asked = self.work.asked
+            by = "a development file of word pairs" if asked.dev else "the held-out documents"
+            yield (
+                f"Each variant was tried with {asked.trials} settings, {plan.TRIAL_SHARE:.0%} of the budget each, "
+                f"chosen on {by}; never on the sets that are reported."
+            )
+
+
+def _preset(family: Any) -> str | None:
+    return None if family is None else Variant(name="", sizes=(family,)).preset
+
+
+def _score(
+    one: Mapping[str, Any], kind: str, name: str, measure: str, score: float | None, n_items: int | None
+) -> dict[str, Any]:
+    """A score of what is no set of words, as the report has it."""
+    return {
+        "variant": one["variant"], "seed": one["seed"], "layer": None, "kind": kind, "set": name, "measure": measure,
+        "method": None, "score": score, "low": None, "high": None, "n_items": n_items, "n_known": n_items,
+        "words": "own",
+    }  # fmt: skip
+
+
+def _of_language(cost: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Between what a pseudo-perplexity lies, for other words; nothing of bits per byte."""
+    items = np.asarray(cost["items"], np.float64)
+    if cost["measure"] != "pseudo_perplexity" or len(items) < 2:
+        return None, None
+    drawn = np.random.default_rng(1).integers(0, len(items), (1000, len(items)))
+    means = items[drawn].mean(axis=1)
+    low, high = bounds(np.exp(np.minimum(means, 700.0)))
+    return low, high
+
+
+def machine() -> str:
+    """Processor, cores and system: enough to know whether two figures may be compared."""
+    model = platform.processor() or platform.machine()
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        facts = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
+        model = {name.strip(): value.strip() for name, value in facts.items()}["model name"]
+    except (OSError, KeyError):
+        pass
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"

@@ -1,0 +1,339 @@
+"""The explorer in a real browser: every view opened, driven and photographed; nothing complains, nothing stands out.
+
+What the words and sentences of the corpus say is hostile in places: no script of theirs runs, no tag of theirs is one.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from watching import Watched, axe_file, faults
+
+for needed in ("fastapi", "uvicorn", "jinja2", "torch"):
+    pytest.importorskip(needed, reason=f"{needed} is not installed")
+
+import firth
+from firth.model import Model
+from firth.pieces import train_pieces
+from firth.preparation import Preparation
+from firth.segmentation import Segmentation
+from firth.vectors import Vectors
+
+pytestmark = pytest.mark.browser
+
+EVIL = "<img/src=x/onerror=alert(1)>"
+WATERY = ["river", "water", "boat", "shore", "fish"]
+RICH = ["money", "loan", "credit", "cash"]
+WORDS = ["bank", *WATERY, *RICH, "开心", EVIL, "=1+1", "the", *(f"word{number}" for number in range(400))]
+LINES = [
+    "The boat lay on the river bank near the water .",
+    "Fish swim by the bank of the river <script>alert(2)</script> .",
+    "The bank gave a loan of money .",
+    "Credit and cash come from the bank <b>today</b> .",
+] * 8 + ["我 今天 在 bank 很 开心"] * 4
+ENTRY = '{"seconds": %s, "fraction": %s, "tokens": %s, "loss_nats": %s, "learning_rate": 0.02}\n'
+
+# A path for each view, and what is there once it shows something.
+VIEWS = {
+    "home": ("/", "#models-list h3"),
+    "contexts": ("/contexts?word=bank&model=reader&most=40", "#list mark"),
+    "neighbours": ("/neighbours?word=river&of=first:0&of=second:0&of=second:1", "#plot svg a"),
+    "analogy": ("/analogy?a=river&b=water&c=money&expected=cash", "#answers svg"),
+    "map": ("/map?model=first&beside=second&word=river", "#list button"),
+    "layers": ("/layers", "#charts svg circle"),
+    "training": ("/training", "#plot svg path"),
+    "heatmap": (f"/heatmap?model=first&kind=words&text=river%0Amoney%0A{EVIL}%0A开心", "#plot svg rect"),
+    "about": ("/about", "main table"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two static models, the second with two layers, a BERT that has learnt nothing, and a corpus with a column."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("shown")
+    for name, seed, n_layers in (("first", 1, 1), ("second", 2, 2)):
+        array = np.random.default_rng(seed).normal(0, 0.5, (n_layers, len(WORDS), 8)).astype(np.float32)
+        for axis, some in enumerate((WATERY, RICH)):
+            array[:, [WORDS.index(word) for word in some], axis] += 6
+        counts = range(2_000, 2_000 - len(WORDS), -1)
+        Vectors(WORDS, array, counts=counts, segmentation=Segmentation(method="words")).save(folder / name)
+    entries = [ENTRY % (second, second / 20, 100 * second, 5 - second / 10) for second in range(1, 11)]
+    for log in ("first", "running/checkpoint"):  # the second has not ended
+        (folder / log).mkdir(parents=True, exist_ok=True)
+        (folder / log / "log.jsonl").write_text("".join(entries), encoding="utf-8")
+    family = firth.BERT(dim=16, n_layers=3, n_heads=2, n_positions=32, context_length=32)
+    pieces = train_pieces(LINES, "wordpiece", size=300, cased=False, seed=1)
+    network = family.network(pieces.n_entries, 1)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in network.parameters():
+        parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
+    Model(family, pieces, network.eval(), {}).save(folder / "reader")
+    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as file:
+        for line in LINES:
+            source = "<i>rivers</i>" if "river" in line else "news"
+            file.write(json.dumps({"text": line, "source": source}) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that shows them."""
+    import uvicorn
+
+    from firth.explorer.app import application
+    from firth.explorer.exploration import Exploration
+
+    exploration = Exploration([folder / name for name in ("first", "second", "reader", "running")])
+    index = tmp_path_factory.mktemp("index")
+    exploration.read(
+        folder / "corpus.jsonl", name="corpus.jsonl", preparation=Preparation(keep=("source",)), cache_dir=index
+    )
+    exploration.wait()
+    server = uvicorn.Server(uvicorn.Config(application(exploration), port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+    exploration.close()
+
+
+def until(is_so: Callable[[], Any], seconds: float = 20) -> Any:
+    """What a question answers, once that is true."""
+    end = time.monotonic() + seconds
+    while not (found := is_so()):
+        assert time.monotonic() < end, "it does not become so"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def watched(browser: Any, base: str) -> Iterator[Callable[..., Watched]]:
+    """Opens pages of any width, scheme and language; at the end none has complained."""
+    opened: list[tuple[Any, Watched]] = []
+
+    def watched(width: int = 1280, scheme: str = "light", language: str = "en", **how: Any) -> Watched:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, locale=language, **how
+        )
+        axe = axe_file()
+        if axe is not None:
+            context.add_init_script(path=axe)
+        opened.append((context, Watched(context, base)))
+        return opened[-1][1]
+
+    yield watched
+    complaints = [complaint for _, one in opened for complaint in one.complaints]
+    for context, _ in opened:
+        context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens_fits_and_complains_of_nothing(watched, view):
+    one = watched(*((1280, "light", "en") if view in ("contexts", "map", "home") else (390, "dark", "zh")))
+    one.open(*VIEWS[view])
+    assert one.overflow() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_photographed_and_can_be_read(watched, tmp_path, view, scheme, language):
+    for width in (360, 820, 1440):
+        one = watched(width, scheme, language)
+        page = one.open(*VIEWS[view])
+        assert page.evaluate("document.documentElement.lang")[:2] == language
+        assert one.overflow() == []
+        path = tmp_path / f"{view}-{scheme}-{language}-{width}.png"
+        page.screenshot(path=path, full_page=True)
+        assert path.stat().st_size > 10_000
+        if axe_file() is not None:
+            assert faults(page) == []
+
+
+@pytest.mark.slow
+def test_a_reader_with_a_screen_reader_meets_no_serious_fault(watched):
+    if axe_file() is None:
+        pytest.skip("axe-core is not here: make test-all fetches it, or FIRTH_AXE tells where it is")
+    for view, (path, ready) in VIEWS.items():
+        for scheme in ("light", "dark"):
+            page = watched(1280, scheme).open(path, ready)
+            assert faults(page) == [], view
+
+
+def test_a_word_in_its_contexts(watched):
+    one = watched(reduced_motion="reduce")
+    page = one.open(*VIEWS["contexts"])
+    assert page.locator("#list mark").all_inner_texts()[0] == "bank"
+    assert page.locator("#list li").count() == 36
+    assert page.locator("#list").inner_text().count("<script>alert(2)</script>") == 8
+    before = page.locator("#canvas").screenshot()
+    page.locator("#layer").focus()
+    page.keyboard.press("Home")
+    assert page.locator("#layer-told").inner_text() == "layer 0 of 3"
+    assert "layer=0" in page.url
+    until(lambda: page.locator("#canvas").screenshot() != before)
+    page.select_option("#colour", "source")
+    assert "<i>rivers</i>" in page.locator("#legend").inner_text()
+    page.locator("#legend button", has_text="rivers").click()
+    assert page.locator("#chosen").inner_text() == "16 of 36 sentences"
+    page.fill("#filter", "boat")
+    assert page.locator("#list li").count() == 8
+    page.fill("#filter", "")
+    box = page.locator("#canvas").bounding_box()
+    page.locator("#lasso").click()
+    corners = [(2, 2), (2, box["height"] - 2), (box["width"] - 2, box["height"] - 2), (box["width"] - 2, 60), (2, 2)]
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.down()
+    for x, y in corners[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y)
+    page.mouse.up()
+    assert int(page.locator("#chosen").inner_text().split()[0]) > 16
+    page.locator("#list button").first.hover()
+    assert page.locator("#tip mark").inner_text() == "bank"
+
+
+def test_points_move_and_do_not_jump(watched):
+    page = watched().open(*VIEWS["contexts"])
+    page.wait_for_timeout(100)
+    still = page.locator("#canvas").screenshot()
+    page.evaluate("""() => { const layer = document.querySelector('#layer'); layer.value = 0;
+        layer.dispatchEvent(new Event('input')); }""")
+    page.wait_for_timeout(150)
+    midway = page.locator("#canvas").screenshot()
+    page.wait_for_timeout(1200)
+    arrived = page.locator("#canvas").screenshot()
+    assert len({still, midway, arrived}) == 3
+
+
+def test_neighbours_are_gone_on_with_and_unknown_words_offered_spellings(watched):
+    one = watched()
+    page = one.open(*VIEWS["neighbours"])
+    words = page.locator("#plot svg a").evaluate_all("(all) => all.map((one) => one.dataset.word)")
+    assert {"water", "boat", "shore", "fish"} <= set(words[:12])
+    page.locator('#plot svg a[data-word="water"]').first.click()
+    page.wait_for_function("document.querySelector('#caption b').textContent === 'water'")
+    assert "word=water" in page.url
+    page.fill("#word", "rivr")
+    page.keyboard.press("Enter")
+    offered = page.locator("#message button")
+    offered.first.wait_for()
+    one.expect_complaint("404")
+    assert "river" in offered.all_inner_texts()
+    page.locator("#message button", has_text="river").first.click()
+    page.wait_for_function("document.querySelector('#caption b').textContent === 'river'")
+    assert page.locator("#message").is_hidden()
+
+
+def test_what_is_typed_is_completed(watched):
+    page = watched().open("/neighbours", "#word")
+    page.locator("#word").press_sequentially("ri")
+    page.locator("#word-list li").first.wait_for()
+    assert page.locator("#word-list li span").first.inner_text() == "river"
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#word").get_attribute("aria-activedescendant") == "word-0"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#plot svg a")
+    assert "word=river" in page.url
+
+
+def test_an_analogy_tells_the_true_rank(watched, folder):
+    page = watched().open(*VIEWS["analogy"])
+    vectors = Vectors.load(folder / "first")
+    ranked = [word for word, _ in vectors.most_similar(["water", "money"], ["river"], topn=len(WORDS))]
+    told = page.locator("#answers section", has_text="first").locator("p").first.inner_text()
+    assert told == f"“cash” is answer {ranked.index('cash') + 1} of {len(WORDS) - 3:,}"
+
+
+def test_two_maps_move_together_and_tell_who_moved(watched):
+    page = watched().open(*VIEWS["map"])
+    page.wait_for_selector("#movers-list button")
+    left, right = page.locator("#maps canvas").all()
+    before = right.screenshot()
+    left.hover(position={"x": 150, "y": 200})
+    page.mouse.wheel(0, -400)
+    page.wait_for_timeout(400)
+    zoomed = right.screenshot()
+    assert zoomed != before
+    left.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(400)
+    assert right.screenshot() != zoomed
+    page.locator("#movers-list button").first.click()
+    word = page.locator("#movers-list button span").first.inner_text()
+    page.wait_for_function("(word) => document.querySelector('#side-title').textContent.includes(word)", arg=word)
+    page.fill("#to", "10")
+    assert "to=10" in page.url
+
+
+def test_training_is_followed_while_it_runs(watched, folder):
+    page = watched().open(*VIEWS["training"])
+    assert page.locator("#caption").inner_text().startswith("first")
+    assert "running live" in page.locator("#caption").inner_text()
+    rows = page.locator("#table tbody tr").count()
+    with (folder / "running" / "checkpoint" / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(ENTRY % (11, 0.55, 1_100, 3.5))
+    until(lambda: page.locator("#table tbody tr").count() > rows)
+
+
+def test_cosines_of_words_are_those_of_python(watched, folder):
+    page = watched().open(*VIEWS["heatmap"])
+    vectors = Vectors.load(folder / "first")
+    page.evaluate("document.querySelector('#behind').open = true")
+    cell = page.locator("#table tbody tr").first.locator("td").nth(2).inner_text()
+    assert float(cell.replace("−", "-")) == pytest.approx(vectors.similarity("river", "money"), abs=1e-4)
+    assert page.locator("#plot svg text", has_text=EVIL[:20]).count() == 2
+
+
+@pytest.mark.parametrize("view", ["contexts", "neighbours", "map", "training"])
+def test_what_is_shown_can_be_taken_away(watched, tmp_path, view):
+    page = watched(accept_downloads=True).open(*VIEWS[view])
+    taken = {}
+    for kind in ("CSV", "JSON", "SVG", "PNG"):
+        with page.expect_download() as download:
+            page.locator("#take").get_by_text(kind, exact=True).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.suffix == f".{kind.lower()}"
+        taken[kind] = path.read_bytes()
+    assert json.loads(taken["JSON"])
+    assert taken["CSV"].decode("utf-8-sig").count("\n") > 3
+    assert taken["PNG"].startswith(b"\x89PNG")
+    drawn = taken["SVG"].decode()
+    assert "var(--" not in drawn
+    assert "firth." in drawn  # the line of Python
+    assert page.locator("#python pre").inner_text().splitlines()[0]
+    assert ("reader" if view == "contexts" else "first") in drawn
+
+
+def test_light_or_dark_is_remembered_and_so_is_the_language(watched):
+    page = watched(scheme="light").open("/about")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.locator("a[data-lang=zh]").click()
+    page.wait_for_selector("html[lang=zh-Hans]", state="attached")
+    page.goto(page.url.split("?")[0])
+    assert page.locator("h1").inner_text() == "这些数字从何而来"
+
+
+def test_a_page_says_when_its_server_is_gone(watched):
+    one = watched()
+    page = one.open(*VIEWS["neighbours"])
+    page.route("**/api/**", lambda route: route.abort())
+    page.fill("#word", "money")
+    page.keyboard.press("Enter")
+    page.locator("#message", has_text="does not answer").wait_for()
+    one.expect_complaint("failed:", "ERR_FAILED")

@@ -1,0 +1,127 @@
+"""Who is answered: this machine's own page, or who has the token; nobody else, and nothing that is too large."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from firth.explorer import security
+from firth.explorer.app import application
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:7321", "localhost:1", "LOCALHOST", "[::1]", "[::1]:80"])
+def test_this_machine_is_answered(client, host):
+    assert client.get("/api/models", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.", "", "[::1", "[::1]x", "127.0.0.1:x", "127.0.0.2"]
+)
+def test_another_host_is_refused(client, host):
+    assert client.get("/api/models", headers={"host": host}).status_code == 400
+    assert client.get("/", headers={"host": host}).status_code == 400
+
+
+def test_two_hosts_are_none(client):
+    answer = client.http.get("/api/models", headers=[("host", "127.0.0.1"), ("host", "evil.example")])
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9"},
+        {"origin": "https://127.0.0.1:7321"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_another_page_is_refused(client, headers):
+    assert client.http.post("/api/concordance", json={"word": "bank"}, headers=headers).status_code == 403
+    assert client.get("/api/models", headers=headers).status_code == 403
+
+
+def test_our_own_page_is_answered(client):
+    headers = {"origin": "http://127.0.0.1:7321", "sec-fetch-site": "same-origin"}
+    assert client.http.post("/api/concordance", json={"word": "bank"}, headers=headers).status_code == 200
+    assert client.get("/", headers={"sec-fetch-site": "cross-site"}).status_code == 200  # a link to it
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_form_is_no_json(client, kind):
+    answer = client.http.post("/api/concordance", content=b'{"word": "bank"}', headers={"content-type": kind})
+    assert answer.status_code == 415
+
+
+def test_a_body_that_is_too_large_is_refused(client):
+    large = b'{"word": "' + b"a" * security.MOST_BYTES + b'"}'
+    assert client.http.post("/api/concordance", content=large, headers=JSON).status_code == 413
+
+    def in_parts():
+        for _ in range(65):
+            yield b" " * (1 << 14)
+
+    assert client.http.post("/api/concordance", content=in_parts(), headers=JSON).status_code == 413
+    assert client.get(f"/api/words?model=first&prefix={'a' * security.MOST_QUERY_BYTES}").status_code == 413
+
+
+def test_every_answer_carries_the_policy(client):
+    for path in ("/", "/api/models", "/api/nothing", "/static/nothing"):
+        headers = client.get(path).headers
+        assert "script-src 'self';" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+    assert "content-security-policy" in client.get("/", headers={"host": "evil.example"}).headers
+
+
+def test_a_token_is_asked_of_everyone(exploration):
+    guarded = TestClient(
+        application(exploration, hosts=["box.example"], token="s3cret"),
+        base_url="http://box.example:7321",
+        follow_redirects=False,
+    )
+    for path in ("/", "/api/models", "/static/page.js", "/api/models?token=wrong"):
+        assert guarded.get(path).status_code == 401
+    assert guarded.post("/api/concordance?token=s3cret", json={"word": "bank"}).status_code == 401
+    assert guarded.get("/api/models", headers={"authorization": "Bearer s3cret"}).status_code == 200
+    assert guarded.get("/api/models", headers={"authorization": "Bearer s3cre"}).status_code == 401
+    opened = guarded.get("/%2Fevil.example/?word=a%26b&token=s3cret")
+    assert opened.status_code == 303
+    assert opened.headers["location"] == "/evil.example/?word=a%26b"
+    assert "HttpOnly" in opened.headers["set-cookie"]
+    assert "SameSite=Strict" in opened.headers["set-cookie"]
+    assert guarded.get("/api/models").status_code == 200  # by the cookie
+    assert guarded.get("/api/models", headers={"host": "other.example"}).status_code == 400
+
+
+def test_other_origins_are_answered_only_where_they_were_named(exploration):
+    shared = TestClient(application(exploration, cors=["http://note.example"]), base_url="http://127.0.0.1:7321")
+    asked = {"origin": "http://note.example", "sec-fetch-site": "cross-site"}
+    answer = shared.post("/api/concordance", json={"word": "bank"}, headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "http://note.example"
+    assert shared.options("/api/concordance", headers=asked).status_code == 204
+    other = shared.get("/api/models", headers={"origin": "http://other.example"})
+    assert other.status_code == 403
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_an_error_in_the_server_shows_nothing_of_it(exploration, monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("at /home/me/secret-folder")
+
+    monkeypatch.setattr(exploration, "models", broken)
+    client = TestClient(application(exploration), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.get("/api/models")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "RuntimeError" in capsys.readouterr().err
+
+
+def test_names_of_an_address():
+    assert security.names_of("192.0.2.1") == {"192.0.2.1"}
+    assert security.names_of("::1") == {"[::1]"}
+    assert "0.0.0.0" not in security.names_of("0.0.0.0")

@@ -1,0 +1,420 @@
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from firth import comparison, jobs
+from firth.comparison import Comparison, compare, drawn_up
+from firth.division import lines_of
+from firth.errors import FirthError, UsageError
+from firth.families.skipgram import Skipgram
+from firth.model import load
+from firth.plan import Plan, Task, check_disk
+from firth.undertaking import Records
+
+ANIMALS = ("cat", "dog", "horse", "mouse", "cow")
+METALS = ("gold", "iron", "copper", "silver", "tin")
+TEXT = [
+    line
+    for number in range(240)
+    for line in (
+        f"the {ANIMALS[number % 5]} and the {ANIMALS[(number + 1) % 5]} eat grass in the field",
+        f"they melt {METALS[number % 5]} with {METALS[(number + 2) % 5]} in a hot furnace",
+        "",
+    )
+]
+SMALL = "skipgram:dim=8,window=3,cbow:dim=8"
+RUN = jobs.run
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is done here, which spares a process for each piece; what JSON takes goes through it all the same."""
+
+    def here(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+        folder.mkdir(parents=True, exist_ok=True)
+        found: dict[str, Any] = json.loads(json.dumps(jobs.done(json.loads(json.dumps(job)))))
+        return found
+
+    monkeypatch.setattr(jobs, "run", here)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sets")
+    pairs = [(ANIMALS[0], ANIMALS[1], 9), (METALS[0], METALS[1], 8), (ANIMALS[0], METALS[0], 1), ("cow", "tin", 2)]
+    rows = [f"{first}\t{second}\t{score}" for first, second, score in pairs]
+    (folder / "pairs.tsv").write_text("\n".join([*rows, "cat\tunknowable\t3"]), encoding="utf-8")
+    (folder / "categories.txt").write_text(
+        "\n".join([f"{word}\tanimal" for word in ANIMALS] + [f"{word}\tmetal" for word in METALS]), encoding="utf-8"
+    )
+    (folder / "nothing.tsv").write_text("unknowable\tunheard\t3\nnever\tmet\t4\n", encoding="utf-8")
+    return folder
+
+
+def compared(folder: Path, files: Path, families: str = SMALL, **given: Any) -> Comparison:
+    how: dict[str, Any] = {"words": 20_000, "pairs": [files / "pairs.tsv"], "threads": 1, "sets": []}
+    how |= {"cache_dir": files / "cache"}
+    return compare(TEXT, families, output=folder, **(how | given))
+
+
+@pytest.fixture(scope="module")
+def made(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "run", lambda job, folder, name: json.loads(json.dumps(jobs.done(job))))
+        folder = tmp_path_factory.mktemp("made") / "report"
+        return compared(folder, files, seeds=2, categories=[files / "categories.txt"], neighbours=["cat", "gold"])
+
+
+def test_every_variant_and_the_random_table_are_there(made: Comparison) -> None:
+    names = ["skipgram:dim=8,window=3", "cbow:dim=8", "random"]
+    assert [variant["name"] for variant in made.report["variants"]] == names
+    assert {score["variant"] for score in made.report["scores"]} == set(names)
+    assert [variant["random"] for variant in made.report["variants"]] == [False, False, True]
+
+
+def test_each_seed_is_an_ordinary_model(made: Comparison) -> None:
+    runs = made.report["runs"]
+    assert len(runs) == 4
+    for run in runs:
+        model = load(made.folder / run["model"])
+        assert model.record["seed"] == run["seed"]
+        assert model.record["finished"]
+
+
+def test_all_see_as_many_words(made: Comparison) -> None:
+    for run in made.report["runs"]:
+        assert run["words"] == pytest.approx(20_000, rel=0.1)
+
+
+def test_no_model_has_seen_the_held_out_documents(made: Comparison) -> None:
+    corpus = made.report["corpus"]
+    assert corpus["n_held_out_documents"] > 0
+    training = [line for line in lines_of(made.folder / "text" / "training.txt") if line]
+    held_out = [line for line in lines_of(made.folder / "text" / "held-out.txt") if line]
+    assert sorted(training + held_out) == sorted(line for line in TEXT if line)
+    models = [load(made.folder / run["model"]) for run in made.report["runs"]]
+    assert {model.record["corpus"]["fingerprint"] for model in models} == {models[0].record["corpus"]["fingerprint"]}
+    assert {model.record["corpus"]["n_tokens"] for model in models} == {corpus["n_words"]}
+    assert corpus["n_words"] == sum(len(line.split()) for line in training)
+
+
+def test_scores_are_of_the_words_that_all_know_with_coverage(made: Comparison) -> None:
+    pairs = [score for score in made.report["scores"] if score["set"] == "pairs"]
+    assert {(score["n_items"], score["n_known"]) for score in pairs} == {(5, 4)}
+    assert {one["n_known"] for one in made.report["coverage"] if one["set"] == "pairs"} == {4}
+    assert all(score["low"] <= score["score"] <= score["high"] for score in pairs if score["low"] is not None)
+
+
+def test_what_was_trained_is_better_than_the_random_table(made: Comparison) -> None:
+    purity = {one["variant"]: one["score"] for one in made.report["best_layers"] if one["set"] == "categories"}
+    assert purity["skipgram:dim=8,window=3"] == 1.0
+    assert purity["random"] < 1.0
+
+
+def test_all_pairs_are_compared_and_p_is_corrected(made: Comparison) -> None:
+    found = made.report["differences"]
+    assert len(found) == 2 * 3  # sets, pairs of three variants
+    assert all(one["p_corrected"] >= one["p"] for one in found if one["p"] is not None)
+    assert all(one["tie"] for one in found if one["p_corrected"] is None or one["p_corrected"] >= 0.05)
+
+
+def test_neighbours_of_chosen_words_stand_side_by_side(made: Comparison) -> None:
+    told = {(one["word"], one["variant"]): [word for word, _ in one["neighbours"]] for one in made.report["neighbours"]}
+    assert set(told["cat", "skipgram:dim=8,window=3"][:4]) <= set(ANIMALS)
+    overlap = next(one for one in made.report["overlaps"] if one["word"] == "cat" and "random" not in one["a"])
+    assert 0 <= overlap["jaccard"] <= 1
+
+
+def test_costs_are_told(made: Comparison) -> None:
+    for run in made.report["runs"]:
+        assert run["parameters"] == 2 * 8 * len(load(made.folder / run["model"]).vocabulary)
+        assert min(run[name] for name in ("flops", "bytes", "lookup_ms", "sentence_ms", "words_per_second")) > 0
+        assert {"prepare", "train", "matrices"} == set(run["seconds"])
+
+
+def test_the_curve_has_scores_against_seconds_and_words(made: Comparison) -> None:
+    for run in made.report["runs"]:
+        words = [point["words"] for point in run["curve"]]
+        assert words
+        assert words == sorted(words)
+        assert run["losses"]
+        assert all(-1 <= point["score"] <= 1 for point in run["curve"])
+
+
+def test_the_files_of_the_report_hold_the_same_numbers(made: Comparison) -> None:
+    told = json.loads((made.folder / "report.json").read_text(encoding="utf-8"))
+    assert told == made.report
+    assert made.page.is_file()
+    assert made.answer
+
+
+def test_items_are_kept_for_others_to_compare(made: Comparison) -> None:
+    found = sorted((made.folder / "items").glob("*pairs*.npy"))
+    assert len(found) == 2 * 3
+    assert np.load(found[0]).shape == (5, 2)
+
+
+def test_a_comparison_that_is_done_is_gone_on_with_at_no_cost(
+    made: Comparison, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "run", lambda *asked: pytest.fail("nothing is left to do"))
+    given = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["cat", "gold"]}
+    again = compared(made.folder, files, resume=True, **given)
+    keys = ("scores", "differences", "runs")
+    assert {key: again.report[key] for key in keys} == {key: made.report[key] for key in keys}
+
+
+def test_what_is_gone_on_with_has_the_same_settings(made: Comparison, files: Path) -> None:
+    with pytest.raises(UsageError, match=r"begun with other settings \(.*words"):
+        compared(made.folder, files, resume=True, seeds=2, words=30_000)
+
+
+def test_what_stands_there_is_not_replaced_unasked(made: Comparison, files: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--resume goes on"):
+        compared(made.folder, files)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "note.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is no comparison"):
+        compared(tmp_path / "mine", files, overwrite=True)
+    assert (tmp_path / "mine" / "note.txt").read_text() == "mine"
+
+
+def test_interrupted_it_goes_on_where_it_was(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = jobs.run
+    asked: list[tuple[str, str]] = []
+
+    def interrupted(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+        asked.append((job["work"], name))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return here(job, folder, name)
+
+    monkeypatch.setattr(jobs, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compared(tmp_path / "report", files)
+    made = compared(tmp_path / "report", files, resume=True)
+    assert [name for _, name in asked[:2]] == [name for _, name in asked if name in {asked[0][1], asked[1][1]}]
+    assert len(made.report["runs"]) == 2
+    assert all(run["failed"] is None for run in made.report["runs"])
+
+
+def test_a_line_that_was_broken_off_is_work_to_be_done_again(tmp_path: Path) -> None:
+    records = Records(tmp_path / "records.jsonl")
+    records.add("train", "cbow", 1, "", {"ok": {"seconds": 1.0}})
+    with (tmp_path / "records.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"work": "train", "variant": "skip')
+    again = Records(tmp_path / "records.jsonl")
+    assert again.get("train", "cbow", 1) == records.get("train", "cbow", 1)
+    again.add("train", "skipgram", 1, "", {"ok": {}})
+    assert Records(tmp_path / "records.jsonl").get("train", "skipgram", 1) is not None
+
+
+def test_a_family_that_fails_leaves_the_others_going(files: Path, tmp_path: Path) -> None:
+    made = compared(tmp_path / "report", files, "cbow:dim=8,skipgram:dim=8,learning-rate=1e30")
+    by_name = {run["variant"]: run for run in made.report["runs"]}
+    assert by_name["cbow:dim=8"]["failed"] is None
+    assert "diverged" in by_name["skipgram:dim=8,learning-rate=1e30"]["failed"]
+    assert any("failed (train)" in sentence for sentence in made.report["missing"])
+
+
+def test_a_corpus_too_small_for_a_family_leaves_it_out(files: Path, tmp_path: Path) -> None:
+    made = compared(tmp_path / "report", files, "cbow:dim=8,skipgram:dim=8,min-count=100000")
+    left_out = {variant["name"]: variant["left_out"] for variant in made.report["variants"]}
+    assert left_out["cbow:dim=8"] is None
+    assert "words" in str(left_out["skipgram:dim=8,min-count=100000"])
+    assert [run["variant"] for run in made.report["runs"]] == ["cbow:dim=8"]
+
+
+def test_where_no_family_can_be_trained_it_is_said(files: Path, tmp_path: Path) -> None:
+    with pytest.raises(FirthError, match="none of the families could be trained"):
+        compared(tmp_path / "report", files, "cbow:min-count=100000")
+
+
+def test_a_set_of_which_nothing_is_known_is_said(files: Path, tmp_path: Path) -> None:
+    made = compared(tmp_path / "report", files, "cbow:dim=8", pairs=[files / "nothing.tsv"])
+    assert any("nothing: none of its 2 questions" in sentence for sentence in made.report["missing"])
+    assert made.report["coverage"][0]["n_known"] == 0
+
+
+def test_published_vectors_join_and_are_marked(files: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    words = ["the", "and", "in", "eat", "grass", "field", "they", "melt", "with", "a", "hot", "furnace"]
+    rows = [f"{word} " + " ".join(map(str, rng.normal(size=4).round(3))) for word in [*words, *ANIMALS, *METALS]]
+    path = tmp_path / "other.txt"
+    path.write_text("\n".join([f"{len(rows)} 4", *rows]), encoding="utf-8")
+    made = compared(tmp_path / "report", files, "cbow:dim=8", published=[str(path)])
+    other = next(one for one in made.report["variants"] if one["name"] == "other.txt")
+    assert (other["published"], other["family"]) == (True, "published")
+    assert any(score["variant"] == "other.txt" for score in made.report["scores"])
+
+
+def test_trials_choose_settings_that_the_training_then_has(files: Path, tmp_path: Path) -> None:
+    made = compared(tmp_path / "report", files, "skipgram:dim=8", trials=3)
+    (variant, _) = made.report["variants"]
+    assert len(variant["trials"]) == 3
+    (chosen,) = [trial for trial in variant["trials"] if trial["chosen"]]
+    assert chosen["score"] == max(trial["score"] for trial in variant["trials"])
+    family = load(made.folder / made.report["runs"][0]["model"]).family
+    assert family.learning_rate == pytest.approx(Skipgram().learning_rate * chosen["hyperparameters"]["learning_rate"])
+    assert not list((made.folder / "trials").iterdir())
+
+
+def test_trials_are_chosen_by_a_file_where_one_is_given(files: Path, tmp_path: Path) -> None:
+    made = compared(tmp_path / "report", files, "glove:dim=8", trials=2, dev=files / "pairs.tsv")
+    assert {trial["by"] for trial in made.report["variants"][0]["trials"]} == {"dev"}
+
+
+def test_preparing_counts_where_it_is_asked_to(files: Path, tmp_path: Path) -> None:
+    made = compared(tmp_path / "report", files, "cbow:dim=8", words=None, minutes=0.05, counts="all")
+    (run,) = made.report["runs"]
+    assert run["failed"] is None
+    assert run["seconds"]["train"] <= 0.05 * 60 + 0.5
+
+
+def test_the_plan_tells_time_and_disk_and_trains_nothing(files: Path) -> None:
+    plan = drawn_up(TEXT, "skipgram,bert:preset=tiny,gpt", minutes=2, seeds=3, cache_dir=files / "cache")
+    assert [row["size"] for row in plan.rows()] == ["small", "tiny", "by the budget"]
+    assert plan.minutes_in_all is not None
+    assert 3 * 3 * 2 < plan.minutes_in_all < 3 * 3 * 3.5
+    assert plan.bytes_in_all > 3 * plan.n_bytes
+    assert drawn_up(TEXT, "cbow", words=1e6, cache_dir=files / "cache").minutes_in_all is None
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_work(files: Path, tmp_path: Path) -> None:
+    plan = drawn_up(TEXT, "cbow", minutes=1, cache_dir=files / "cache")
+    large = Plan(**{**{name: getattr(plan, name) for name in plan.__dataclass_fields__}, "n_bytes": 1 << 60})
+    with pytest.raises(FirthError, match="make room"):
+        check_disk(large, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"minutes": 1.0}, "one of minutes and words"),
+        ({"words": -1}, "positive number"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"trials": 0}, "trials is 0"),
+        ({"counts": "some"}, "'training' and 'all'"),
+        ({"lang": "fr"}, "'en' and 'zh'"),
+        ({"families": "none"}, "no family is called"),
+        ({"families": ""}, "no family is named"),
+        ({"tasks": ["classify=a.tsv"]}, "three files are due"),
+        ({"tasks": ["classify=a.tsv,b.tsv,c.tsv"]}, "no file a.tsv"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(given: dict[str, Any], said: str, files: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        compared(tmp_path / "report", files, **given)
+    assert not (tmp_path / "report" / "models").exists()
+
+
+def test_a_missing_resumption_is_refused(files: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no comparison to go on with"):
+        compared(tmp_path / "report", files, resume=True)
+
+
+def test_two_processes_do_not_work_on_one_comparison(made: Comparison, files: Path) -> None:
+    with comparison._alone(made.folder), pytest.raises(FirthError, match="another process"):
+        compared(made.folder, files, resume=True, seeds=2)
+
+
+def test_tasks_are_named_by_their_folders(tmp_path: Path) -> None:
+    (tmp_path / "sst2").mkdir()
+    for name in ("train", "dev", "test"):
+        (tmp_path / "sst2" / f"{name}.tsv").write_text("good\tpos\n")
+    paths = ",".join(str(tmp_path / "sst2" / f"{name}.tsv") for name in ("train", "dev", "test"))
+    assert Task.read(f"classify={paths}").name == "sst2"
+
+
+# --- processes
+
+
+def job(tmp_path: Path, **given: Any) -> dict[str, Any]:
+    """A training as a comparison asks for one."""
+    text = tmp_path / "training.txt"
+    text.write_text("\n".join(TEXT), encoding="utf-8")
+    from firth.families.family import settings
+    from firth.preparation import Preparation
+
+    return {
+        "work": "train", "sizes": [settings(Skipgram(dim=8))], "seed": 1, "threads": 1, "device": None, "quiet": True,
+        "cache_dir": str(tmp_path / "cache"), "preparation": Preparation(cased=False).settings(), "counts": "training",
+        "training": str(text), "output": str(tmp_path / "model"), "curve": None, "minutes": None, "epochs": 1.0,
+    } | given  # fmt: skip
+
+
+def test_a_full_disk_ends_the_comparison_instead_of_failing_a_family(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(jobs, "train", full)
+    with pytest.raises(jobs.DiskFullError):
+        jobs.done(job(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("of 3 GiB"), "not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError"),
+    ],
+)
+def test_whatever_ends_a_training_is_told(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(jobs, "train", failing)
+    assert said in jobs.done(job(tmp_path))["failed"]
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_tells_what_came_of_it(tmp_path: Path) -> None:
+    found = RUN(job(tmp_path), tmp_path / "jobs", "one")
+    assert found["ok"]["seconds"] > 0
+    assert found["ok"]["peak_mib"] is None or found["ok"]["peak_mib"] > 20
+    assert load(tmp_path / "model").record["finished"]
+    assert not list((tmp_path / "jobs").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_comparison_that_is_interrupted_and_killed_goes_on(files: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\n".join(TEXT), encoding="utf-8")
+    command = [
+        sys.executable, "-m", "firth", "compare", str(tmp_path / "text.txt"), "--families", "cbow:dim=8,skipgram:dim=8",
+        "--minutes", "0.1", "--pairs", str(files / "pairs.tsv"), "-o", str(tmp_path / "report"), "--threads", "1",
+        "--cache-dir", str(tmp_path / "cache"), "--quiet",
+    ]  # fmt: skip
+    for ending in (signal.SIGINT, signal.SIGKILL):
+        with subprocess.Popen([*command, *(["--resume"] if ending == signal.SIGKILL else [])]) as child:
+            deadline = time.monotonic() + 120
+            wanted = tmp_path / "report" / ("models" if ending == signal.SIGKILL else "text/words.txt")
+            while not wanted.exists() and time.monotonic() < deadline:
+                time.sleep(0.2)
+            time.sleep(3)
+            child.send_signal(ending)
+    last = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+    assert last.returncode == 0, last.stderr
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert [run["failed"] for run in report["runs"]] == [None, None]
+    assert all(math.isfinite(run["seconds"]["train"]) for run in report["runs"])
+    assert not report["runs"][0]["seconds"]["train"] > 0.1 * 60 + 2
+
+
+def test_nothing_is_shown_of_folders(made: Comparison) -> None:
+    text = (made.folder / "report.json").read_text(encoding="utf-8") + (made.folder / "plan.json").read_text("utf-8")
+    assert str(made.folder.parent) not in text

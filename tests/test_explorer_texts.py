@@ -1,0 +1,49 @@
+"""The texts of the explorer's pages: each in every language, none without use, none missing."""
+
+import json
+import re
+from pathlib import Path
+
+import firth
+
+FOLDER = Path(firth.__file__).parent / "explorer"
+TEXTS = json.loads((FOLDER / "translations.json").read_text(encoding="utf-8"))
+ASKED = re.compile(r"""\bsay\("([\w-]+)"|\bt\[["']([\w-]+)["']\]|_field\(t, "([\w-]+)\"""")
+COMPOSED = re.compile("(nav|title|lead|api|log|honest|keys)-")
+
+
+def asked() -> set[str]:
+    files = [*(FOLDER / "static").glob("*.js"), *(FOLDER / "templates").glob("*.html")]
+    return {
+        next(filter(None, found)) for path in files for found in ASKED.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+def test_every_text_is_there_in_every_language():
+    assert asked() <= set(TEXTS["en"])
+    assert {language: sorted(set(texts) ^ set(TEXTS["en"])) for language, texts in TEXTS.items()} == {"en": [], "zh": []}
+
+
+def test_every_language_fills_in_the_same_values():
+    values = re.compile(r"\{\w+\}")
+    for name, text in TEXTS["en"].items():
+        assert sorted(values.findall(text)) == sorted(values.findall(TEXTS["zh"][name])), name
+
+
+def test_no_text_is_left_over():
+    measures = {name for name in TEXTS["en"] if "_" in name} | {"anisotropy"}  # named by the answers
+    assert {name for name in TEXTS["en"] if not COMPOSED.match(name)} - measures - asked() == set()
+
+
+def test_no_script_of_the_page_takes_markup():
+    for path in (FOLDER / "static").glob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "http:"):
+            assert forbidden not in text.replace('"http://www.w3.org/2000/svg"', ""), (path.name, forbidden)
+
+
+def test_no_template_leaves_anything_unescaped():
+    for path in (FOLDER / "templates").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "|safe" not in text.replace(" ", ""), path.name
+        assert not re.search(r"<script>|\son\w+=|style=", text), path.name

@@ -307,7 +307,7 @@ def main() -> None:
     for seed, name in [*order, *((1, name) for name in ONCE)]:
         program = PROGRAMS[name]
         n_train = arguments.trial or N_TRAIN
-        settings = {"model": "all-MiniLM-L6-v2", "task": TASK, "n_train": n_train, "threads": THREADS}
+        settings: Record = {"model": "all-MiniLM-L6-v2", "task": TASK, "n_train": n_train, "threads": THREADS}
         settings |= SETTINGS | program
 
         def measured(settings: Record = settings, seed: int = seed) -> Record:

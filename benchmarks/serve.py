@@ -3,10 +3,10 @@
     python benchmarks/serve.py --folder DIR
 
 `firth serve` shows 200,000 random vectors of 300 dimensions (0.3 GB in DIR, deleted at the end). 1, 8 and 64 clients
-ask it for the 10 neighbours of a word, one request after the other, each of another word, so that no answer
-was kept: for 30 seconds each, 20,000 requests at most. Then 8 clients ask for 10 minutes, while the memory of the server
-is read every second. Clients are threads of this process that speak HTTP over one connection each; both share the machine.
-Rows go to results/serve.jsonl, one as each ends, the table to results/serve.md. About 12 minutes;
+ask it for the 10 neighbours of a word, one request after the other, each of another word, so that no answer was kept:
+for 30 seconds each, 20,000 requests at most. Then 8 clients ask for 10 minutes, while the memory of the server is read
+every second. Clients are threads of this process that speak HTTP over one connection each; both share the machine. Rows
+go to results/serve.jsonl, one as each ends, the table to results/serve.md. About 12 minutes;
 `--words 20000 --seconds 2 --minutes 0.1 --dry` tries it out.
 """
 

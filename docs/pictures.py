@@ -19,6 +19,7 @@ SIZE = {"width": 1200, "height": 860}
 
 
 def main() -> None:
+    """Starts the explorer and takes its pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*")
     parser.add_argument("--corpus")
@@ -40,6 +41,7 @@ def main() -> None:
 
 
 def take(base: str, word: str) -> None:
+    """The pictures of the explorer at an address, written into FOLDER."""
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("FIRTH_CHROMIUM") or shutil.which("chromium")
@@ -49,7 +51,7 @@ def take(base: str, word: str) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = opened(browser, "light")
-        models: list[dict[str, Any]] = page.request.get(f"{base}/api/models").json()["models"]
+        models: list[dict[str, Any]] = page.request.get(f"{base}/api/models", timeout=300_000).json()["models"]
         reader = next((one for one in models if one["in_context"]), models[0])["name"]
         tables = [one["name"] for one in models if one["has_vectors"]]
         views = {
@@ -61,7 +63,7 @@ def take(base: str, word: str) -> None:
         for scheme in ("light", "dark"):
             page = opened(browser, scheme)
             for name, (path, ready) in views.items():
-                page.goto(base + path)
+                page.goto(base + path, timeout=300_000)
                 page.wait_for_selector(ready, timeout=300_000)
                 page.wait_for_timeout(2_500)  # for points to arrive, and trustworthiness to be judged
                 page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
@@ -70,6 +72,7 @@ def take(base: str, word: str) -> None:
 
 
 def opened(browser: Any, scheme: str) -> Any:
+    """A page of the pictures' size."""
     return browser.new_context(viewport=SIZE, color_scheme=scheme, locale="en").new_page()
 
 

@@ -16,7 +16,7 @@ from firth.files import replacing, without_folders
 from firth.grades import Candidate, Grades
 from firth.model import FAMILIES, versions
 from firth.significance import bounds
-from firth.undertaking import LEAST_COUNT, Undertaking, safe
+from firth.undertaking import LEAST_COUNT, USES, Undertaking, safe
 from firth.variants import RANDOM, Variant
 from firth.vectors import Vectors
 
@@ -42,7 +42,7 @@ class Account:
         """All that was found, as `report.json` has it."""
         self.work.progress.say("scoring what was trained")
         graded = self.graded(shown)
-        scores = [*graded.scores, *self.judged_scores(graded), *self.language_scores(), *self.use_scores()]
+        scores = [*graded.scores, *self.judged_scores(graded), *self.language_scores(), *self.use_scores(graded)]
         for name, items in graded.items.items():
             path = self.work.folder / "items" / f"{safe(name)}.npy"
             path.parent.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ class Account:
             "versions": versions(),
             "machine": machine(),
             "command": self.work.asked.command,
-            "python": "",
+            "python": self.python(),
             "corpus": {
                 "names": [Path(name).name for name in self.work.text.name.split(", ")],
                 "fingerprint": self.work.text.fingerprint,
@@ -80,6 +80,13 @@ class Account:
             "notes": list(self.notes(graded)),
         }
         return dict(without_folders(jobs.finite(report)))
+
+    def python(self) -> str:
+        """The call that makes the report again."""
+        asked = self.work.asked
+        budget = f"minutes={asked.minutes:g}" if asked.minutes is not None else f"words={asked.words:g}"
+        names = ",".join(variant.name for variant in self.work.asked.variants if not variant.published)
+        return f'firth.compare(corpus, {names!r}, {budget}, seeds={len(asked.seeds)}, output="report")'
 
     def graded(self, shown: Sequence[str]) -> Grades:
         """The scores of all models' static vectors."""
@@ -127,17 +134,25 @@ class Account:
                     "high": high,
                 }
 
-    def use_scores(self) -> Iterator[dict[str, Any]]:
-        """What tasks and probes came to."""
+    def use_scores(self, graded: Grades) -> Iterator[dict[str, Any]]:
+        """What tasks and probes came to; differences of what is right or wrong are added to the grades."""
+        items: dict[grades.Key, dict[str, dict[int, dict[int, Any]]]] = {}
         kinds = {task.name: task.task for task in self.work.tasks}
         for one, found in self.each("use"):
             name, _, use = one["of"].rpartition(" ")
             told = _score(one, "use", name, found["measure"], found["score"], found["n_items"])
             yield told | {"method": use, "task": kinds.get(name)}
+            if found.get("items"):
+                for method in USES if use == "scratch" else (use,):  # the random table is beside both
+                    key: grades.Key = ("use", name, found["measure"], method)
+                    of_run = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(0, {})
+                    of_run[one["seed"]] = np.array(found["items"], np.float64)
         for one, found in self.each("probe"):
             for layer in found["layers"]:
                 told = _score(one, "probe", one["of"], layer["measure"], layer["score"], layer.get("n_items"))
                 yield told | {"layer": layer["layer"], "task": kinds.get(one["of"])}
+        for key, of_key in items.items():
+            grades.take_items(graded, key, of_key, seed=self.work.asked.seeds[0])
 
     def told_of(self, variant: Variant) -> dict[str, Any]:
         """A variant as the report has it."""
@@ -215,7 +230,7 @@ class Account:
             "curve": [
                 {"seconds": point["seconds"], "words": point["epochs"] * self.work.n_words, "set": point["set"],
                  "score": point["score"], "layer": point["layer"]}
-                for point in found.get("curve", ()) if point["layer"] == layer
+                for point in found.get("curve", ()) if point["layer"] == layer and point["score"] is not None
             ],
             "device": found.get("device"),
             "threads": found.get("threads"),
@@ -262,7 +277,7 @@ class Account:
         )
         yield (
             f"All scores are of the {graded.n_words:,} words that every model knows, cut by one segmentation "
-            f"({self.work.segmentation.method}): the {plan.SCORED_WORDS:,} most frequent and those that the sets ask "
+            f"({self.work.segmentation.method}): the {self.work.asked.top:,} most frequent and those that the sets ask "
             f"for, of words that occur {LEAST_COUNT} times."
         )
         yield (

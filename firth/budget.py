@@ -1,14 +1,16 @@
 """How long a run is, how it stands, and what is reported of it: the same for every loop."""
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
 
 from firth.errors import UsageError
-from firth.files import appearing, replacing
+from firth.files import JOURNAL, appearing, replacing
 
 SECONDS_BETWEEN_REPORTS: Final = 1.0
 SECONDS_BETWEEN_CHECKPOINTS: Final = 300.0
@@ -112,6 +114,47 @@ def account(state: State, tokens: int, n_corpus: int, *, finished: bool) -> dict
         "loss_nats": state.late_loss_nats / state.late_pairs if state.late_pairs else mean_loss_nats,
         "mean_loss_nats": mean_loss_nats,
     }
+
+
+class Journal:
+    """The log of a run, which whoever watches the run can read while it goes on: `checkpoint/log.jsonl`, line by line.
+
+    It goes with the checkpoints when the model takes the place of the run. That a line cannot be written (a full disk)
+    ends no training.
+    """
+
+    def __init__(self, log: list[dict[str, Any]], place: Path | None) -> None:
+        """Adds to `log`, and to the file in `place`, if there is one; what the log has already comes before."""
+        self._log = log
+        self._file = None if place is None else place / "checkpoint" / JOURNAL
+        self._is_begun = False
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """One more entry."""
+        self._log.append(entry)
+        if self._file is None:
+            return
+        entries = [entry] if self._is_begun else self._log
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a" if self._is_begun else "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(one) + "\n" for one in entries)
+            self._is_begun = True
+
+    def __enter__(self) -> Self:
+        """The journal, for as long as the run goes on."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Deletes the file of a run that failed before its first checkpoint, and the folders that it alone is in."""
+        if kind is None or self._file is None or not self._is_begun or (self._file.parent / "latest").exists():
+            return
+        with suppress(OSError):
+            self._file.unlink()
+            self._file.parent.rmdir()
+            self._file.parent.parent.rmdir()
 
 
 @contextmanager

@@ -80,6 +80,7 @@ def compare(
     trials: int = 1,
     dev: str | os.PathLike[str] | None = None,
     neighbours: Sequence[str] = (),
+    top: int = plan.SCORED_WORDS,
     preparation: Preparation | None = None,
     threads: int | None = None,
     device: str | None = None,
@@ -118,6 +119,7 @@ def compare(
             or by `dev`, never on the sets that are reported.
         dev: A file of word pairs that settings are chosen by.
         neighbours: Words whose neighbours are shown.
+        top: All are scored by so many of the most frequent words, and by those that the sets ask for.
         preparation: How the text is read.
         threads: That train; None is all cores.
         device: Of ELMo, GPT and BERT.
@@ -134,7 +136,21 @@ def compare(
         KeyboardInterrupt: Ctrl-C; the same call with `resume` goes on.
     """
     asked = _asked(
-        families, minutes, words, counts, seeds, seed, published, trials, limit, dev, lang, command, threads, device
+        families,
+        minutes,
+        words,
+        counts,
+        seeds,
+        seed,
+        published,
+        trials,
+        limit,
+        dev,
+        lang,
+        command,
+        threads,
+        device,
+        top,
     )
     progress = progress or Silent()
     questions, judged = _questions(sets, sets_from, pairs, analogies, outliers, categories, progress)
@@ -172,6 +188,7 @@ def drawn_up(
     published: Sequence[str] = (),
     trials: int = 1,
     tasks: Sequence[str] = (),
+    top: int = plan.SCORED_WORDS,
     preparation: Preparation | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -180,7 +197,23 @@ def drawn_up(
 
     The arguments are those of `compare`.
     """
-    asked = _asked(families, minutes, words, counts, seeds, seed, published, trials, LIMIT, None, "en", "", None, None)
+    asked = _asked(
+        families,
+        minutes,
+        words,
+        counts,
+        seeds,
+        seed,
+        published,
+        trials,
+        LIMIT,
+        None,
+        "en",
+        "",
+        None,
+        None,
+        plan.SCORED_WORDS,
+    )
     uses = tuple(Task.read(task) for task in tasks)
     with cache.scratch("a divided corpus", cache_dir=cache_dir) as folder:
         text = divide(corpus, preparation or Preparation(), folder, seed=seed, progress=progress)
@@ -206,6 +239,7 @@ def _asked(
     command: str,
     threads: int | None,
     device: str | None,
+    top: int,
 ) -> Asked:
     from firth.cutting import available_processors
     from firth.evaluation import read_word_pairs
@@ -224,7 +258,7 @@ def _asked(
     for name, number in (("minutes", minutes), ("words", words)):
         if number is not None and not 0 < number < float("inf"):
             raise UsageError(f"{name} is {number}; a budget is a positive number")
-    for name, whole in (("seeds", seeds), ("trials", n_trials), ("limit", limit)):
+    for name, whole in (("seeds", seeds), ("trials", n_trials), ("limit", limit), ("top", top)):
         if whole < 1:
             raise UsageError(f"{name} is {whole}; it must be at least 1")
     if seed < 0:
@@ -246,6 +280,7 @@ def _asked(
         command=command,
         threads=available_processors() if threads is None else threads,
         device=device,
+        top=top,
     )
 
 

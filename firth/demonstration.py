@@ -42,6 +42,8 @@ CONTEXTUAL_MINUTES = 0.75
 COMPARED = "cbow,skipgram,skipgram:subwords=3-6,glove,elmo:preset=tiny,gpt:preset=tiny,bert:preset=tiny"
 COMPARED_MINUTES = 0.2
 """Of training, of each family that is compared: for a look at the report, not for conclusions."""
+COMPARED_WORDS = 4000
+"""The most frequent, by which they are scored, with those of the questions."""
 REPORT: Final = "firth-demo-report"
 """The folder in which the comparison is left, if no other is named."""
 
@@ -127,6 +129,7 @@ def compared(
             sets=[],
             analogies=[path],
             neighbours=WORDS,
+            top=COMPARED_WORDS,
             preparation=AS_ASKED,
             threads=threads,
             seed=seed,

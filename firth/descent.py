@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from firth.batches import ahead, cut, moved, n_predictions, rows_of, share_of, tensors, weight_of
-from firth.budget import LATE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_BETWEEN_REPORTS, Report, State, account
+from firth.budget import LATE, SECONDS_BETWEEN_CHECKPOINTS, SECONDS_BETWEEN_REPORTS, Journal, Report, State, account
 from firth.devices import Precision, World, chosen_precision, said, world
 from firth.errors import FirthError, UsageError
 from firth.files import printable, uninterrupted
@@ -90,6 +90,7 @@ class Loop:
         self.progress = progress if self.world.rank == 0 else Silent()
         self.on_report = on_report if self.world.rank == 0 else None
         self.place = place if self.world.rank == 0 else None
+        self.journal = Journal(run.model.log, self.place)
         self.compiles = compiles
         self.baselines = dict(baselines or {})
         self.judge = judge
@@ -123,11 +124,11 @@ class Loop:
         """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""
         if self.device.type == "cpu":
             keep_freed_memory()
-        with self.drawing_for_itself(), telling_too_large(self.device):
+        with self.journal, self.drawing_for_itself(), telling_too_large(self.device):
             try:
                 if not self.job.held_out and self.judge is None:
                     self.evaluate()
-                if not self.job.held_out and self.judge is None:
+                if not self.job.held_out and self.judge is None and getattr(self.family, "holds_out", True):
                     self.progress.say("the corpus is too small to hold a part of it out: training has no held-out loss")
                 with self.progress.stage("training", fraction=self.fraction()) as advance:
                     self.began = time.monotonic() - self.state.seconds
@@ -505,7 +506,7 @@ class Loop:
             parts_nats=dict(self.parts) if len(self.parts) > 1 else None,
         )
         self.check_convergence(report)
-        self.job.model.log.append(report.entry())
+        self.journal.add(report.entry())
         advance(report.fraction, 0, self.facts(report))
         if self.on_report is not None:
             began = time.monotonic()
@@ -557,7 +558,7 @@ class Loop:
         if (nats := self.held_out_nats()) is None:
             return
         self.job.held_out.append((fraction, nats))
-        self.job.model.log.append({"fraction": fraction, "held_out_nats": nats})
+        self.journal.add({"fraction": fraction, "held_out_nats": nats})
         if fraction in (0.0, 1.0):
             when = "after" if fraction else "before"
             self.progress.say(f"held-out loss {when} training: {nats:.4f} nats")
@@ -572,7 +573,7 @@ class Loop:
             score = judge.score()
         self.network.train(was_training)
         self.job.held_out.append((fraction, score))
-        self.job.model.log.append({"fraction": fraction, "score": score})
+        self.journal.add({"fraction": fraction, "score": score})
         best = self.job.best
         score = -math.inf if math.isnan(score) else score
         if best is None or score > best.score:

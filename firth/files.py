@@ -44,6 +44,9 @@ OURS = (
 
 _held: list[int] | None = None  # the signals that `uninterrupted` holds back, while it does
 
+JOURNAL: Final = "log.jsonl"
+"""Beside the checkpoints of a run: what it says, while it goes on."""
+
 UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 JOINERS = "\u200c\u200d"  # of Persian and Indic words, which are spelt with them
 _ABSOLUTE: Final = re.compile(  # the folders of an absolute path, in a text
@@ -155,7 +158,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     shown = printable(str(path))
     if path.is_dir() and (path.resolve() == Path.cwd() or path.is_mount()):
         raise UsageError(f"{shown} is the current directory or a mount point; name a directory in it")
-    is_empty = path.is_dir() and not any(path.iterdir())
+    is_empty = path.is_dir() and (not any(path.iterdir()) or _holds_journal_alone(path))
     if path.exists() and not is_empty:
         is_unfinished = latest_checkpoint(path) is not None
         if not overwrite:
@@ -168,6 +171,13 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.").cleanup()
     except OSError as error:
         raise FirthError(f"{shown} cannot be written: {error.strerror}: {printable(str(error.filename))}") from None
+
+
+def _holds_journal_alone(path: Path) -> bool:
+    """Whether a directory is what a run leaves that was killed before its first checkpoint."""
+    return [entry.name for entry in path.iterdir()] == ["checkpoint"] and [
+        entry.name for entry in (path / "checkpoint").iterdir()
+    ] == [JOURNAL]
 
 
 def latest_checkpoint(path: Path) -> Path | None:

@@ -266,16 +266,18 @@ def _choose(
         score = significance.over_seeds(asked, runs[variant], n_samples=SAMPLES_OF_LAYER, seed=seed)
         found.best_layers.append(
             {
-                "variant": variant, "kind": kind, "set": name, "measure": measure, "method": method, "layer": layer,
+                "variant": variant, "kind": kind, "set": name, "measure": measure, "method": method,
+                "layer": None if kind == "use" else layer,
                 "chosen_by": f"one half of the items, seed {seed}; scored on the other" if is_layered else None,
                 "score": score.value, "low": score.low, "high": score.high, "n_items": score.n,
             }
         )  # fmt: skip
+    at: dict[str, int | None] = {variant: None if kind == "use" else layer for variant, layer in chosen.items()}
     for (first, second), one in significance.differences(asked, runs, n_samples=n_samples, seed=seed).items():
         found.differences.append(
             {
                 "kind": kind, "set": name, "measure": measure, "method": method, "a": first, "b": second,
-                "layer_a": chosen[first], "layer_b": chosen[second], "difference": one.difference, "low": one.low,
+                "layer_a": at[first], "layer_b": at[second], "difference": one.difference, "low": one.low,
                 "high": one.high, "p": one.p, "p_corrected": one.p, "tie": True,
             }
         )  # fmt: skip

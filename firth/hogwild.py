@@ -20,6 +20,7 @@ from firth.budget import (
     SECONDS_BETWEEN_CHECKPOINTS,
     SECONDS_BETWEEN_REPORTS,
     Budget,
+    Journal,
     Report,
     State,
     account,
@@ -152,6 +153,7 @@ class Loop:
         self.progress = progress
         self.on_report = on_report
         self.place = place
+        self.journal = Journal(run.model.log, place)
         self.text: Stream = run.model.family.stream(encoded, run.model.vocabulary, 1 if reproducible else threads)
         self.tell_of_stretches()
         self.n_tokens = run.budget.tokens_in(encoded.n_tokens)
@@ -196,7 +198,8 @@ class Loop:
     def run(self) -> None:
         """Trains to the end of the budget; writes checkpoints on the way; fills the model's record and log."""
         self.began = time.monotonic() - self.state.seconds
-        with self.progress.stage("training", fraction=self.fraction(), words=self.tokens()) as advance:
+        stage = self.progress.stage("training", fraction=self.fraction(), words=self.tokens())
+        with self.journal, stage as advance:
             try:
                 while not self.is_done():
                     self.work_until(time.monotonic() + SECONDS_BETWEEN_CHECKPOINTS, advance)
@@ -347,7 +350,7 @@ class Loop:
                 f"training diverged: the loss is {report.loss_nats} at a learning rate of {learning_rate:.3g}; "
                 "lower learning_rate, or block and noise_pool"
             )
-        self.job.model.log.append(report.entry())
+        self.journal.add(report.entry())
         advance(fraction, tokens, f"loss {report.loss_nats:.4f} {self.job.model.family.loss_unit}")
         if self.on_report is not None:
             with self.lock:  # no batch is begun meanwhile, so that the budget stands still

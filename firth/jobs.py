@@ -54,7 +54,7 @@ MOST_LINES_LOOKED_AT: Final = 200_000
 LONGEST_LINE: Final = 2000  # characters of a line that a network in training is scored by
 LEAST_SHARE: Final = 0.1
 """Of a budget, that is left to train in; a family with less is left out."""
-LEAST_READ: Final = 500_000
+LEAST_READ: Final = 300_000
 """Words that a network reads at least for its static vectors, where the text has as many."""
 LEAST_LOOKED_AT: Final = 5_000_000
 """Words of the text among which contexts are looked for, or as many as the network has seen."""
@@ -290,6 +290,7 @@ class _Curve:
     def begin(self, model: Model) -> None:
         """Takes the model, whose network changes as it is trained."""
         self.model = model
+        self.is_begun = True
         asked = self.job.get("curve")
         if asked is not None:
             self.pairs = [WordPair(first, second, score) for first, second, score in asked["pairs"]]
@@ -298,7 +299,6 @@ class _Curve:
 
     def __call__(self, report: Report) -> None:
         """Scores the model where the next part of the budget has begun."""
-        self.is_begun = True
         if self.parent is not None and os.name == "posix" and os.getppid() != self.parent:
             raise KeyboardInterrupt  # whoever asked is gone; the run is gone on with when asked again
         done = {point["fraction"] for point in self.points}
@@ -500,17 +500,26 @@ def _use(job: Mapping[str, Any]) -> dict[str, Any]:
     scores = one.test if one.test is not None else one.dev
     if scores is None:
         raise UsageError("a use is scored on examples of dev or test")
-    found = {
-        "measure": scores.main,
-        "score": scores.value,
-        "n_items": _n_items(scores),
-        "on": "test" if one.test else "dev",
-    }
+    found: dict[str, Any] = {"measure": scores.main, "score": scores.value, "n_items": scores.n, "items": None}
+    if scores.main == "accuracy":
+        found["items"] = _answered(made, job)
     return {"ok": {**found, "seconds": round(time.monotonic() - began, 3)}}
 
 
-def _n_items(scores: Any) -> int | None:
-    return getattr(scores, "n", None)
+def _answered(made: Any, job: Mapping[str, Any]) -> list[float]:
+    """Whether each example of the test, or each word of it, was answered rightly."""
+    from firth.tasks import read_examples
+
+    examples = read_examples(job["test"], job["task"])
+    inputs = [example.inputs[0] if job["task"] == "classify" else example.inputs for example in examples]
+    found = made.predict(inputs, device=job["device"], threads=job["threads"])
+    right: list[float] = []
+    for answer, example in zip(found, examples, strict=True):
+        if job["task"] == "tag":
+            right += [float(came == due) for came, due in zip(answer.label, example.target, strict=True)]
+        else:
+            right.append(float(answer.label == example.target))
+    return right
 
 
 def _probe(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -562,11 +571,8 @@ def _try(job: Mapping[str, Any]) -> dict[str, Any]:
     place = Path(job["output"])
     model = load(place)
     if job["dev"]:
-        pairs = [WordPair(first, second, float(score)) for first, second, score in job["dev"]]
-        watch = _Curve({**job, "curve": {"set": "dev", "pairs": [list(pair) for pair in pairs]}})
-        watch.begin(model)
-        scores = [point["score"] for point in watch.scores()]
-        found = {"score": max(score for score in scores if score == score), "by": "dev"}
+        scores = _of_layers(model, job)
+        found = {"score": max(-1.0 if math.isnan(score) else score for score in scores), "by": "dev"}
     elif model.family.name in CONTEXTUAL:
         if (nats := outcome["ok"]["held_out_nats"]) is None:
             raise FirthError("the text is too small to hold a part of it out; settings are chosen by --dev FILE then")
@@ -577,6 +583,16 @@ def _try(job: Mapping[str, Any]) -> dict[str, Any]:
     shutil.rmtree(place, ignore_errors=True)
     Path(f"{place}.curve.jsonl").unlink(missing_ok=True)
     return {"ok": {**found, "seconds": outcome["ok"]["seconds"]}}
+
+
+def _of_layers(model: Model, job: Mapping[str, Any]) -> list[float]:
+    """Spearman's rho of each layer on the word pairs that settings are chosen by."""
+    pairs = [WordPair(first, second, float(score)) for first, second, score in job["dev"]]
+    if model.family.name not in CONTEXTUAL:
+        return [evaluate_pairs(model.vocabulary.words, model.table(), pairs, restrict=None).spearman]
+    watch = _Curve({**job, "curve": {"set": "dev", "pairs": [list(pair) for pair in pairs]}})
+    watch.begin(model)
+    return [point["score"] for point in watch.scores()]
 
 
 def neighbour_chance(model: Model, lines: Iterable[str], *, seed: int = 1) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth.errors import FirthError, UsageError
-from firth.evaluation import lines_of, malformed
+from firth.evaluation import folded_rows, lines_of, malformed
 from firth.extraction import Opened, opened, prepare
 from firth.files import printable
 from firth.measures import Measured
@@ -215,7 +215,7 @@ def evaluate_scws(
     unknown = tuple[str, ...]()
     found = []
     uses = [use for pair in pairs for use in (pair.first_use, pair.second_use)]
-    in_context = _in_context(asked, uses)  # (K, 2P, D)
+    in_context = _in_context(model, asked, uses)  # (K, 2P, D)
     names = [word for pair in pairs for word in (pair.first, pair.second)]
     is_known = ~np.isnan(in_context[0, :, 0])
     unknown = tuple(dict.fromkeys(name for name, known in zip(names, is_known.tolist(), strict=True) if not known))
@@ -277,7 +277,7 @@ def evaluate_wic(
             raise UsageError(f"the pairs that a threshold is {name} are missing, or it is not told what is right")
     asked = prepare(model, layers=layers, threads=threads, device=device)
     uses = [use for pair in (*tune, *test) for use in (pair.first_use, pair.second_use)]
-    in_context = _in_context(asked, uses)
+    in_context = _in_context(model, asked, uses)
     names = [pair.word for pair in test]
     of_tune, of_test = (np.array([bool(pair.is_same) for pair in pairs]) for pairs in (tune, test))
     found = []
@@ -319,11 +319,15 @@ def best_threshold(cosines: NDArray[np.float64], is_same: NDArray[np.bool_]) -> 
 # --- vectors in context
 
 
-def _in_context(asked: Extraction, uses: Sequence[Use]) -> NDArray[np.float32]:
+def _in_context(model: Opened, asked: Extraction, uses: Sequence[Use]) -> NDArray[np.float32]:
     """(K, n, D) the vector of each word in its sentence; NaN where the model does not know it.
 
-    The same use is read once.
+    The same use is read once. Static vectors are looked up, with other capitals where they do not know the word.
     """
+    static = None if asked.reader.has_context else _static(model)
+    if static is not None:
+        words = [use.words[use.position] for use in uses]
+        return np.stack([_looked_up(static.layer(number), words) for number in asked.layers.numbers])
     different = {use: number for number, use in enumerate(dict.fromkeys(uses))}
     array = np.full((asked.n_layers, len(different), asked.dim), np.nan, np.float32)
     ordered = list(different)
@@ -349,11 +353,14 @@ def _static(model: Opened) -> Vectors | None:
 
 
 def _looked_up(vectors: Vectors, words: Sequence[str]) -> NDArray[np.float32]:
-    """(n, D) NaN where a word is not known."""
+    """(n, D) NaN where a word is not known, not even with other capitals."""
     array = np.full((len(words), vectors.dim), np.nan, np.float32)
+    row_of = folded_rows(vectors.words, None, str.upper)
     for row, word in enumerate(words):
         if vectors.has_vector(word):
             array[row] = vectors[word]
+        elif word.upper() in row_of:
+            array[row] = vectors.matrix[row_of[word.upper()]]
     return array
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from firth.files import printable
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src "
+_SHORT: Final = 24  # letters
 _ANY_SCRIPT: Final = "'unsafe-inline'"
 
 
@@ -104,11 +105,18 @@ def _is_number(value: Any) -> bool:
 def _cell(value: Any, is_number: bool) -> str:
     if not isinstance(value, Cell):
         key = _sorted_by(value) if is_number else ""
-        return f"<td{_class(is_number)}{key}>{_shown(value)}</td>"
-    classes = " ".join(filter(None, ("number" if is_number else "text", value.mark)))
+        return f'<td class="{_kind(value, is_number)}"{key}>{_shown(value)}</td>'
+    classes = " ".join(filter(None, (_kind(value.text, is_number), value.mark)))
     note = f" <small>{text(value.note)}</small>" if value.note else ""
     key = _sorted_by(value.text if value.value is None else value.value)
     return f'<td class="{text(classes)}"{key}>{text(value.text)}{note}</td>'
+
+
+def _kind(shown: Any, is_number: bool) -> str:
+    """The classes of a cell: what is short stays on one line."""
+    if is_number:
+        return "number"
+    return "text short" if len(str(shown)) <= _SHORT else "text"
 
 
 def _sorted_by(value: Any) -> str:

@@ -83,6 +83,7 @@ class Plan:
         counts: Whether preparing (tokenisers, counting, compiling) is part of a budget of minutes.
         seeds: Of the trainings.
         trials: Settings that each variant is tried with.
+        top: The most frequent words, that all models are scored by.
         sets: Names of evaluation sets, by kind.
         tasks: Uses.
         n_words: Of the training text.
@@ -95,6 +96,7 @@ class Plan:
     counts: Counts
     seeds: tuple[int, ...]
     trials: int
+    top: int
     sets: Mapping[str, Sequence[str]]
     tasks: tuple[Task, ...]
     n_words: int
@@ -128,7 +130,7 @@ class Plan:
         for variant in self.variants:
             for _ in self.seeds if not variant.published else self.seeds[:1]:
                 if variant.is_contextual or variant.published:
-                    total += _BYTES_OF_NETWORK + 4 * SCORED_WORDS * _DIM_OF_NETWORK * _MATRICES_OF_NETWORK
+                    total += _BYTES_OF_NETWORK + 4 * self.top * _DIM_OF_NETWORK * _MATRICES_OF_NETWORK
                 else:
                     n_types = min(10 * self.n_words**0.6, self.n_words)  # Heaps' law, about
                     total += int(8 * n_types * variant.sizes[0].dim)

@@ -27,10 +27,11 @@ from firth.occurrences import Read, Store
 from firth.parts import Extraction, cuts_of
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
+from firth.queries import Similar
 from firth.readers import Precision
 from firth.reduction import checked_words, in_context, read_as_by
 from firth.segmentation import Method, Segmentation
-from firth.vectors import Similar, Vectors
+from firth.vectors import Vectors
 
 OCCURRENCES: Final = 200
 """Of a word whose senses are shown."""

@@ -32,7 +32,7 @@ INTERVAL: Final = 0.95
 LEVEL: Final = 0.05
 """Differences whose p, corrected for how many are looked at, is below this are no ties."""
 
-_NUMBERS_TOGETHER: Final = 1 << 21  # that are drawn and looked up at once
+_NUMBERS_TOGETHER: Final = 1 << 17  # that are drawn and looked up at once: so many stay near the processor
 
 
 class Interval(NamedTuple):
@@ -106,14 +106,14 @@ class Chosen(NamedTuple):
 
 
 class _Statistic(Protocol):
-    def __call__(self, items: Items, counts: Counts) -> Items:
-        """The score (S,) of each sample, which has every item so many times (S, N)."""
+    def __call__(self, runs: Items, counts: Counts) -> Items:
+        """The scores (K, S) of runs (K, N) or (K, N, 2) in samples that have every item so many times (S, N)."""
 
 
 def value(measure: Measure, items: ArrayLike) -> float:
     """The score of items; NaN where it is undefined, as of none, or of a correlation where all are the same."""
     answered = _answered(_checked(measure, items))
-    return float(_STATISTICS[measure](answered, np.ones((1, len(answered))))[0])
+    return float(_STATISTICS[measure](answered[np.newaxis], np.ones((1, len(answered))))[0, 0])
 
 
 def interval(measure: Measure, items: ArrayLike, *, n_samples: int = SAMPLES, seed: int = 1) -> Interval:
@@ -312,13 +312,9 @@ def _samples(measure: Measure, models: Sequence[Items], n_samples: int, seed: in
     at_all = [float(np.mean([value(measure, run) for run in runs])) for runs in models]
     if not n:
         return [np.full(n_samples, np.nan) for _ in models], at_all
-    of_items = [np.empty((len(runs), n_samples)) for runs in models]
-    first = 0
-    for counts in draws(n, n_samples, seed):
-        for scores, runs in zip(of_items, models, strict=True):
-            for scores_of_run, run in zip(scores, runs, strict=True):
-                scores_of_run[first : first + len(counts)] = statistic(run, counts)
-        first += len(counts)
+    runs = np.concatenate(models)
+    of_runs = np.concatenate([statistic(runs, counts) for counts in draws(n, n_samples, seed)], axis=1)
+    of_items = np.split(of_runs, np.cumsum([len(model) for model in models])[:-1])
     rng = np.random.default_rng([seed, 1])  # another stream, so that the items drawn do not depend on how many runs
     found = []
     for scores in of_items:
@@ -359,8 +355,8 @@ def _checked(measure: Measure, items: ArrayLike) -> Items:
 
 def _is_answered(items: Items) -> NDArray[np.bool_]:
     is_missing = np.isnan(items)
-    found: NDArray[np.bool_] = ~(is_missing.any(axis=1) if items.ndim > 1 else is_missing)
-    return found
+    found: NDArray[np.bool_] = np.asarray(is_missing.any(axis=1) if items.ndim > 1 else is_missing)
+    return ~found
 
 
 def _answered(items: Items) -> Items:
@@ -370,37 +366,62 @@ def _answered(items: Items) -> Items:
 # --- what is made of items, each of which is there so many times
 
 
-def _mean(items: Items, counts: Counts) -> Items:
+def _mean(runs: Items, counts: Counts) -> Items:
     n = counts.shape[1]
-    found: Items = counts @ items / n if n else np.full(len(counts), np.nan)
+    found: Items = runs @ counts.T / n if n else np.full((len(runs), len(counts)), np.nan)
     return found
 
 
-def _spearman(items: Items, counts: Counts) -> Items:
-    return _correlation(_ranks(items[:, 0], counts), _ranks(items[:, 1], counts), counts)
+def _spearman(runs: Items, counts: Counts) -> Items:
+    found = np.empty((len(runs), len(counts)))
+    due: NDArray[np.float64] | None = None
+    for scores, items in zip(found, runs, strict=True):
+        if due is None or not np.array_equal(due, items[:, 0]):  # as a rule the same for all
+            due = items[:, 0]
+            order, _, times, ranks = _ranked(due, counts)
+            squares = np.einsum("su,su,su->s", times, ranks, ranks)
+            places = np.empty(len(order), np.intp)
+            places[order] = np.cumsum(np.append(0, np.diff(due[order]) != 0))[: len(order)]
+            weighted = counts * ranks[:, places]
+        order, firsts, times, ranks = _ranked(items[:, 1], counts)
+        products = weighted[:, order]
+        if firsts is not None:
+            products = np.add.reduceat(products, firsts, axis=1)
+        both = squares * np.einsum("su,su,su->s", times, ranks, ranks)
+        scores[:] = np.einsum("su,su->s", products, ranks) / np.sqrt(np.where(both > 0, both, np.nan))
+    return np.clip(found, -1, 1)
 
 
-def _ranks(values: Items, counts: Counts) -> Items:
-    """The rank of each item in each sample, (N,), (S, N) -> (S, N), less the mean rank; equal values share theirs.
+def _ranked(values: Items, counts: Counts) -> tuple[Rows, Rows | None, Counts, Items]:
+    """The ranks of different values in each sample (S, U), less the mean rank, and how often each is there (S, U).
 
-    Values are sorted but once: in a sample, a value comes behind as many items as smaller ones are there.
+    Values are sorted but once: in a sample, a value comes behind as many items as smaller ones are there. With them
+    come the order of the items, and where in it each value begins; None where all differ.
     """
-    different, places = np.unique(values, return_inverse=True)
-    of_values = counts[:, np.argsort(places, kind="stable")]
-    if 0 < len(different) < len(values):
-        firsts = np.append(0, np.cumsum(np.bincount(places))[:-1])
-        of_values = np.add.reduceat(of_values, firsts, axis=1)
-    ranks = of_values.cumsum(axis=1) - (of_values - 1) / 2 - (len(values) + 1) / 2
-    found: Items = ranks[:, places]
-    return found
+    order = np.argsort(values, kind="stable")
+    begins = np.append(True, np.diff(values[order]) != 0)[: len(order)]
+    firsts = None if begins.all() else np.flatnonzero(begins)
+    times = counts[:, order]
+    if firsts is not None:
+        times = np.add.reduceat(times, firsts, axis=1)
+    ranks = np.cumsum(times, axis=1)
+    ranks -= times / 2
+    ranks -= len(values) / 2
+    return order, firsts, times, ranks
 
 
-def _pearson(items: Items, counts: Counts) -> Items:
+def _pearson(runs: Items, counts: Counts) -> Items:
     n = max(1, counts.shape[1])
-    first, second = (
-        _without_dust(column - (counts @ column / n)[:, np.newaxis], column) for column in (items[:, 0], items[:, 1])
-    )
-    return _correlation(first, second, counts)
+    found = np.empty((len(runs), len(counts)))
+    for scores, items in zip(found, runs, strict=True):
+        first, second = (
+            _without_dust(column - (counts @ column / n)[:, np.newaxis], column)
+            for column in (items[:, 0], items[:, 1])
+        )
+        squares = [np.einsum("sn,sn,sn->s", counts, numbers, numbers) for numbers in (first, second)]
+        both = squares[0] * squares[1]
+        scores[:] = np.einsum("sn,sn,sn->s", counts, first, second) / np.sqrt(np.where(both > 0, both, np.nan))
+    return np.clip(found, -1, 1)
 
 
 def _without_dust(differences: Items, column: Items) -> Items:
@@ -408,25 +429,18 @@ def _without_dust(differences: Items, column: Items) -> Items:
     return np.where(np.abs(differences) <= 1e-12 * np.abs(column).max(initial=0), 0, differences)
 
 
-def _correlation(first: Items, second: Items, counts: Counts) -> Items:
-    """Pearson's of numbers (S, N) whose mean is 0 in each sample; NaN where all numbers of one are the same."""
-    squares = [np.einsum("sn,sn,sn->s", counts, numbers, numbers) for numbers in (first, second)]
-    is_defined = (squares[0] > 0) & (squares[1] > 0)
-    lengths = np.sqrt(np.where(is_defined, squares[0] * squares[1], np.nan))
-    found: Items = np.einsum("sn,sn,sn->s", counts, first, second) / lengths
-    return np.clip(found, -1, 1)
-
-
-def _purity(items: Items, counts: Counts) -> Items:
+def _purity(runs: Items, counts: Counts) -> Items:
     """The share of words that are of the category which most words of their cluster are of."""
     n_samples, n = counts.shape
     if not n:
-        return np.full(n_samples, np.nan)
-    categories, category = np.unique(items[:, 0], return_inverse=True)
-    clusters, cluster = np.unique(items[:, 1], return_inverse=True)
-    cells = np.zeros((n, len(clusters) * len(categories)))
-    cells[np.arange(n), cluster * len(categories) + category] = 1
-    found: Items = (counts @ cells).reshape(n_samples, len(clusters), -1).max(axis=2).sum(axis=1) / n
+        return np.full((len(runs), n_samples), np.nan)
+    found = np.empty((len(runs), n_samples))
+    for scores, items in zip(found, runs, strict=True):
+        categories, category = np.unique(items[:, 0], return_inverse=True)
+        clusters, cluster = np.unique(items[:, 1], return_inverse=True)
+        cells = np.zeros((n, len(clusters) * len(categories)))
+        cells[np.arange(n), cluster * len(categories) + category] = 1
+        scores[:] = (counts @ cells).reshape(n_samples, len(clusters), -1).max(axis=2).sum(axis=1) / n
     return found
 
 

@@ -123,6 +123,7 @@ class Tuning:
     """
 
     name: ClassVar[str] = "finetuning"
+    holds_out: ClassVar[bool] = False  # text of its own: dev is given, or there is none
 
     task: Task
     n_outputs: int

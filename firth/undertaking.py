@@ -68,6 +68,7 @@ class Asked(NamedTuple):
     command: str
     threads: int
     device: str | None
+    top: int
 
 
 def planned(
@@ -84,6 +85,7 @@ def planned(
         counts=asked.counts,
         seeds=asked.seeds,
         trials=asked.trials,
+        top=asked.top,
         sets=of_kinds,
         tasks=tuple(tasks),
         n_words=n_words,
@@ -118,8 +120,9 @@ class Records:
     def add(self, work: str, variant: str, seed: int, of: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
         """Writes down what came of it."""
         one = {"work": work, "variant": variant, "seed": seed, "of": of, **outcome}
+        broken = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")  # of a process that was killed
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(one, ensure_ascii=False) + "\n")
+            file.write(("\n" if broken else "") + json.dumps(one, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
         self.found[self.key(work, variant, seed, of)] = one
@@ -171,7 +174,7 @@ class Undertaking:
             word = types[number]
             if counts[number] < LEAST_COUNT or not word:
                 continue
-            if rank < plan.SCORED_WORDS or word.upper() in asked:
+            if rank < self.asked.top or word.upper() in asked:
                 frequent.append(word)
         if len(frequent) < 2:
             raise FirthError(

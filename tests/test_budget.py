@@ -1,10 +1,12 @@
 """A budget: one positive number, and how many tokens it is."""
 
+import json
+
 import pytest
 
 import firth
-from firth.budget import Budget, State, checkpoint
-from firth.files import latest_checkpoint
+from firth.budget import Budget, Journal, State, checkpoint
+from firth.files import JOURNAL, check_output, latest_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,34 @@ def test_a_checkpoint_that_is_broken_off_leaves_the_one_before(tmp_path):
     with pytest.raises(OSError, match="disk trouble"):
         broken_off()
     assert (latest_checkpoint(tmp_path) / "state").read_text() == "first"
+
+
+def test_a_journal_is_read_while_the_run_goes_on(tmp_path):
+    log = [{"seconds": 1.0}]
+    with Journal(log, tmp_path / "model") as journal:
+        journal.add({"seconds": 2.0})
+        journal.add({"seconds": 3.0})
+        file = tmp_path / "model" / "checkpoint" / JOURNAL
+        assert [json.loads(line) for line in file.read_text().splitlines()] == log
+        assert len(log) == 3
+        check_output(tmp_path / "model", overwrite=False)  # what a killed run leaves is in nobody's way
+    assert file.is_file()
+
+
+def test_a_journal_goes_with_a_run_that_fails_before_its_first_checkpoint(tmp_path):
+    def fails():
+        with Journal([], tmp_path / "model") as journal:
+            journal.add({"seconds": 1.0})
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fails()
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_journal_that_cannot_be_written_ends_nothing(tmp_path):
+    (tmp_path / "model").write_text("a file")
+    log: list[dict[str, float]] = []
+    with Journal(log, tmp_path / "model") as journal:
+        journal.add({"seconds": 1.0})
+    assert log == [{"seconds": 1.0}]

@@ -14,14 +14,15 @@ COMPOSED = re.compile("(nav|title|lead|api|log|honest|keys)-")
 
 def asked() -> set[str]:
     files = [*(FOLDER / "static").glob("*.js"), *(FOLDER / "templates").glob("*.html")]
-    return {
-        next(filter(None, found)) for path in files for found in ASKED.findall(path.read_text(encoding="utf-8"))
-    }
+    return {next(filter(None, found)) for path in files for found in ASKED.findall(path.read_text(encoding="utf-8"))}
 
 
 def test_every_text_is_there_in_every_language():
     assert asked() <= set(TEXTS["en"])
-    assert {language: sorted(set(texts) ^ set(TEXTS["en"])) for language, texts in TEXTS.items()} == {"en": [], "zh": []}
+    assert {language: sorted(set(texts) ^ set(TEXTS["en"])) for language, texts in TEXTS.items()} == {
+        "en": [],
+        "zh": [],
+    }
 
 
 def test_every_language_fills_in_the_same_values():
@@ -38,7 +39,15 @@ def test_no_text_is_left_over():
 def test_no_script_of_the_page_takes_markup():
     for path in (FOLDER / "static").glob("*.js"):
         text = path.read_text(encoding="utf-8")
-        for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "http:"):
+        for forbidden in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "http:",
+        ):
             assert forbidden not in text.replace('"http://www.w3.org/2000/svg"', ""), (path.name, forbidden)
 
 

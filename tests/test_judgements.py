@@ -110,6 +110,8 @@ def test_of_static_vectors_the_four_measures_are_one():
         assert one.score == 1  # cosines fall as the scores do
     assert found[0].items[0].tolist() == pytest.approx([9, vectors.similarity("cat", "dog")])
     assert np.isnan(found[0].items[3, 1])
+    capital = evaluate_scws(vectors, [used("Cat", "DOG", 9)])
+    assert capital[0].items[0, 1] == found[0].items[0, 1]
 
 
 def test_of_a_network_words_in_context_are_compared(bert):

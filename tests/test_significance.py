@@ -55,7 +55,7 @@ def test_each_sample_is_scored_as_its_items_are(measure):
     items = correlated(30)
     (counts,) = draws(len(items), 20, seed=3)
     assert (counts.sum(axis=1) == 30).all()
-    found = significance._STATISTICS[measure](items, counts)
+    (found,) = significance._STATISTICS[measure](items[np.newaxis], counts)
     for score, times in zip(found, counts.astype(int), strict=True):
         drawn = np.repeat(items, times, axis=0)
         due = stats.spearmanr(*drawn.T) if measure == "spearman" else stats.pearsonr(*drawn.T)

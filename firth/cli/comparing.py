@@ -53,6 +53,7 @@ def compare(
     trials: Natural = 1,
     dev: Path | None = None,
     neighbours: str = "",
+    top: Natural = 20_000,
     threads: int | None = None,
     device: str | None = None,
     lang: Literal["en", "zh"] = "en",
@@ -95,6 +96,7 @@ def compare(
             or by --dev, never on the sets that are reported.
         dev: A file of word pairs that settings are chosen by.
         neighbours: Words whose neighbours are shown, with commas.
+        top: All are scored by so many of the most frequent words, and by those that the sets ask for.
         threads: How many threads train; all cores by default.
         device: Of ELMo, GPT and BERT: cuda, cuda:1, mps or cpu; by default the fastest there is.
         lang: The language of the page.
@@ -121,6 +123,7 @@ def compare(
         "published": tuple(published),
         "trials": trials,
         "tasks": tuple(tasks),
+        "top": top,
         "preparation": with_lists(preparation),
         "cache_dir": cache_dir,
         "progress": progress_of(quiet),

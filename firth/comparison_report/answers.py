@@ -273,7 +273,9 @@ def _cheapest(found: Comparison, families: Sequence[str], say: Say) -> str:
     least = min(sizes, key=sizes.__getitem__)
     if any(sizes[other] < 1.1 * sizes[least] for other in sizes if other != least):
         return ""
-    return say(" Of these {name} is the smallest on disk ({size}).", name=printable(least), size=size_of(sizes[least]))
+    return say(
+        " Of these {name} takes the least disk space ({size}).", name=printable(least), size=size_of(sizes[least])
+    )
 
 
 def _doubts(of_use: Sequence[Contest], say: Say) -> str:

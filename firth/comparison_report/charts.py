@@ -172,11 +172,10 @@ def _axes(panel: Panel) -> str:
         drawn = _points(one, across, up) if panel.kind == "points" else _line(one, across, up, left, right)
         if is_labelled:
             last = right if one.is_level else across(one.points[-1].x)
-            y = up(one.points[-1].y)
-            if right + 2 - last > 10 or abs(height - y) > 4:  # a thin line leads from the label to its line
-                drawn.append(
-                    f'<line class="lead draw" x1="{_n(last + 6)}" y1="{_n(y)}" x2="{_n(right + 6)}" y2="{_n(height)}"/>'
-                )
+            end = up(one.points[-1].y)
+            if right + 2 - last > 10 or abs(height - end) > 4:  # a thin line leads from the label to its line
+                ends = f'x1="{_n(last + 6)}" y1="{_n(end)}" x2="{_n(right + 6)}" y2="{_n(height)}"'
+                drawn.append(f'<line class="lead draw" {ends}/>')
             whole = f"<title>{text(one.name)}</title>" if name != printable(one.name) else ""
             drawn.append(f'<text class="paint" x="{_n(right + 9)}" y="{_n(height + 4)}">{text(name)}{whole}</text>')
         parts.append(_group(one, drawn))

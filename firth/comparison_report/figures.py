@@ -24,6 +24,7 @@ _FULL_WIDTH: Final = re.compile(
 _CJK_NAMES: Final = re.compile(
     "CJK|Source Han|WenQuanYi|PingFang|Heiti|YaHei|SimHei|SimSun|Songti|Hiragino|Noto Sans [ST]C|Droid Sans Fallback"
 )
+_WITH_SERIFS: Final = re.compile("Serif|Song|Sun|Ming")
 _N_ACROSS: Final = 3
 
 
@@ -57,7 +58,7 @@ def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
             needed = set(_FULL_WIDTH.findall(shown))
             font = _font_with(needed) if needed else None
             is_readable = font is not None or not needed
-            settings = {
+            settings: Any = {
                 "font.family": ["DejaVu Sans", *([font] if font else [])],
                 "font.size": 8,
                 "svg.fonttype": "path" if is_readable else "none",
@@ -77,7 +78,7 @@ def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
                 figure.set_layout_engine("none")  # once for both files
                 for kind in ("svg", "png") if is_readable else ("svg",):
                     path = folder / f"{name}.{kind}"
-                    about = {"Title": picture.title, "Description": picture.made}
+                    about: dict[str, Any] = {"Title": picture.title, "Description": picture.made}
                     about |= {"Date": None} if kind == "svg" else {"Software": "firth"}
                     with replacing(path, "wb") as file:
                         figure.savefig(file, format=kind, dpi=200, metadata=about)
@@ -103,14 +104,14 @@ def _font_with(chars: set[str]) -> str | None:
     """The name of a font that has these characters."""
     from matplotlib import font_manager, ft2font
 
-    for entry in font_manager.fontManager.ttflist:
-        if _CJK_NAMES.search(entry.name):
-            try:
-                known = ft2font.FT2Font(entry.fname).get_charmap()
-            except (OSError, RuntimeError):
-                continue  # a file that was removed, or that is no font
-            if all(ord(char) in known for char in chars):
-                return str(entry.name)
+    every = [entry for entry in font_manager.fontManager.ttflist if _CJK_NAMES.search(entry.name)]
+    for entry in sorted(every, key=lambda entry: bool(_WITH_SERIFS.search(entry.name))):
+        try:
+            known = ft2font.FT2Font(entry.fname).get_charmap()
+        except (OSError, RuntimeError):
+            continue  # a file that was removed, or that is no font
+        if all(ord(char) in known for char in chars):
+            return str(entry.name)
     return None
 
 

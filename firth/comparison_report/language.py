@@ -69,7 +69,7 @@ CHINESE: Final[Mapping[str, str]] = {
     ),
     "For {use}, {names} are a tie, ahead of the others ({numbers}).": "用于{use}：{names} 不分高下，领先其余模型（{numbers}）。",
     "For {use}, it depends on the set: {numbers}.": "用于{use}：因测试集而异：{numbers}。",
-    " Of these {name} is the smallest on disk ({size}).": "其中 {name} 占用磁盘最少（{size}）。",
+    " Of these {name} takes the least disk space ({size}).": "其中 {name} 占用磁盘最少（{size}）。",
     " The difference of {names} from the best was not tested.": "{names} 与最佳者的差别未经检验。",
     "For {use}, {name} has the best number ({numbers}); whether that is chance was not tested.": (
         "用于{use}：{name} 的数字最好（{numbers}），是否出于偶然未经检验。"
@@ -193,9 +193,11 @@ CHINESE: Final[Mapping[str, str]] = {
     "seeds": "随机种子",
     "items known": "已知题目",
     "words": "词",
-    "known to all": "所有模型都认识",
-    "its own": "自身词表",
-    "Scores: the mean over seeds. A click on a column's name sorts by it.": "得分：各随机种子的平均值。点击列名即可排序。",
+    "common": "共有",
+    "own": "自身",
+    "The mean over seeds. Common: over the words that all models know. A click on a column's name sorts by it.": (
+        "各随机种子的平均值。共有：只计所有模型都认识的词。点击列名即可排序。"
+    ),
     "What every run cost. Preparing: tokenisers, counting and compiling.": "每次运行的成本。准备：分词器、计数与编译。",
     "prepare, s": "准备（秒）",
     "train, s": "训练（秒）",
@@ -226,8 +228,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "all layers": "所有层",
     "Overlap of the neighbours of {word}": "“{word}”近邻的重合度",
     "Overlap, the mean over all {n} words": "重合度：全部 {n} 个词的平均",
-    "Underlined words stand in more than one column. The overlap is the share of words that two lists have in common, of all "
-    "words in either.": "带下划线的词出现在不止一列中。重合度是两列共有的词占两列所有词的比例。",
+    "Underlined words are neighbours in more than one model. The overlap is the share of words that two lists have in common, of all "
+    "words in either.": "带下划线的词在不止一个模型中是近邻。重合度是两列共有的词占两列所有词的比例。",
     "rank": "名次",
     "family": "家族",
     "preset": "规模",

@@ -25,13 +25,14 @@ def to_html(found: Comparison, say: Say, lang: str, beside: Sequence[str] = ()) 
         lang: its name in HTML.
         beside: The names of the files that lie beside it.
     """
+    drawn = {one.name: [_figure(one)] for one in pictured(found, say)}
     sections = [
         ("answer", say("The answer"), _answer(found, say)),
-        ("scores", say("All scores"), _scores(found, say)),
-        ("budget", say("What the budget buys"), _budget(found, say)),
-        ("layers", say("Layer by layer"), _picture_of(found, "layers", say)),
+        ("scores", say("All scores"), [*drawn.get("scores", []), *_scores(found, say)]),
+        ("budget", say("What the budget buys"), [*drawn.get("training", []), *drawn.get("losses", [])]),
+        ("layers", say("Layer by layer"), drawn.get("layers", [])),
         ("neighbours", say("Neighbours side by side"), _neighbours(found, say)),
-        ("cost", say("What it costs"), _costs(found, say)),
+        ("cost", say("What it costs"), [*drawn.get("costs", []), *_costs(found, say)]),
         ("differences", say("Differences and ties"), _differences(found, say)),
         ("coverage", say("Coverage"), _coverage(found, say)),
         ("settings", say("Settings and runs"), _settings(found, say)),
@@ -141,7 +142,7 @@ def _name(found: Comparison, name: str) -> Cell:
 
 def _scored(standing: Standing, contest: Contest) -> Cell:
     note = "" if standing.layer is None else f"L{standing.layer}"
-    mark = "best" if standing.variant in contest.leaders else ""
+    mark = "best" if contest.is_ahead(standing.variant) else ""
     return Cell(number(standing.score), standing.score, note, mark)
 
 
@@ -153,7 +154,7 @@ def _scores(found: Comparison, say: Say) -> list[str]:
             rows.append(
                 {
                     say("for"): kind_of(contest, say),
-                    say("set"): name_of(contest, say),
+                    say("set"): Cell(contest.key.set, None, contest.key.method or "", is_number=False),
                     say("measure"): measure_of(contest.key.measure, contest.is_lower_better, say),
                     say("model"): _name(found, one.variant),
                     say("layer"): one.layer,
@@ -161,15 +162,13 @@ def _scores(found: Comparison, say: Say) -> list[str]:
                     say("95% interval"): _interval(one.low, one.high),
                     say("seeds"): _spread(one),
                     say("items known"): Cell(known, one.n_known),
-                    say("words"): say("known to all") if contest.words == "common" else say("its own"),
+                    say("words"): say("common") if contest.words == "common" else say("own"),
                 }
             )
-    picture = _picture_of(found, "scores", say)
-    return (
-        [*picture, table(rows, say("Scores: the mean over seeds. A click on a column's name sorts by it."))]
-        if rows
-        else []
+    caption = say(
+        "The mean over seeds. Common: over the words that all models know. A click on a column's name sorts by it."
     )
+    return [table(rows, caption)] if rows else []
 
 
 def _interval(low: float | None, high: float | None) -> Cell:
@@ -183,22 +182,17 @@ def _spread(one: Standing) -> Cell:
     return Cell(f"{one.n_seeds}", high - low, f"{number(low)} … {number(high)}")
 
 
-def _budget(found: Comparison, say: Say) -> list[str]:
-    return [*_picture_of(found, "training", say), *_picture_of(found, "losses", say)]
-
-
-def _picture_of(found: Comparison, name: str, say: Say) -> list[str]:
-    return [_figure(picture, say) for picture in pictured(found, say) if picture.name == name]
-
-
-def _figure(picture: Picture, say: Say) -> str:
+def _figure(picture: Picture) -> str:
     parts = [f"<h3>{text(picture.title)}</h3>"]
     if len(picture.groups) > 1:
         options = "".join(f'<option value="{text(one.name)}">{text(one.label)}</option>' for one in picture.groups)
         select = f'<select data-picks="{picture.name}">{options}</select>'
         parts.append(f'<p class="controls"><label>{text(picture.choice)} {select}</label></p>')
     for group in picture.groups:
-        chosen = f' data-of="{picture.name}" data-pick="{text(group.name)}"' if len(picture.groups) > 1 else ""
+        chosen = ""
+        if len(picture.groups) > 1:
+            label = text(group.label)
+            chosen = f' data-of="{picture.name}" data-pick="{text(group.name)}" data-label="{label}"'
         parts.append(f'<div class="panels"{chosen}>' + "".join(charts.svg(panel) for panel in group.panels) + "</div>")
     caption = f'{text(picture.caption)} <span class="made">{text(picture.made)}</span>'
     return f'<figure id="figure-{picture.name}">' + "".join(parts) + f"<figcaption>{caption}</figcaption></figure>"
@@ -206,10 +200,7 @@ def _figure(picture: Picture, say: Say) -> str:
 
 def _costs(found: Comparison, say: Say) -> list[str]:
     rows = [_cost_row(found, run, say) for run in found.runs]
-    parts = _picture_of(found, "costs", say)
-    if rows:
-        parts.append(table(rows, say("What every run cost. Preparing: tokenisers, counting and compiling.")))
-    return parts
+    return [table(rows, say("What every run cost. Preparing: tokenisers, counting and compiling."))] if rows else []
 
 
 def _cost_row(found: Comparison, run: Run, say: Say) -> dict[str, Any]:
@@ -326,8 +317,8 @@ def _neighbours(found: Comparison, say: Say) -> list[str]:
         parts.append(_overlap(mean, shown, say("Overlap, the mean over all {n} words", n=len(words))))
     parts.append("</div>")
     note = say(
-        "Underlined words stand in more than one column. The overlap is the share of words that two lists have in "
-        "common, of all words in either."
+        "Underlined words are neighbours in more than one model. The overlap is the share of words that two lists have "
+        "in common, of all words in either."
     )
     parts.append(f'<p class="note">{text(note)} {text(made_by(found, say))}</p>')
     return parts
@@ -349,11 +340,12 @@ def _layers_shown(found: Comparison) -> set[tuple[str, int]]:
 
 
 def _columns(columns: Sequence[Neighbourhood], shown: set[tuple[str, int]], say: Say) -> str:
-    """A list of neighbours a column, with the words that several have marked."""
-    counts: dict[str, int] = {}
+    """A list of neighbours a column, with the words that several models have marked."""
+    models: dict[str, set[str]] = {}
     for column in columns:
-        for word in {str(neighbour[0]) for neighbour in column.neighbours}:
-            counts[word] = counts.get(word, 0) + 1
+        for neighbour in column.neighbours:
+            models.setdefault(str(neighbour[0]), set()).add(column.variant)
+    shared = {word for word, found in models.items() if len(found) > 1}
     head = "".join(
         f'<th scope="col"{_more(column, shown)}>{text(column.variant)} <small>L{column.layer}</small></th>'
         for column in columns
@@ -361,7 +353,7 @@ def _columns(columns: Sequence[Neighbourhood], shown: set[tuple[str, int]], say:
     n_ranks = min(_MOST_RANKS, max((len(column.neighbours) for column in columns), default=0))
     lines = []
     for rank in range(n_ranks):
-        cells = "".join(f"<td{_more(column, shown)}>{_neighbour(column, rank, counts)}</td>" for column in columns)
+        cells = "".join(f"<td{_more(column, shown)}>{_neighbour(column, rank, shared)}</td>" for column in columns)
         lines.append(f'<tr><th scope="row">{rank + 1}</th>{cells}</tr>')
     first = f'<th scope="col">{text(say("rank"))}</th>'
     body = f"<thead><tr>{first}{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
@@ -372,19 +364,19 @@ def _more(column: Neighbourhood, shown: set[tuple[str, int]]) -> str:
     return "" if (column.variant, column.layer) in shown else ' class="more"'
 
 
-def _neighbour(column: Neighbourhood, rank: int, counts: dict[str, int]) -> str:
+def _neighbour(column: Neighbourhood, rank: int, shared: set[str]) -> str:
     if rank >= len(column.neighbours):
         return ""
     word, cosine = str(column.neighbours[rank][0]), column.neighbours[rank][1]
     near = "" if cosine is None else f"<small>{float(cosine):.2f}</small>"
-    shared = ' class="shared"' if counts[word] > 1 else ""
-    return f'<span data-word="{text(word)}"{shared}>{text(word)}</span>{near}'
+    mark = ' class="shared"' if word in shared else ""
+    return f'<span data-word="{text(word)}"{mark}>{text(word)}</span>{near}'
 
 
 def _overlap(overlaps: Sequence[Any], shown: set[tuple[str, int]], caption: str) -> str:
     places = list(dict.fromkeys(tuple(place) for one in overlaps for place in (one.a, one.b)))
     found = {(tuple(one.a), tuple(one.b)): one.jaccard for one in overlaps}
-    head = "".join(f'<th scope="col"{_hidden(place, shown)}>{_place(place)}</th>' for place in places)
+    head = "".join(_head_of(place, shown) for place in places)
     lines = []
     for row in places:
         cells = []
@@ -395,6 +387,12 @@ def _overlap(overlaps: Sequence[Any], shown: set[tuple[str, int]], caption: str)
     title = f"<caption><span>{text(caption)}</span></caption>"
     body = f"{title}<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll" tabindex="0"><table class="heat">{body}</table></div>'
+
+
+def _head_of(place: tuple[Any, ...], shown: set[tuple[str, int]]) -> str:
+    """A column's name, by which it sorts."""
+    mark = "number" if place in shown else "number more"
+    return f'<th scope="col" class="{mark}" aria-sort="none"><button type="button">{_place(place)}</button></th>'
 
 
 def _place(place: tuple[Any, ...]) -> str:

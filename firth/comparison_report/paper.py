@@ -186,7 +186,7 @@ def _score(variant: Variant, contest: Contest) -> str:
     if standing is None:
         return ""
     shown = number(standing.score)
-    return f"\\textbf{{{shown}}}" if variant.name in contest.leaders else shown
+    return f"\\textbf{{{shown}}}" if contest.is_ahead(variant.name) else shown
 
 
 def _cost(variant: Variant, runs: Sequence[Run]) -> list[str]:

@@ -136,7 +136,7 @@ def _ranks(found: Comparison, contest: Contest, say: Say) -> Panel:
         Series(
             one.variant,
             place_of(found, one.variant),
-            (Point(0, one.score, one.low, one.high, one.variant in contest.leaders),),
+            (Point(0, one.score, one.low, one.high, contest.is_ahead(one.variant)),),
         )
         for one in contest.standings
     )

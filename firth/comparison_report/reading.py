@@ -144,9 +144,9 @@ class Overlap:
     word: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """All of it."""
+    """All of it; one is equal to itself alone, so that what is made of it can be kept."""
 
     variants: Sequence[Variant]
     runs: Sequence[Run] = ()
@@ -187,7 +187,8 @@ class Comparison:
         names = [variant.name for variant in found.variants]
         if len(set(names)) < len(names):
             raise FirthError("a comparison's report names two of its variants alike: " + printable(", ".join(names)))
-        strangers = {one.variant for one in (*found.runs, *found.scores)} - set(names)
+        strangers = {run.variant for run in found.runs} | {score.variant for score in found.scores}
+        strangers -= set(names)
         if strangers:
             raise FirthError(
                 f"a comparison's report has numbers of {printable(', '.join(sorted(strangers)))}, which is "

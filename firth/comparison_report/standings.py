@@ -1,6 +1,7 @@
 """Who stands where: for each set and measure the variants in order, and which of them nothing tells apart."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from statistics import fmean
 from typing import Final, NamedTuple
 
@@ -54,7 +55,8 @@ class Contest(NamedTuple):
         is_lower_better: Less is better.
         words: `common` where the scores are over the words that all variants know, else `own`.
         standings: The best first, the random table and published models among them.
-        leaders: Of those that saw the corpus alone: the best, and those that no test tells from it.
+        n_compared: How many of them saw the corpus alone.
+        leaders: Of these the best, and those that no test tells from it.
         untested: Leaders whose difference from the best nothing tells.
         beat_random: Whether the best differs from the random table, and for the better; None where nothing tells.
     """
@@ -63,9 +65,14 @@ class Contest(NamedTuple):
     is_lower_better: bool
     words: str
     standings: Sequence[Standing]
+    n_compared: int
     leaders: tuple[str, ...]
     untested: tuple[str, ...]
     beat_random: bool | None
+
+    def is_ahead(self, variant: str) -> bool:
+        """Whether a variant is the best, or not told from it, of two at least."""
+        return self.n_compared > 1 and variant in self.leaders
 
     @property
     def best(self) -> Standing | None:
@@ -73,11 +80,12 @@ class Contest(NamedTuple):
         return next((one for one in self.standings if self.leaders and one.variant == self.leaders[0]), None)
 
 
-def contests(found: Comparison) -> list[Contest]:
+@lru_cache(maxsize=2)
+def contests(found: Comparison) -> tuple[Contest, ...]:
     """All sets and measures of a comparison, in the order of KINDS and of the report."""
     keys = dict.fromkeys(_key(score) for score in found.scores if score.score is not None)
     order = {kind: place for place, kind in enumerate(KINDS)}
-    return [_contest(found, key) for key in sorted(keys, key=lambda key: order.get(key.kind, len(order)))]
+    return tuple(_contest(found, key) for key in sorted(keys, key=lambda key: order.get(key.kind, len(order))))
 
 
 def at_layers(found: Comparison, key: Key, words: str) -> dict[str, list[Standing]]:
@@ -127,14 +135,14 @@ def _contest(found: Comparison, key: Key) -> Contest:
         best = next(one for one in standings if one.variant == compared[0])
         is_better = best.score < random.score if is_lower else best.score > random.score
         beat_random = None if tie is None else (not tie and is_better)
-    return Contest(key, is_lower, words, tuple(standings), tuple(leaders), tuple(untested), beat_random)
+    return Contest(key, is_lower, words, tuple(standings), len(compared), tuple(leaders), tuple(untested), beat_random)
 
 
 def _headline(found: Comparison, key: Key, scores: Sequence[Score]) -> Standing | None:
     """What is told of a variant on a set: its only layer, or the one that was chosen on other items.
 
-    Of several layers of which none was chosen it is the last, never the best: that would be chosen on what it is
-    scored by.
+    Where one model's layer was chosen on half of the items, all are scored on the other half. Of several layers of
+    which none was chosen it is the last, never the best: that would be chosen on what it is scored by.
     """
     name = scores[0].variant
     layers = {one.layer for one in scores}
@@ -145,12 +153,6 @@ def _headline(found: Comparison, key: Key, scores: Sequence[Score]) -> Standing 
         and one.measure in (None, key.measure)
         and one.method in (None, key.method)
     ]
-    if None in layers or len(layers) == 1:
-        layer = None if None in layers else next(iter(layers))
-        return _standing(name, layer, [one for one in scores if one.layer == layer])
-    if not chosen:
-        last = max(layer for layer in layers if layer is not None)
-        return _standing(name, last, [one for one in scores if one.layer == last])
     apart = [one for one in chosen if one.score is not None]
     if apart:  # scored on the items that did not choose
         bounds = {
@@ -172,6 +174,12 @@ def _headline(found: Comparison, key: Key, scores: Sequence[Score]) -> Standing 
             apart[0].n_items or scores[0].n_known,
             apart[0].chosen_by,
         )
+    if None in layers or len(layers) == 1:
+        layer = None if None in layers else next(iter(layers))
+        return _standing(name, layer, [one for one in scores if one.layer == layer])
+    if not chosen:
+        last = max(layer for layer in layers if layer is not None)
+        return _standing(name, last, [one for one in scores if one.layer == last])
     seeds = {one.seed: one.layer for one in chosen}
     at = [one for one in scores if one.layer == seeds.get(one.seed, chosen[0].layer)]
     if not at:

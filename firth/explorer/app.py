@@ -1,7 +1,6 @@
 """The explorer as a web application: pages and API of an `Exploration`, behind the checks of `security`."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 
@@ -21,11 +20,6 @@ def pages_and_api(exploration: Exploration) -> FastAPI:
     """The same without the checks of who asks."""
     from importlib.metadata import version
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        exploration.close()
-
     app = FastAPI(
         title="firth explorer",
         version=version("firth"),
@@ -33,7 +27,6 @@ def pages_and_api(exploration: Exploration) -> FastAPI:
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        lifespan=lifespan,
     )
     api.install(app, exploration)
     pages.install(app, exploration)

@@ -11,7 +11,7 @@ from firth import hub
 from firth.errors import FirthError, UsageError
 from firth.explorer.faults import NotThereError
 from firth.extraction import reader_of
-from firth.files import latest_checkpoint, printable, without_folders
+from firth.files import JOURNAL, latest_checkpoint, printable, without_folders
 from firth.model import CONTEXTUAL
 from firth.vectors import Vectors
 
@@ -122,15 +122,16 @@ class Shown:
     @property
     def log_file(self) -> Path | None:
         """Where its training is logged: while it runs, beside its checkpoints."""
-        places = [self.path / "log.jsonl", self.path / "checkpoint" / "log.jsonl"]
+        places = [self.path / "checkpoint" / JOURNAL]
         if (checkpoint := latest_checkpoint(self.path)) is not None:
             places.append(checkpoint / "log.jsonl")
+        places.append(self.path / "log.jsonl")
         return next((place for place in places if place.is_file()), None)
 
     @property
     def is_finished(self) -> bool:
         """Whether its training has ended; what tells nothing of a training has."""
-        if not (self.path / "firth.json").is_file() and (self.path / "checkpoint").is_dir():
+        if (self.path / "checkpoint" / JOURNAL).is_file() or latest_checkpoint(self.path) is not None:
             return False
         return bool(self.about.get("finished", True))
 
@@ -159,7 +160,7 @@ class Shown:
 
     def refresh(self) -> None:
         """Looks again at a model whose training had not ended."""
-        if self.vectors is None and not self.is_contextual:
+        if self.vectors is None or not self.about.get("finished", True):
             self.about = _described(self.path)
             try:
                 self.vectors = Vectors.load(self.path)

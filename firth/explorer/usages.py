@@ -289,8 +289,11 @@ def telling(company: Sequence[Sequence[str]], labels: NDArray[np.int64], k: int)
             odds = np.log(here / max(n_own + 10 - here, 1e-9)) - np.log(there / max(others - there, 1e-9))
             if count > 1:
                 scores[word] = odds / np.sqrt(1 / here + 1 / there)
+        if k == 1:  # there is nothing to tell it from
+            told.append([word for word, count in own.most_common(_TELLING) if count > 1])
+            continue
         best = sorted(scores, key=lambda word: (-scores[word], word))
-        told.append([word for word in best[:_TELLING] if scores[word] > 0 or k == 1])
+        told.append([word for word in best[:_TELLING] if scores[word] > 0])
     return told
 
 

@@ -14,9 +14,6 @@ import numpy as np
 import pytest
 from watching import Watched, axe_file, faults
 
-for needed in ("fastapi", "uvicorn", "jinja2", "torch"):
-    pytest.importorskip(needed, reason=f"{needed} is not installed")
-
 import firth
 from firth.model import Model
 from firth.pieces import train_pieces
@@ -25,6 +22,8 @@ from firth.segmentation import Segmentation
 from firth.vectors import Vectors
 
 pytestmark = pytest.mark.browser
+for needed in ("fastapi", "uvicorn", "jinja2", "torch"):
+    pytest.importorskip(needed, reason=f"{needed} is not installed")
 
 EVIL = "<img/src=x/onerror=alert(1)>"
 WATERY = ["river", "water", "boat", "shore", "fish"]
@@ -137,11 +136,12 @@ def watched(browser: Any, base: str) -> Iterator[Callable[..., Watched]]:
     assert complaints == []
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_opens_fits_and_complains_of_nothing(watched, view):
-    one = watched(*((1280, "light", "en") if view in ("contexts", "map", "home") else (390, "dark", "zh")))
-    one.open(*VIEWS[view])
-    assert one.overflow() == []
+def test_every_view_opens_fits_and_complains_of_nothing(watched):
+    wide, narrow = watched(1280, "light", "en"), watched(390, "dark", "zh")
+    for view, (path, ready) in VIEWS.items():
+        one = wide if view in ("contexts", "map", "home") else narrow
+        one.open(path, ready)
+        assert one.overflow() == [], view
 
 
 @pytest.mark.slow
@@ -165,10 +165,12 @@ def test_every_view_is_photographed_and_can_be_read(watched, tmp_path, view, sch
 def test_a_reader_with_a_screen_reader_meets_no_serious_fault(watched):
     if axe_file() is None:
         pytest.skip("axe-core is not here: make test-all fetches it, or FIRTH_AXE tells where it is")
-    for view, (path, ready) in VIEWS.items():
-        for scheme in ("light", "dark"):
-            page = watched(1280, scheme).open(path, ready)
-            assert faults(page) == [], view
+    found = []
+    for scheme in ("light", "dark"):
+        one = watched(1280, scheme)
+        for path, ready in VIEWS.values():
+            found += faults(one.open(path, ready))
+    assert found == []
 
 
 def test_a_word_in_its_contexts(watched):
@@ -181,7 +183,7 @@ def test_a_word_in_its_contexts(watched):
     page.locator("#layer").focus()
     page.keyboard.press("Home")
     assert page.locator("#layer-told").inner_text() == "layer 0 of 3"
-    assert "layer=0" in page.url
+    until(lambda: "layer=0" in page.evaluate("location.search"))
     until(lambda: page.locator("#canvas").screenshot() != before)
     page.select_option("#colour", "source")
     assert "<i>rivers</i>" in page.locator("#legend").inner_text()
@@ -203,6 +205,7 @@ def test_a_word_in_its_contexts(watched):
     assert page.locator("#tip mark").inner_text() == "bank"
 
 
+@pytest.mark.slow
 def test_points_move_and_do_not_jump(watched):
     page = watched().open(*VIEWS["contexts"])
     page.wait_for_timeout(100)
@@ -222,8 +225,8 @@ def test_neighbours_are_gone_on_with_and_unknown_words_offered_spellings(watched
     words = page.locator("#plot svg a").evaluate_all("(all) => all.map((one) => one.dataset.word)")
     assert {"water", "boat", "shore", "fish"} <= set(words[:12])
     page.locator('#plot svg a[data-word="water"]').first.click()
-    page.wait_for_function("document.querySelector('#caption b').textContent === 'water'")
-    assert "word=water" in page.url
+    until(lambda: page.locator("#caption b").inner_text() == "water")
+    until(lambda: "word=water" in page.evaluate("location.search"))
     page.fill("#word", "rivr")
     page.keyboard.press("Enter")
     offered = page.locator("#message button")
@@ -231,10 +234,11 @@ def test_neighbours_are_gone_on_with_and_unknown_words_offered_spellings(watched
     one.expect_complaint("404")
     assert "river" in offered.all_inner_texts()
     page.locator("#message button", has_text="river").first.click()
-    page.wait_for_function("document.querySelector('#caption b').textContent === 'river'")
+    until(lambda: page.locator("#caption b").inner_text() == "river")
     assert page.locator("#message").is_hidden()
 
 
+@pytest.mark.slow
 def test_what_is_typed_is_completed(watched):
     page = watched().open("/neighbours", "#word")
     page.locator("#word").press_sequentially("ri")
@@ -244,9 +248,10 @@ def test_what_is_typed_is_completed(watched):
     assert page.locator("#word").get_attribute("aria-activedescendant") == "word-0"
     page.keyboard.press("Enter")
     page.wait_for_selector("#plot svg a")
-    assert "word=river" in page.url
+    until(lambda: "word=river" in page.evaluate("location.search"))
 
 
+@pytest.mark.slow
 def test_an_analogy_tells_the_true_rank(watched, folder):
     page = watched().open(*VIEWS["analogy"])
     vectors = Vectors.load(folder / "first")
@@ -255,6 +260,7 @@ def test_an_analogy_tells_the_true_rank(watched, folder):
     assert told == f"“cash” is answer {ranked.index('cash') + 1} of {len(WORDS) - 3:,}"
 
 
+@pytest.mark.slow
 def test_two_maps_move_together_and_tell_who_moved(watched):
     page = watched().open(*VIEWS["map"])
     page.wait_for_selector("#movers-list button")
@@ -271,11 +277,12 @@ def test_two_maps_move_together_and_tell_who_moved(watched):
     assert right.screenshot() != zoomed
     page.locator("#movers-list button").first.click()
     word = page.locator("#movers-list button span").first.inner_text()
-    page.wait_for_function("(word) => document.querySelector('#side-title').textContent.includes(word)", arg=word)
+    until(lambda: word in page.locator("#side-title").inner_text())
     page.fill("#to", "10")
-    assert "to=10" in page.url
+    until(lambda: "to=10" in page.evaluate("location.search"))
 
 
+@pytest.mark.slow
 def test_training_is_followed_while_it_runs(watched, folder):
     page = watched().open(*VIEWS["training"])
     assert page.locator("#caption").inner_text().startswith("first")
@@ -286,6 +293,7 @@ def test_training_is_followed_while_it_runs(watched, folder):
     until(lambda: page.locator("#table tbody tr").count() > rows)
 
 
+@pytest.mark.slow
 def test_cosines_of_words_are_those_of_python(watched, folder):
     page = watched().open(*VIEWS["heatmap"])
     vectors = Vectors.load(folder / "first")
@@ -295,6 +303,7 @@ def test_cosines_of_words_are_those_of_python(watched, folder):
     assert page.locator("#plot svg text", has_text=EVIL[:20]).count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["contexts", "neighbours", "map", "training"])
 def test_what_is_shown_can_be_taken_away(watched, tmp_path, view):
     page = watched(accept_downloads=True).open(*VIEWS[view])
@@ -316,6 +325,7 @@ def test_what_is_shown_can_be_taken_away(watched, tmp_path, view):
     assert ("reader" if view == "contexts" else "first") in drawn
 
 
+@pytest.mark.slow
 def test_light_or_dark_is_remembered_and_so_is_the_language(watched):
     page = watched(scheme="light").open("/about")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -329,6 +339,7 @@ def test_light_or_dark_is_remembered_and_so_is_the_language(watched):
     assert page.locator("h1").inner_text() == "这些数字从何而来"
 
 
+@pytest.mark.slow
 def test_a_page_says_when_its_server_is_gone(watched):
     one = watched()
     page = one.open(*VIEWS["neighbours"])

@@ -1,4 +1,4 @@
-"""A page in a real browser, watched: what it complains of, what stands out of it, what a reader with a screen reader meets.
+"""A page in a real browser, watched: what it complains of, what stands out of it, what a screen reader meets.
 
 Axe-core judges accessibility where it lies in `.axe` (`make test-all` fetches it) or at `FIRTH_AXE`.
 """

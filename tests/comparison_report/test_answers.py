@@ -80,7 +80,7 @@ class TestVerdicts:
     def test_the_smallest_of_a_tie(self) -> None:
         runs = [{"variant": "a", "bytes": 30_000_000}, {"variant": "b", "bytes": 12_000_000}]
         found = made({"x": {"a": 0.5, "b": 0.49}}, [("x", "a", "b")], runs=runs)
-        assert "Of these b is the smallest on disk (12 MB)." in sentence(found)
+        assert "Of these b takes the least disk space (12 MB)." in sentence(found)
 
 
 class TestAnswer:

@@ -114,7 +114,7 @@ class TestContests:
         assert (found.words, [(one.variant, one.score) for one in found.standings]) == ("common", [("a", 0.3)])
 
     def test_missing_scores_are_left_out(self) -> None:
-        assert contests(report(model("a"), scores=[score("a", None)])) == []
+        assert contests(report(model("a"), scores=[score("a", None)])) == ()
 
 
 class TestLayers:
@@ -135,6 +135,11 @@ class TestLayers:
         ]
         (standing,) = only(report(model("a"), scores=self.LAYERS, best_layers=chosen)).standings
         assert (standing.layer, standing.score, standing.low) == (1, 0.45, 0.4)
+
+    def test_a_model_with_one_layer_is_scored_on_the_same_half(self) -> None:
+        half = [{"variant": "b", "kind": "similarity", "set": "s", "layer": 0, "score": 0.2, "n_items": 83}]
+        (standing,) = only(report(model("b"), scores=[score("b", 0.3, n_items=166)], best_layers=half)).standings
+        assert (standing.layer, standing.score, standing.n_items) == (0, 0.2, 83)
 
     def test_each_seed_has_its_own_choice(self) -> None:
         scores = [score("a", seed / 10 + layer, layer=layer, seed=seed) for layer in (0, 1) for seed in (1, 2)]

@@ -44,6 +44,8 @@ const show = latest(async (signal) => {
   tell(say("working"));
   const found = await ask("/api/occurrences", {}, { body, signal });
   const isNew = !shown || shown.word !== found.word || shown.model !== found.model;
+  const reach = Math.max(1e-9, ...found.points.flat(2).map(Math.abs)); // one for all layers: what spreads is seen to
+  found.points = found.points.map((layer) => layer.map((point) => point.map((value) => value / reach)));
   shown = found;
   if (isNew) plane.camera.reset();
   begin(layer);

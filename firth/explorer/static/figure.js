@@ -250,7 +250,7 @@ const inkOn = (fill) => (luminance(fill) > 0.22 ? "#111318" : "#ffffff");
 /** A drawing of a square of numbers from -1 to 1, with their labels. `names`: as drawn; long ones are shortened. */
 export function heat({ width, names, cells, title, about }) {
   const shortened = names.map((name) => (Array.from(name).length > 26 ? `${Array.from(name).slice(0, 25).join("")}…` : name));
-  const room = Math.min(190, 16 + Math.max(20, ...shortened.map(widthOf)));
+  const room = Math.min(230, 20 + 1.15 * Math.max(20, ...shortened.map(widthOf)));
   const bar = 46;
   const size = Math.max(11, Math.min(64, Math.floor((width - room - 14) / names.length)));
   const whole = { width: Math.max(width, room + size * names.length + 14), height: room + size * names.length + bar };

@@ -7,7 +7,7 @@ import { Camera, nearest, placeTip, Plane } from "./plane.js";
 
 const CELL = 9; // pixels of a cell of the grid in which labels find room
 const LABEL_PX = 12.5;
-const MOST_LABELS = 260, MOST_LABELS_MOVING = 90, MOST_TRIED = 50_000;
+const MOST_LABELS = 260, MOST_LABELS_MOVING = 90, MOST_TRIED = 30_000;
 const SIZES = 5; // of points, by frequency
 const NEIGHBOURS = 15;
 const form = find("#ask");
@@ -227,6 +227,8 @@ class Pane {
       const x = plane.x(this.xs[at]) + 6, y = plane.y(this.ys[at]);
       if (x < 0 || y < 8 || x > plane.width - 12 || y > plane.height - 8) return;
       const text = this.words[at];
+      const cell = Math.floor((y + shiftY) / CELL) * columns + Math.floor((x + shiftX) / CELL);
+      if (!force && taken.has(cell)) return; // before its width is measured, which takes longer
       let width = this.widths.get(at);
       if (width === undefined) this.widths.set(at, (width = context.measureText(text).width));
       const from = Math.floor((x + shiftX) / CELL), to = Math.floor((x + shiftX + width + 5) / CELL);

@@ -89,7 +89,7 @@ function entry(word, cosine, count, x, y, most, isShared = false) {
   const text = letters.length > 14 ? `${letters.slice(0, 13).join("")}…` : word;
   const query = { ...values(form), word };
   const share = count ? Math.log1p(count) / Math.log1p(most) : 0;
-  return draw("a", { href: address(location.pathname, query), data: { word }, "aria-label": cosine === null ? word : `${word}, ${say("cosine")} ${number(cosine, 3)}${count === null ? "" : `, ${say("count-is", { count: number(count) })}`}`,
+  return draw("a", { href: address(location.pathname, query), data: { word },
     on: { click: (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
@@ -97,8 +97,8 @@ function entry(word, cosine, count, x, y, most, isShared = false) {
       keep(values(form), { push: true });
       show();
     } } },
-    draw("title", {}, word),
-    draw("rect", { x: x - 4, y: y - ROW / 2, width: COLUMN + 8, height: ROW, fill: "transparent" }),
+    draw("rect", { x: x - 4, y: y - ROW / 2, width: COLUMN + 8, height: ROW, fill: "transparent", "aria-hidden": "true" },
+      draw("title", {}, count === null ? word : `${word}: ${say("count-is", { count: number(count) })}`)),
     draw("text", { x, y: y + 4.5, "font-weight": isShared ? 600 : 400, look: isShared ? {} : { fill: colour("ink") } }, text),
     cosine === null ? [] : [
       draw("rect", { x: x + COLUMN - 40 - BAR * share, y: y - 1, width: BAR * share, height: 3, rx: 1.5, fill: colour("line") }),

@@ -14,7 +14,7 @@ export function say(key, values = {}) {
 }
 
 const language = document.documentElement.lang;
-const whole = new Intl.NumberFormat(language);
+const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const decimals = [0, 1, 2, 3, 4].map(
   (digits) => new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
 );
@@ -103,7 +103,7 @@ export async function ask(path, parameters = {}, { body, signal, raw = false } =
     }
     if (response.status === 202) {
       const { what, done } = await response.json();
-      tell(what ? `${say("working")} ${what}` : say("working"), done);
+      tell(what && language.startsWith("en") ? `${say("working")} ${what}` : say("working"), done);
       await pause(WAIT_MS, signal);
       continue;
     }

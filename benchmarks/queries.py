@@ -263,9 +263,7 @@ def main() -> None:
                 for program in PROGRAMS:
                     if (program, task) == ("gensim", "load text"):
                         converted = runs[CONVERTS_BY_LOADING][number - 1]
-                        runs.setdefault((program, task), []).append(
-                            converted | {"seconds": converted["load_seconds"]}
-                        )
+                        runs.setdefault((program, task), []).append(converted | {"seconds": converted["load_seconds"]})
                         continue
                     settings = {"program": program, "task": task, "words": asked.words, "dim": DIM}
 

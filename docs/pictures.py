@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*")
     parser.add_argument("--corpus")
-    parser.add_argument("--word", default="bank", help="one with two senses")
+    parser.add_argument("--word", default="rock", help="one with two senses")
     given = parser.parse_args()
     command = [*FIRTH, "serve", *given.models, "--port", "0", "--quiet"]
     if given.corpus:

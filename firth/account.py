@@ -49,6 +49,7 @@ class Account:
             with replacing(path, "wb") as file:
                 np.save(file, items.astype(np.float32), allow_pickle=False)
         missing = [*graded.missing, *self.notes_of_failures()]
+        words = None if self.work.asked.words is None else round(self.work.asked.words)
         report = {
             "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
             "versions": versions(),
@@ -65,7 +66,7 @@ class Account:
                 "segmentation": self.work.segmentation.method,
                 "language": self.work.lang,
             },
-            "budget": {"minutes": self.work.asked.minutes, "words": self.work.asked.words},
+            "budget": {"minutes": self.work.asked.minutes, "words": words},
             "counts": self.work.asked.counts,
             "seeds": list(self.work.asked.seeds),
             "variants": [*map(self.told_of, self.work.asked.variants), self.told_of_random()],
@@ -250,7 +251,7 @@ class Account:
         seconds = {name: max(one.get(name, 0.0) for one in alike) for name in jobs.PREPARING}
         if not variant.is_contextual:
             seconds["encode_seconds"] = max(seconds["encode_seconds"], self.work.seconds_of_encoding)
-        return round(sum(seconds.values()), 3)
+        return float(round(sum(seconds.values()), 3))
 
     def notes_of_failures(self) -> Iterator[str]:
         """What failed or was left out, in sentences."""

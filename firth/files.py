@@ -36,6 +36,7 @@ OURS = (
     "layers",
     "head.safetensors",
     "seeds",
+    "maps",
     "report.html",
     "report.json",
     "network",

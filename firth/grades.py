@@ -97,7 +97,7 @@ def common_words(candidates: Sequence[Candidate], frequent: Sequence[str]) -> li
         FirthError: there are none.
     """
     known = [word for word in frequent if all(word in candidate.vectors for candidate in candidates)]
-    if not known:
+    if not candidates or not known:
         raise FirthError("the models that are compared have no word in common")
     return known
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -516,7 +516,10 @@ def _answered(made: Any, job: Mapping[str, Any]) -> list[float]:
     right: list[float] = []
     for answer, example in zip(found, examples, strict=True):
         if job["task"] == "tag":
-            right += [float(came == due) for came, due in zip(answer.label, example.target, strict=True)]
+            right += [
+                float(came == due)
+                for came, due in zip(answer.label, cast("tuple[str, ...]", example.target), strict=True)
+            ]
         else:
             right.append(float(answer.label == example.target))
     return right

@@ -108,6 +108,7 @@ def _bound(host: str, port: int) -> socket.socket:
     Raises:
         FirthError: the address is taken, or none of this machine's.
     """
+    found = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
@@ -115,6 +116,8 @@ def _bound(host: str, port: int) -> socket.socket:
         found.bind(address)
         found.listen(MOST_CONNECTIONS)  # so that whoever reads the address may ask at once
     except OSError as error:
+        if found is not None:
+            found.close()
         raise FirthError(
             f"{printable(host)}:{port} cannot be listened on: {error.strerror}; --port 0 takes any port that is free"
         ) from None

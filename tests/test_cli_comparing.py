@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from commands import Run
 
 from firth import comparison
 from firth.cli.comparing import command_line, headline
-from tests.commands import Run, run  # noqa: F401
 
 REPORT: dict[str, Any] = {
     "variants": [{"name": "cbow"}, {"name": "random"}],
@@ -41,7 +41,7 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path / "corpus.txt"
 
 
-def test_flags_are_the_arguments_of_the_function(run: Run, asked: dict[str, Any], corpus: Path) -> None:  # noqa: F811
+def test_flags_are_the_arguments_of_the_function(run: Run, asked: dict[str, Any], corpus: Path) -> None:
     status, out, err = run(
         "compare", str(corpus), "--families", "cbow,bert:preset=tiny", "--minutes", "2", "--seeds", "3",
         "--with", "hf:org/name", "--with", "b.txt", "--sets", "wordsim353, men", "--pairs", "a.tsv,b.tsv",
@@ -59,7 +59,7 @@ def test_flags_are_the_arguments_of_the_function(run: Run, asked: dict[str, Any]
 
 
 def test_a_file_of_settings_lists_variants_and_flags_win(
-    run: Run,  # noqa: F811
+    run: Run,
     asked: dict[str, Any],
     corpus: Path,
     tmp_path: Path,
@@ -79,7 +79,7 @@ def test_a_file_of_settings_lists_variants_and_flags_win(
 def test_a_file_that_is_wrong_is_named(
     text: str,
     said: str,
-    run: Run,  # noqa: F811
+    run: Run,
     asked: dict[str, Any],
     corpus: Path,
     tmp_path: Path,
@@ -90,10 +90,10 @@ def test_a_file_that_is_wrong_is_named(
     assert said in err
 
 
-def test_a_dry_run_prints_the_plan_and_writes_nothing(run: Run, corpus: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_dry_run_prints_the_plan_and_writes_nothing(run: Run, corpus: Path, tmp_path: Path) -> None:
     status, out, err = run(
-        "compare", str(corpus), "--families", "cbow,glove", "--minutes", "2", "--dry-run", "-o", str(tmp_path / "report"),
-        "--cache-dir", str(tmp_path / "cache"), "--quiet",
+        "compare", str(corpus), "--families", "cbow,glove", "--minutes", "2", "--dry-run",
+        "-o", str(tmp_path / "report"), "--cache-dir", str(tmp_path / "cache"), "--quiet",
     )  # fmt: skip
     assert status == 0, err
     assert [line.split("\t")[0] for line in out.splitlines()] == ["variant", "cbow", "glove"]
@@ -102,7 +102,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(run: Run, corpus: Path, tm
     assert not (tmp_path / "report").exists()
 
 
-def test_the_numbers_are_json_where_asked(run: Run, asked: dict[str, Any], corpus: Path) -> None:  # noqa: F811
+def test_the_numbers_are_json_where_asked(run: Run, asked: dict[str, Any], corpus: Path) -> None:
     status, out, _ = run("compare", str(corpus), "-o", "report", "--json", "--quiet")
     assert status == 0
     assert json.loads(out)["variants"] == REPORT["variants"]
@@ -129,7 +129,7 @@ def test_the_command_is_told_without_folders_and_what_changes_nothing(tmp_path: 
     assert command_line(given) == "firth compare 'a b.txt' --pairs x.tsv,y.tsv"
 
 
-def test_without_a_corpus_it_is_said(run: Run, asked: dict[str, Any]) -> None:  # noqa: F811
+def test_without_a_corpus_it_is_said(run: Run, asked: dict[str, Any]) -> None:
     status, _, err = run("compare", "-o", "report")
     assert status == 2
     assert "no corpus was given" in err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import firth
@@ -73,6 +73,7 @@ sentence = st.lists(word, min_size=1, max_size=7)
 uses = st.tuples(sentence, st.integers(0, 6)).map(lambda drawn: Use(tuple(drawn[0]), drawn[1] % len(drawn[0])))
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(word, word, uses, uses, st.floats(0, 10)), min_size=1, max_size=5),
     st.sampled_from(["\n", "\r\n"]),
@@ -184,6 +185,7 @@ def test_wic_is_read_as_it_was_published(tmp_path):
     assert judgements.wic_parts(tmp_path) == ("dev", "test")
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(word, uses, uses, st.booleans()), min_size=1, max_size=5))
 def test_written_wic_is_read(tmp_path_factory, pairs):
     folder = tmp_path_factory.mktemp("wic")

@@ -122,7 +122,7 @@ def test_a_compiled_step_is_found_again_by_another_process(tmp_path):
         "step(table, table, rows, rows, rows, rows, 0, 0, np.zeros((0, 4), np.int32), 5, 0.1, 4, 2)\n"
         "print(sum(step.stats.cache_hits.values()))\n"
     )
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_OPT": "0"}  # compiled soon, never to be fast
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     hits = [
         subprocess.run(
             [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True

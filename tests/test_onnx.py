@@ -75,7 +75,7 @@ HEADS = [
 def test_the_graph_answers_as_the_model_does(name, task, changes, tmp_path):
     made = made_of(name, task, **changes)
     path = firth.to_onnx(made, tmp_path / "out.onnx")
-    given = [row[0] if task == "classify" else row[:2] for row in ROWS[task](9, 3)]
+    given = [row[0] if task == "classify" else row[:2] for row in ROWS[task](10, 3)]
     for some in (given, given[:1], given[4:6]):
         logits, _ = run(path, made, [(one,) if isinstance(one, str) else one for one in some])
         np.testing.assert_allclose(chances_of(logits), np.stack(made.probabilities(some)), atol=1e-5)

@@ -292,3 +292,16 @@ def test_a_resumed_run_keeps_its_phrases(tmp_path, monkeypatch, with_phrases):
     model = small(epochs=5000, output=tmp_path / "model", resume=True, preparation=with_phrases)
     assert "sat_on" in model.vocabulary
     assert model.record["preparation"]["phrases"] == with_phrases.phrases.name
+
+
+def test_the_model_is_handed_over_before_its_first_step_and_changes_in_place():
+    begun, seen = [], []
+
+    def begin(model):
+        begun.append((model, model.network.input.copy()))
+
+    model = small(on_begin=begin, on_report=lambda report: seen.append(begun[0][0].network.input.copy()))
+    ((live, first),) = begun
+    assert live is model
+    assert not np.array_equal(first, seen[-1])
+    assert np.array_equal(seen[-1], model.network.input)

@@ -136,6 +136,7 @@ def _working(working: Working) -> Response:
 def _router(exploration: Exploration) -> APIRouter:
     shelf = exploration.shelf
     faults: dict[int | str, dict[str, Any]] = {status: {"model": schemas.Fault} for status in FAULTS}
+    faults[200] = {"content": {"text/csv": {}}, "description": "The answer; with format=csv a table"}
     router = APIRouter(prefix="/api", responses=faults)
 
     async def told(answer: Callable[[], Answer], rows: Callable[[Answer], Rows], format: str, name: str) -> Response:

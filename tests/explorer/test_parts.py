@@ -208,6 +208,7 @@ def test_a_fault_of_one_call_is_told_to_all_who_asked():
 # --- CSV, languages, logs
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.integers(), st.text())), max_size=5))
 def test_csv_comes_back_and_holds_no_formula(rows):
     found = list(csv.reader(io.StringIO(spreadsheet.written(rows), newline="")))

@@ -94,7 +94,7 @@ function goTo(next) {
     [say("shown-of", { shown: number(shown.shown), total: number(shown.total), seed: shown.seed })],
     shown.trustworthiness?.[next] === null || shown.trustworthiness === undefined ? null : [say("trustworthiness", { value: number(shown.trustworthiness[next], 2) })],
     shown.self_similarity?.[next] === null || shown.self_similarity === undefined ? null : [say("self-similarity-is", { value: number(shown.self_similarity[next], 2) })],
-    shown.senses ? [say("senses-are", { n: shown.senses.n, layer: shown.senses.layer, value: number(shown.senses.silhouette, 2) })] : null,
+    shown.senses?.n > 1 ? [say("senses-are", { n: shown.senses.n, layer: shown.senses.layer, value: number(shown.senses.silhouette, 2) })] : null,
   ].filter(Boolean);
   find("#caption").replaceChildren(...facts.map((parts) => make("span", {}, parts)));
   canvas.setAttribute("aria-label", say("contexts-picture", { word: shown.word, shown: shown.shown, model: shown.model, layer: told }));
@@ -290,5 +290,10 @@ for (const [name, value] of asked()) {
 }
 if (!asked().get("model")) form.elements.model.value = (models.find((model) => model.in_context) ?? models[0])?.name ?? "";
 form.elements.most.max = limits.occurrences;
+const TRY = { demo: ["rock", "bank", "current", "power", "mercury"] }; // words of two senses in the corpus of `firth demo`
 if (!corpus) tell(say("no-corpus"));
 else if (form.elements.word.value) show();
+else if (TRY[corpus.name]) {
+  find("#state").replaceChildren(`${say("try")} `, ...TRY[corpus.name].flatMap((word) => [
+    make("button", { type: "button", class: "small", on: { click: () => { form.elements.word.value = word; show(); } } }, word), " "]));
+}

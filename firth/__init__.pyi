@@ -1,5 +1,7 @@
 from firth.budget import Report as Report
 from firth.collocations import learn_phrases as learn_phrases
+from firth.comparison import Comparison as Comparison
+from firth.comparison import compare as compare
 from firth.contexts import extract_to as extract_to
 from firth.contexts import read_extracted as read_extracted
 from firth.contextuality import layers as layers
@@ -31,8 +33,6 @@ from firth.judgements import evaluate_scws as evaluate_scws
 from firth.judgements import evaluate_wic as evaluate_wic
 from firth.model import Model as Model
 from firth.model import load as load
-from firth.comparison import Comparison as Comparison
-from firth.comparison import compare as compare
 from firth.movement import change as change
 from firth.onnx import to_onnx as to_onnx
 from firth.phrases import Phrases as Phrases
@@ -48,9 +48,9 @@ from firth.probing import probe as probe
 from firth.publishing import push as push
 from firth.reduction import matrices as matrices
 from firth.scoring import score as score
-from firth.serving import serve as serve
 from firth.segmentation import Segmentation as Segmentation
 from firth.senses import find_senses as find_senses
+from firth.serving import serve as serve
 from firth.shards import count as count
 from firth.tasks import Examples as Examples
 from firth.tasks import read_examples as read_examples

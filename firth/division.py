@@ -150,9 +150,9 @@ def divide(
         has_ready_words=found.has_ready_words,
         remarks=tuple(found.faults.sentences()),
     )
-    with replacing(folder / _ABOUT) as file:
+    with replacing(folder / _ABOUT) as about:
         told = asdict(division)
-        json.dump({**told, "training": TRAINING, "held_out": HELD_OUT}, file, ensure_ascii=False, indent=1)
+        json.dump({**told, "training": TRAINING, "held_out": HELD_OUT}, about, ensure_ascii=False, indent=1)
     return division
 
 

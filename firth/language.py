@@ -172,7 +172,8 @@ def _grouped(items: list[Any], n: int) -> list[list[Any]]:
 def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any) -> Language:
     """ELMo, forward: each word given those before it, over the whole vocabulary; what it does not know is spelt."""
     from firth import streams
-    from firth.descent import n_predictions, tensors
+    from firth.batches import n_predictions, tensors
+    from firth.characters import UNKNOWN
 
     like = model.segmentation
     preparation = completed(preparation, model.family)
@@ -197,7 +198,7 @@ def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any
             loss = model.family.loss(model.network, tensors(batch), state)
             nats += float(loss.parts["forward"]) * float(n_predictions(tensors(batch)))
             state = loss.state
-        is_unknown = whole.row_of_type[:-2] == model.vocabulary.row(streams.UNKNOWN)
+        is_unknown = np.asarray(whole.row_of_type[:-2] == model.vocabulary.row(UNKNOWN))
         spelt = sum(
             count * (len(word.encode("utf-8", "replace")) + 1)
             for word, count, unknown in zip(encoded.types, encoded.counts.tolist(), is_unknown.tolist(), strict=True)
@@ -247,6 +248,7 @@ def pseudo_perplexity(
     rows: list[tuple[NDArray[np.int64], int, int, int]] = []  # ids, the place that is asked for, its piece, the word
     mask = model.pieces.mask
     assert reader.capacity is not None
+    assert mask is not None
     for number, place in enumerate(chosen.tolist()):
         line = int(np.searchsorted(ends, place, side="right"))
         word = place - int(ends[line] - counts[line])

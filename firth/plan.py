@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from firth.errors import FirthError, UsageError
 from firth.files import json_object, printable, replacing, without_folders
@@ -69,7 +69,7 @@ class Task:
         for name in names:
             if not Path(name).is_file():
                 raise UsageError(f"task {kind}: there is no file {printable(name)}")
-        return cls(task=kind, train=names[0], dev=names[1], test=names[2])
+        return cls(task=cast(Literal["classify", "pair", "tag"], kind), train=names[0], dev=names[1], test=names[2])
 
 
 @dataclass(frozen=True, kw_only=True)

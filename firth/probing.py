@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -470,13 +470,14 @@ def _probed(
     best = 0
     if len(penalties) > 1:
         best = _best([scored("dev", one).value for one in weights[0]])
-    scores = {name: scored(name, weights[0][best]) for name in ("dev", "test") if name in sets}
+    names: tuple[Literal["dev", "test"], ...] = ("dev", "test")
+    scores = {name: scored(name, weights[0][best]) for name in names if name in sets}
     control = selectivity = None
     if controls is not None:
-        name = "dev" if "dev" in sets else "test"
-        came = _answers(features[name].layer(number), scale, weights[1][best]).argmax(1)
-        control = float((came == controls[name]).mean())
-        selectivity = scores[name].values["accuracy"] - control
+        on: Literal["dev", "test"] = "dev" if "dev" in sets else "test"
+        came = _answers(features[on].layer(number), scale, weights[1][best]).argmax(1)
+        control = float((came == controls[on]).mean())
+        selectivity = scores[on].values["accuracy"] - control
     return LayerProbe(layer, scores.get("dev"), scores.get("test"), control, selectivity, penalties[best])
 
 

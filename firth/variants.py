@@ -164,7 +164,7 @@ def _typed(name: str, cls: type, key: str, value: Any) -> Any:
     for kind, made in ((bool, _TRUTHS.__getitem__), (int, int), (float, float)):
         if kind in kinds:
             try:
-                return made(value.lower())  # type: ignore[operator]
+                return made(value.lower())
             except (KeyError, ValueError):
                 continue
     if str in kinds or all(isinstance(kind, str) for kind in kinds) or any(get_args(kind) for kind in kinds):

@@ -27,8 +27,8 @@ from firth.cli.probing import probe
 from firth.cli.publishing import push
 from firth.cli.reducing import layers, matrices
 from firth.cli.reporting import report
-from firth.cli.serving import serve
 from firth.cli.sensing import senses
+from firth.cli.serving import serve
 from firth.cli.settings import (
     FAMILIES,
     PREPARATION,
@@ -199,7 +199,7 @@ def demo(
     """Train on a small corpus, and print neighbours and scores.
 
     Args:
-        every: Train every family there is, ELMo, GPT and BERT too, in some minutes; and at the end compare them all, and
+        every: Train every family there is, ELMo, GPT and BERT too, in some minutes; at the end compare them all, and
             write a report.
         output: With --all: the directory of the report; a comparison that stands there is replaced.
         threads: How many threads train; all cores by default.

@@ -17,7 +17,7 @@ help:
 	@echo 'make test-all  the tests, the slow ones too'
 	@echo 'make check     format, lint, types, docs, tests'
 	@echo 'make fix       format, and mend what ruff can mend'
-	@echo 'make pictures  the pictures of the README'
+	@echo 'make pictures  the pictures of the README and the guide'
 	@echo 'make bench     firth beside gensim (CORPUS=FILE; about an hour)'
 
 $(BIN)/python:
@@ -62,7 +62,7 @@ $(ELMO_CONSUMERS)/.made: tests/consumers/requirements-elmo.txt constraints.txt
 		&& $(ELMO_CONSUMERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps allennlp==2.10.1 \
 		&& touch $@ || echo 'without the programs that open the files of ELMo'
 
-# The pictures of the README: the explorer, with the models of `firth demo`.
+# The pictures of the README and the guide: the explorer, with the models of `firth demo`.
 pictures: $(VENV)/.demo $(VENV)/.test
 	$(BIN)/python docs/pictures.py
 

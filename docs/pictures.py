@@ -1,6 +1,6 @@
-"""Takes the pictures of the README: `make pictures`, or `python docs/pictures.py [MODEL...] [--corpus CORPUS]`.
+"""Takes the pictures of the README and the guide: `make pictures`.
 
-Without models the explorer shows those of `firth demo`, which runs first where it has not yet. A Chromium and the
+By hand: `python docs/pictures.py [MODEL...] [--corpus CORPUS]`. Without models the explorer shows those of `firth demo`, which runs first where it has not yet. A Chromium and the
 Python package playwright are needed. The pictures lie in `docs/pictures/`.
 """
 
@@ -50,7 +50,7 @@ def take(base: str, word: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = opened(browser, "light")
+        page = browser.new_context(viewport=SIZE, color_scheme="light", locale="en").new_page()
         models: list[dict[str, Any]] = page.request.get(f"{base}/api/models", timeout=300_000).json()["models"]
         reader = next((one for one in models if one["in_context"]), models[0])["name"]
         tables = [one["name"] for one in models if one["has_vectors"]]
@@ -58,22 +58,14 @@ def take(base: str, word: str) -> None:
             "contexts": (f"/contexts?word={word}&model={reader}", "#list mark"),
             "neighbours": (f"/neighbours?word={word}&topn=12", "#plot svg a"),
             "map": (f"/map?model={tables[0]}&word=music", "#list button"),
-            "training": ("/training", "#plot svg path"),
         }
-        for scheme in ("light", "dark"):
-            page = opened(browser, scheme)
-            for name, (path, ready) in views.items():
-                page.goto(base + path, timeout=300_000)
-                page.wait_for_selector(ready, timeout=300_000)
-                page.wait_for_timeout(2_500)  # for points to arrive, and trustworthiness to be judged
-                page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
-                print(FOLDER / f"{name}-{scheme}.png")
+        for name, (path, ready) in views.items():
+            page.goto(base + path, timeout=300_000)
+            page.wait_for_selector(ready, timeout=300_000)
+            page.wait_for_timeout(2_500)  # for points to arrive, and trustworthiness to be judged
+            page.screenshot(path=FOLDER / f"{name}.png")
+            print(FOLDER / f"{name}.png")
         browser.close()
-
-
-def opened(browser: Any, scheme: str) -> Any:
-    """A page of the pictures' size."""
-    return browser.new_context(viewport=SIZE, color_scheme=scheme, locale="en").new_page()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Takes the pictures of the README and the guide: `make pictures`.
 
-By hand: `python docs/pictures.py [MODEL...] [--corpus CORPUS]`. Without models the explorer shows those of `firth demo`, which runs first where it has not yet. A Chromium and the
-Python package playwright are needed. The pictures lie in `docs/pictures/`.
+By hand: `python docs/pictures.py [MODEL...] [--corpus CORPUS]`. Without models the explorer shows those of `firth
+demo`, which has to run first. A Chromium and the Python package playwright are needed. The pictures lie in `docs/pictures/`.
 """
 
 import argparse

@@ -76,8 +76,8 @@ def asked(address: str, pid: int, n_clients: int, n_words: int, seconds: float, 
                 connection.request("GET", f"/api/neighbours?word={word}&topn=10")
                 answer = connection.getresponse()
                 body = answer.read()
-            except OSError as error:
-                faults.append(str(error))
+            except (OSError, http.client.HTTPException) as error:
+                faults.append(repr(error))
                 connection.close()
                 continue
             latencies.append(time.perf_counter() - began)
@@ -96,13 +96,13 @@ def asked(address: str, pid: int, n_clients: int, n_words: int, seconds: float, 
             for thread in threads:
                 thread.join()
     wall = time.monotonic() - began
-    p50, p99 = np.percentile(latencies, [50, 99])
+    p50, p99 = [round(1000 * float(x), 1) for x in np.percentile(latencies, [50, 99])] if latencies else (None, None)
     tenth = max(1, len(memory) // 10)
     return {
         "requests": len(latencies),
         "requests_per_second": round(len(latencies) / wall, 1),
-        "p50_ms": round(1000 * float(p50), 1),
-        "p99_ms": round(1000 * float(p99), 1),
+        "p50_ms": p50,
+        "p99_ms": p99,
         "errors": len(faults),
         "fault": faults[0] if faults else None,
         "seconds": round(wall, 1),
@@ -121,9 +121,10 @@ def table(rows: list[Record]) -> str:
     lines.append("|---|---|---|---|---|---|---|---|")
     for row in rows:
         memory = row["memory_mib"]
+        p50, p99 = ("-" if row[name] is None else f"{row[name]:.1f}" for name in ("p50_ms", "p99_ms"))
         lines.append(
             f"| {row['settings']['clients']} | {row['seconds']:.0f} | {row['requests']:,} "
-            f"| {row['requests_per_second']:,.1f} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {row['errors']} "
+            f"| {row['requests_per_second']:,.1f} | {p50} | {p99} | {row['errors']} "
             f"| {memory['first_tenth']:,.0f}, {memory['last_tenth']:,.0f}, {memory['peak']:,.0f} |"
         )
     return "\n".join(lines)

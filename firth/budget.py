@@ -119,14 +119,15 @@ def account(state: State, tokens: int, n_corpus: int, *, finished: bool) -> dict
 class Journal:
     """The log of a run, which whoever watches the run can read while it goes on: `checkpoint/log.jsonl`, line by line.
 
-    It goes with the checkpoints when the model takes the place of the run. That a line cannot be written (a full disk)
+    It goes with the checkpoints when the model takes the place of the run. Where a model stands that the run will
+    replace there is none, so that one killed leaves that model as it was. That a line cannot be written (a full disk)
     ends no training.
     """
 
     def __init__(self, log: list[dict[str, Any]], place: Path | None) -> None:
         """Adds to `log`, and to the file in `place`, if there is one; what the log has already comes before."""
         self._log = log
-        self._file = None if place is None else place / "checkpoint" / JOURNAL
+        self._file = None if place is None or (place / "firth.json").is_file() else place / "checkpoint" / JOURNAL
         self._is_begun = False
 
     def add(self, entry: dict[str, Any]) -> None:
@@ -149,10 +150,11 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Deletes the file of a run that failed before its first checkpoint, and the folders that it alone is in."""
-        if kind is None or self._file is None or not self._is_begun or (self._file.parent / "latest").exists():
+        if kind is None or self._file is None or (self._file.parent / "latest").exists():
             return
         with suppress(OSError):
-            self._file.unlink()
+            if self._is_begun:
+                self._file.unlink()
             self._file.parent.rmdir()
             self._file.parent.parent.rmdir()
 

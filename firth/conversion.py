@@ -69,7 +69,7 @@ def convert(
     steps: Sequence[str] = (),
     space: str | None = None,
     neighbours: int = 0,
-    precision: Precision = "float32",
+    precision: Precision | None = None,
     encoding_errors: str = "strict",
     overwrite: bool = False,
 ) -> Converted:
@@ -94,8 +94,8 @@ def convert(
         space: What to write for white space inside a word, which files cannot hold.
         neighbours: Of a `.parquet`, how many neighbours of each word it names; their search takes time with the square
             of the number of words.
-        precision: Of a directory: `int8` takes a byte a number, a quarter of the size; `int8+float32` holds both, to be
-            looked up in bytes and ranked by numbers. See `firth.quantisation`.
+        precision: Of a directory, by default as the source: `int8` takes a byte a number, a quarter of the size;
+            `int8+float32` holds both, to be looked up in bytes and ranked by numbers. See `firth.quantisation`.
         encoding_errors: Of the words of a text or binary source: "strict", "replace" or "ignore".
         overwrite: Whether `target` may be replaced.
 
@@ -115,7 +115,8 @@ def convert(
 
         return Converted([to_onnx(source, target, overwrite=overwrite)], [], 0, 0, 0)
     if format == "sentence-transformers":
-        _refuse_given("sentence-transformers' directories are of float32", precision=precision)
+        if precision != "float32":
+            _refuse_given("sentence-transformers' directories are of float32", precision=precision)
         _refuse_given("sentence-transformers' directories are none", space=space, neighbours=neighbours)
         if layer == "all":
             raise UsageError("layer 'all' asked; sentence-transformers' directories hold one layer: name its number")
@@ -131,7 +132,7 @@ def convert(
     chosen = format or recognition.target_format(target)
     if neighbours < 0 or (neighbours and chosen != "parquet"):
         raise UsageError(f"neighbours={neighbours} asked; they are counted, and written into a .parquet alone")
-    if precision != "float32" and chosen != "directory":
+    if precision not in (None, "float32") and chosen != "directory":
         raise UsageError(f"precision {printable(precision)} asked, which directories have; {chosen} is float32")
     wanted = _Wanted(target, chosen, layer, space, neighbours, precision, overwrite)
     if steps:
@@ -152,7 +153,7 @@ def convert(
 
 def _refuse_given(reason: str, **given: Any) -> None:
     """Raises UsageError for an argument that is none of this format's."""
-    left_out: dict[str, Any] = {"steps": (), "neighbours": 0, "precision": "float32"}
+    left_out: dict[str, Any] = {"steps": (), "neighbours": 0}
     if names := [name for name, value in given.items() if value != left_out.get(name)]:
         raise UsageError(f"{' and '.join(names)} asked, of files of vectors; {reason}")
 
@@ -170,14 +171,14 @@ class _Wanted(NamedTuple):
     layer: int | Literal["all"] | None
     space: str | None
     neighbours: int
-    precision: Precision
+    precision: Precision | None
     overwrite: bool
 
 
 def _of_rows(rows: Rows, wanted: _Wanted, name: str) -> Converted:
     """Writes rows as they come, where the format lets them; they are of one layer."""
     target = wanted.target
-    if wanted.format in ("parquet", "fasttext") or wanted.precision != "float32":
+    if wanted.format in ("parquet", "fasttext") or wanted.precision not in (None, "float32"):
         with _waiting_on_disk(rows, target, name) as vectors:
             return _of_vectors(vectors, wanted)
     if wanted.format == "directory":

@@ -176,9 +176,10 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 def _holds_journal_alone(path: Path) -> bool:
     """Whether a directory is what a run leaves that was killed before its first checkpoint."""
-    return [entry.name for entry in path.iterdir()] == ["checkpoint"] and [
-        entry.name for entry in (path / "checkpoint").iterdir()
-    ] == [JOURNAL]
+    checkpoints = path / "checkpoint"
+    if [entry.name for entry in path.iterdir()] != ["checkpoint"] or not checkpoints.is_dir():
+        return False
+    return all(entry.name == JOURNAL for entry in checkpoints.iterdir())
 
 
 def latest_checkpoint(path: Path) -> Path | None:

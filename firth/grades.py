@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from firth import significance
 from firth.errors import FirthError
+from firth.evaluation import common_words
 from firth.files import printable
-from firth.measures import Measured, measured
+from firth.measures import METHODS, Measured, measured
 from firth.sets import Kind
 from firth.vectors import Vectors
 
 N_NEIGHBOURS: Final = 10
 SAMPLES: Final = 10_000
-"""Of the bootstrap behind differences: corrected for many comparisons, fewer could not tell any of them."""
+"""Of the bootstrap behind differences, whose p is corrected for many comparisons: the smallest is to be known well."""
 LEAST_KNOWN: Final = 0.5
 """Of the words, that a model has to know to be scored by them with the others."""
 SAMPLES_OF_LAYER: Final = 1_000
@@ -65,7 +66,7 @@ class Grades:
     Attributes:
         scores: Of each run, layer and set.
         coverage: How much of each set a variant knows.
-        best_layers: Of each variant and set, with the score on the half it was not chosen by.
+        best_layers: Of each variant, seed and set, with the score on the half it was not chosen by.
         differences: Of all pairs of variants on each set.
         neighbours: Of chosen words, by variant and layer.
         overlaps: Of these, between variants.
@@ -88,18 +89,6 @@ class Grades:
 Key = tuple[str, str, str, str | None]  # kind, set, measure, method
 _Items = dict[Key, dict[str, dict[int, dict[int, NDArray[np.float64]]]]]  # of each: variant, layer, seed
 _Told = dict[tuple[str, int], dict[str, list[str]]]  # neighbours of words, by variant and layer
-
-
-def common_words(candidates: Sequence[Candidate], frequent: Sequence[str]) -> list[str]:
-    """The words that every candidate has a vector for, in the order of `frequent`.
-
-    Raises:
-        FirthError: there are none.
-    """
-    known = [word for word in frequent if all(word in candidate.vectors for candidate in candidates)]
-    if not candidates or not known:
-        raise FirthError("the models that are compared have no word in common")
-    return known
 
 
 def grade(
@@ -126,7 +115,10 @@ def grade(
     """
     found = Grades()
     candidates = _knowing_enough(found, candidates, frequent)
-    words = common_words(candidates, frequent)
+    if not candidates:
+        raise FirthError("the models that are compared have no word in common")
+    shared = common_words([frequent, *(candidate.vectors.words for candidate in candidates)], fold=str)
+    words = [frequent[row] for row in np.sort(shared.rows[0])]
     found.n_words = len(words)
     items: _Items = {}
     words_shown = list(shown) or chosen_words(sets, words)
@@ -180,15 +172,19 @@ def _rows(vectors: Vectors, words: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _cover(found: Grades, asked: Questions, candidates: Sequence[Candidate]) -> None:
+    """How much of a set each variant could answer by its own words."""
+    needed = {word.upper() for question in asked.questions for word in words_of(question)}
     told = set()
     for candidate in candidates:
         if candidate.variant in told:
             continue
         told.add(candidate.variant)
-        folded = {word.upper() for word in candidate.vectors.words}
-        n_known = sum(all(word.upper() in folded for word in words_of(question)) for question in asked.questions)
+        every = candidate.vectors.words
+        words = [word for word in every if word.upper() in needed] or every[:1]
+        own = Vectors(words, _rows(candidate.vectors, words)[-1])
+        one = measured(own, asked.kind, asked.questions, methods=METHODS[:1], restrict=None)[0]
         found.coverage.append(
-            {"variant": candidate.variant, "set": asked.name, "n_items": len(asked.questions), "n_known": n_known}
+            {"variant": candidate.variant, "set": asked.name, "n_items": one.n_items, "n_known": one.n_known}
         )
 
 
@@ -219,10 +215,11 @@ def _take(
         }
     )  # fmt: skip
     key: Key = (asked.kind, asked.name, one.measure, one.method)
+    of_items = significance.in_majority(one.items) if one.measure == "purity" else np.asarray(one.items, np.float64)
     of_layer = items.setdefault(key, {}).setdefault(candidate.variant, {}).setdefault(layer, {})
-    of_layer[candidate.seed] = np.asarray(one.items, np.float64)
+    of_layer[candidate.seed] = of_items
     name = "-".join(str(part) for part in (candidate.variant, candidate.seed, layer, *key) if part is not None)
-    found.items[name] = np.asarray(one.items, np.float64)
+    found.items[name] = of_items
 
 
 def take_items(
@@ -245,7 +242,7 @@ def _choose(
     n_samples: int,
     seed: int,
 ) -> None:
-    """The best layer of each variant, and the differences of all pairs at these."""
+    """The best layer of each variant, by the mean of its seeds, and the differences of all pairs at these."""
     kind, name, measure, method = key
     asked: Any = measure
     of_all = [items for layers in of_key.values() for seeds in layers.values() for items in seeds.values()]
@@ -261,17 +258,21 @@ def _choose(
         }
         layer = max(by_half, key=lambda number: (-np.inf if np.isnan(by_half[number]) else by_half[number], -number))
         chosen[variant] = layer
-        of_layer = layers[layer].values()
-        runs[variant] = [items[answered][scoring] if is_layered else items[answered] for items in of_layer]
-        score = significance.over_seeds(asked, runs[variant], n_samples=SAMPLES_OF_LAYER, seed=seed)
-        found.best_layers.append(
-            {
-                "variant": variant, "kind": kind, "set": name, "measure": measure, "method": method,
-                "layer": None if kind == "use" else layer,
-                "chosen_by": f"one half of the items, seed {seed}; scored on the other" if is_layered else None,
-                "score": score.value, "low": score.low, "high": score.high, "n_items": score.n,
-            }
-        )  # fmt: skip
+        runs[variant] = []
+        for of_seed, items in layers[layer].items():
+            scored = items[answered][scoring] if is_layered else items[answered]
+            runs[variant].append(scored)
+            score = significance.interval(asked, scored, n_samples=SAMPLES_OF_LAYER, seed=seed)
+            n_known = int((~np.isnan(items.reshape(len(items), -1)).any(axis=1)).sum())
+            found.best_layers.append(
+                {
+                    "variant": variant, "seed": of_seed, "kind": kind, "set": name, "measure": measure,
+                    "method": method, "layer": None if kind == "use" else layer,
+                    "chosen_by": f"one half of the items, seed {seed}; scored on the other" if is_layered else None,
+                    "score": score.value, "low": score.low, "high": score.high, "n_items": len(items),
+                    "n_known": n_known, "n_scored": score.n,
+                }
+            )  # fmt: skip
     at: dict[str, int | None] = {variant: None if kind == "use" else layer for variant, layer in chosen.items()}
     for (first, second), one in significance.differences(asked, runs, n_samples=n_samples, seed=seed).items():
         found.differences.append(

@@ -192,6 +192,8 @@ def packed(
         if name in TABLES and precision == "int8":
             known = codes if name == "vectors" and codes is not None else table
             result[name], result[name + SCALES] = known if isinstance(known, Quantised) else quantised(known)
+            if not np.isfinite(result[name + SCALES]).all():
+                raise FirthError(f"{name}: a vector holds a number that is not finite")
         else:
             result[name] = restored(table) if isinstance(table, Quantised) else table
     if precision == "int8+float32":

@@ -1,6 +1,7 @@
 """The explorer on an address of this machine: models, a corpus, and the server that shows them in the browser."""
 
 import os
+import re
 import secrets
 import socket
 import webbrowser
@@ -18,6 +19,7 @@ LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 PORT: Final = 7321
 MOST_CONNECTIONS: Final = 512
 SECONDS_KEPT_ALIVE: Final = 15
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{8,}")  # which no address, cookie or header has to write in another way
 
 
 def serve(
@@ -51,15 +53,18 @@ def serve(
 
     Raises:
         FirthError: what serves pages is not installed; there is no model; the address is taken.
-        UsageError: no model was given, and `firth demo` has kept none.
+        UsageError: no model was given, and `firth demo` has kept none; the token is none; one of `cors` is no origin.
     """
     progress = progress or Silent()
+    if token is not None and not _TOKEN.fullmatch(token):
+        given = "an empty token" if not token else "a token"
+        raise UsageError(f"{given} was given that is none: 8 or more of the letters A-Z and a-z, digits and . _ ~ -")
     try:
         import uvicorn
 
         from firth.explorer.app import application
         from firth.explorer.exploration import Exploration
-        from firth.explorer.security import names_of
+        from firth.explorer.security import address_of, names_of, origin_of
     except ModuleNotFoundError as error:
         needed = (error.name or "").partition(".")[0]
         if needed not in ("fastapi", "uvicorn", "jinja2", "starlette", "pydantic"):
@@ -70,6 +75,7 @@ def serve(
         models = kept_models(cache_dir)
         if not models:
             raise UsageError("no model was given, and `firth demo` has kept none: run it, or name a model")
+    cors = [origin_of(one) for one in cors]
     if host not in LOCAL and token is None:
         token = secrets.token_urlsafe(24)
     exploration = Exploration([str(model) for model in models])
@@ -80,7 +86,8 @@ def serve(
             exploration.read(corpus, name=_name(corpus), preparation=preparation, cache_dir=place, progress=progress)
         elif is_demo:
             exploration.read(list(paragraphs()), name="demo", told=_demo_corpus(), cache_dir=place, progress=progress)
-        application_ = application(exploration, hosts=sorted(names_of(host)), token=token, cors=cors)
+        names = names_of(host) | names_of(str(bound.getsockname()[0]))
+        application_ = application(exploration, hosts=sorted(names), token=token, cors=cors)
         config = uvicorn.Config(
             application_,
             log_level="warning",
@@ -90,9 +97,7 @@ def serve(
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=5,
         )
-        shown = "127.0.0.1" if host in LOCAL else host
-        shown = f"[{shown}]" if ":" in shown else shown
-        address = f"http://{shown}:{bound.getsockname()[1]}/"
+        address = address_of(bound)
         say(address if token is None else f"{address}?token={token}")
         progress.say("Ctrl-C ends it")
         if open_browser:
@@ -115,11 +120,12 @@ def _bound(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
         found.listen(MOST_CONNECTIONS)  # so that whoever reads the address may ask at once
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         if found is not None:
             found.close()
+        why = error.strerror if isinstance(error, OSError) else "it is no name of a host"
         raise FirthError(
-            f"{printable(host)}:{port} cannot be listened on: {error.strerror}; --port 0 takes any port that is free"
+            f"{printable(host)}:{port} cannot be listened on: {why}; --port 0 takes any port that is free"
         ) from None
     return found
 

@@ -5,11 +5,13 @@ are any, and the score taken again (Efron & Tibshirani 1993, "An Introduction to
 runs are compared on the same draws (Berg-Kirkpatrick, Burkett & Klein 2012, "An Empirical Investigation of Statistical
 Significance in NLP"). Where a model was trained with several seeds, these are drawn too, so that an interval holds for
 other items and for other seeds. Of three seeds or five that spread is itself known but roughly, and rather too small.
+A handful of items says little, however they are drawn: of few, p is no smaller than when the two runs change places.
 
 S samples, N items, K seeds
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
@@ -21,10 +23,11 @@ from firth.errors import UsageError
 Items = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Counts = NDArray[np.float64]
-Measure = Literal["spearman", "pearson", "accuracy", "opp", "purity"]
+Measure = Literal["spearman", "pearson", "accuracy", "opp", "purity", "f1"]
 """What is made of items. (N, 2) of `spearman` and `pearson`: what is due, and what came; of `purity`: a word's category
-and its cluster, as numbers. (N,) of `accuracy`: 1 where right, else 0; of `opp` the position of the outlier, from 0 to
-1. The items of a question that was not answered are NaN."""
+and its cluster, as numbers, or (N,) what `in_majority` makes of them. (N,) of `accuracy`: 1 where right, else 0; of
+`opp` the position of the outlier, from 0 to 1. (N, 3) of `f1`: of a sentence's entities how many are found rightly, are
+due, and are found at all. The items of a question that was not answered are NaN."""
 
 SAMPLES: Final = 10_000
 """Of the bootstrap."""
@@ -32,6 +35,8 @@ INTERVAL: Final = 0.95
 LEVEL: Final = 0.05
 """Differences whose p, corrected for how many are looked at, is below this are no ties."""
 
+_MEANS: Final = frozenset({"accuracy", "opp", "purity"})
+_MOST_SWAPPED: Final = 14  # items: 16,384 ways
 _NUMBERS_TOGETHER: Final = 1 << 17  # that are drawn and looked up at once: so many stay near the processor
 
 
@@ -51,24 +56,6 @@ class Interval(NamedTuple):
     n: int
 
 
-class Spread(NamedTuple):
-    """Scores of the same thing from several seeds.
-
-    Attributes:
-        mean: Theirs.
-        sd: The standard deviation, n - 1 divided by; NaN of one.
-        low: The lowest.
-        high: The highest.
-        n: How many.
-    """
-
-    mean: float
-    sd: float
-    low: float
-    high: float
-    n: int
-
-
 class Difference(NamedTuple):
     """How much better a first model is than a second on the same items.
 
@@ -78,7 +65,8 @@ class Difference(NamedTuple):
         difference: The first less the second.
         low: Of the samples' differences, so many lie above it that INTERVAL of them lie between the two.
         high: The same, below.
-        p: How often chance alone gives a difference this large or larger, in either direction.
+        p: How often chance alone gives a difference this large or larger, in either direction: the share of samples,
+            see `two_sided`, or if that is larger, of the ways in which few items can be swapped between the two.
         n: Items that both answered.
         n_samples: How many samples there were.
     """
@@ -93,21 +81,9 @@ class Difference(NamedTuple):
     n_samples: int
 
 
-class Chosen(NamedTuple):
-    """The layer that is best on one half of the items, and its score on the other.
-
-    Attributes:
-        layer: Its key.
-        score: On the items that it was not chosen by.
-    """
-
-    layer: int
-    score: Interval
-
-
 class _Statistic(Protocol):
     def __call__(self, runs: Items, counts: Counts) -> Items:
-        """The scores (K, S) of runs (K, N) or (K, N, 2) in samples that have every item so many times (S, N)."""
+        """The scores (K, S) of runs (K, N) or (K, N, ...) in samples that have every item so many times (S, N)."""
 
 
 def value(measure: Measure, items: ArrayLike) -> float:
@@ -200,24 +176,11 @@ def differences(
             at_all[other],
             difference_of_all,
             *bounds(drawn),
-            two_sided(drawn, difference_of_all),
+            max(two_sided(drawn, difference_of_all), _by_swaps(measure, together[one], together[other])),
             n,
             n_samples,
         )
     return found
-
-
-def spread(scores: Iterable[float]) -> Spread:
-    """The mean of scores, and how far they lie apart.
-
-    Raises:
-        UsageError: there is none.
-    """
-    found = np.array(list(scores), np.float64)
-    if not len(found):
-        raise UsageError("a spread is of one score at least")
-    sd = float(found.std(ddof=1)) if len(found) > 1 else float("nan")
-    return Spread(float(found.mean()), sd, float(found.min()), float(found.max()), len(found))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -237,34 +200,31 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def best_layer(measure: Measure, items: Mapping[int, ArrayLike], *, n_samples: int = SAMPLES, seed: int = 1) -> Chosen:
-    """The layer that is best on one half of the items, with its score on the other half.
-
-    The best of many layers on the very items that are reported would be too good. Of equal layers the first is taken.
-
-    Args:
-        measure: What the score is.
-        items: Of each layer, of the same questions.
-        n_samples: Of the score's interval.
-        seed: Decides on the halves, and on the samples.
-
-    Raises:
-        UsageError: as of `interval`; no layer; layers of different lengths.
-    """
-    if not items:
-        raise UsageError("the best layer is one of some: items of none are given")
-    (together,), n = _in_common([_runs(measure, list(items.values()))])
-    chosen_by, scored_on = halves(n, seed=seed)
-    scores = {layer: value(measure, of_layer[chosen_by]) for layer, of_layer in zip(items, together, strict=True)}
-    layer = max(scores, key=lambda number: -np.inf if np.isnan(scores[number]) else scores[number])
-    of_best = together[list(items).index(layer)]
-    return Chosen(layer, interval(measure, of_best[scored_on], n_samples=n_samples, seed=seed))
-
-
 def halves(n: int, *, seed: int = 1) -> tuple[Rows, Rows]:
     """Two halves of the numbers below n, drawn by the seed, each in order; the second has one more of an odd number."""
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+
+
+def in_majority(items: ArrayLike) -> Items:
+    """1 where a word is of the category that most words of its cluster are of, else 0 (N,); purity is their mean.
+
+    That category is found once, of all words: found anew in a part or a sample of them it would fit each of these
+    better than it fits them all, and purity would come out too high.
+
+    Args:
+        items: (N, 2) category and cluster of each word, as numbers; NaN of a word without a vector.
+    """
+    found = np.asarray(items, np.float64)
+    right = np.full(len(found), np.nan)
+    answered = _is_answered(found)
+    categories, category = np.unique(found[answered, 0], return_inverse=True)
+    clusters, cluster = np.unique(found[answered, 1], return_inverse=True)
+    if len(categories):
+        cells = np.zeros((len(clusters), len(categories)))
+        np.add.at(cells, (cluster, category), 1)
+        right[answered] = cells.argmax(axis=1)[cluster] == category
+    return right
 
 
 # --- the bootstrap
@@ -298,15 +258,39 @@ def bounds(found: Items) -> tuple[float, float]:
 
 
 def two_sided(differences: Items, found: float) -> float:
-    """p: the share of samples whose difference lies further from the one found than that lies from zero."""
-    if np.isnan(found):
+    """p: the share of samples whose difference lies further from the one found than that lies from zero.
+
+    Samples whose difference is undefined do not count. Where none lies so far, p is what the normal distribution with
+    the samples' standard deviation leaves there, since 1 of S + 1 would be as much as many comparisons can bear; where
+    they do not vary at all it is 1 of S + 1.
+    """
+    defined = differences[~np.isnan(differences)]
+    if np.isnan(found) or not len(defined):
         return float("nan")
-    n_extreme = int((np.abs(differences - found) >= abs(found) - 1e-12).sum())
-    return min(1.0, (n_extreme + 1) / (len(differences) + 1))
+    n_extreme = int((np.abs(defined - found) >= abs(found) - 1e-12).sum())
+    least = 1 / (len(defined) + 1)
+    deviation = float(defined.std())
+    if n_extreme or deviation <= 1e-12:
+        return min(1.0, (n_extreme + 1) * least)
+    return min(least, math.erfc(abs(found) / deviation / math.sqrt(2)))
+
+
+def _by_swaps(measure: Measure, first: Items, second: Items) -> float:
+    """The share of all ways to swap items between two models that leave them as far apart, or further.
+
+    Fisher 1935, "The Design of Experiments", section 21. Of many items, and of correlations and F1, it is the least
+    that this share can be: items that are the same swap to no effect, and one way in two is the mirror of another.
+    """
+    apart = first.mean(axis=0) - second.mean(axis=0)  # (N,) or (N, ...)
+    apart = apart[np.abs(apart.reshape(len(apart), -1)).max(axis=1, initial=0) > 1e-12]
+    if measure not in _MEANS or len(apart) > _MOST_SWAPPED:
+        return float(min(1.0, 2.0 ** (1 - len(apart))))
+    signs = 1.0 - 2.0 * (np.arange(1 << len(apart))[:, np.newaxis] >> np.arange(len(apart)) & 1)
+    return float((np.abs(signs @ apart) >= abs(apart.sum()) - 1e-9).mean())
 
 
 def _samples(measure: Measure, models: Sequence[Items], n_samples: int, seed: int) -> tuple[list[Items], list[float]]:
-    """Of each model (K, N) or (K, N, 2): the mean scores (S,) of drawn runs on drawn items, and that of all."""
+    """Of each model (K, N) or (K, N, ...): the mean scores (S,) of drawn runs on drawn items, and that of all."""
     statistic = _STATISTICS[measure]
     n = models[0].shape[1]
     at_all = [float(np.mean([value(measure, run) for run in runs])) for runs in models]
@@ -347,9 +331,12 @@ def _checked(measure: Measure, items: ArrayLike) -> Items:
     if measure not in get_args(Measure):
         raise UsageError(f"measure is {measure!r}; there are {', '.join(get_args(Measure))}")
     found = np.asarray(items, np.float64)
-    is_pair = measure in ("spearman", "pearson", "purity")
-    if found.ndim != 1 + is_pair or (is_pair and found.shape[1] != 2):
-        raise UsageError(f"items of {measure} have the shape {found.shape}; {'(n, 2)' if is_pair else '(n,)'} is due")
+    if measure == "purity" and found.ndim == 2 and found.shape[1] == 2:
+        return in_majority(found)
+    width = {"spearman": 2, "pearson": 2, "f1": 3}.get(measure)
+    if found.shape[1:] != (() if width is None else (width,)) or not found.ndim:
+        due = "(n,)" if width is None else f"(n, {width})"
+        raise UsageError(f"items of {measure} have the shape {found.shape}; {due} is due")
     return found
 
 
@@ -429,19 +416,11 @@ def _without_dust(differences: Items, column: Items) -> Items:
     return np.where(np.abs(differences) <= 1e-12 * np.abs(column).max(initial=0), 0, differences)
 
 
-def _purity(runs: Items, counts: Counts) -> Items:
-    """The share of words that are of the category which most words of their cluster are of."""
-    n_samples, n = counts.shape
-    if not n:
-        return np.full((len(runs), n_samples), np.nan)
-    found = np.empty((len(runs), n_samples))
-    for scores, items in zip(found, runs, strict=True):
-        categories, category = np.unique(items[:, 0], return_inverse=True)
-        clusters, cluster = np.unique(items[:, 1], return_inverse=True)
-        cells = np.zeros((n, len(clusters) * len(categories)))
-        cells[np.arange(n), cluster * len(categories) + category] = 1
-        scores[:] = (counts @ cells).reshape(n_samples, len(clusters), -1).max(axis=2).sum(axis=1) / n
-    return found
+def _f1(runs: Items, counts: Counts) -> Items:
+    """Twice what is right, over what is due and what is found; 0 where there is neither, NaN of no sentence."""
+    right, due, found = (runs[..., place] @ counts.T for place in range(3))
+    scores: Items = 2 * right / np.where(due + found > 0, due + found, 1)
+    return scores if counts.shape[1] else np.full_like(scores, np.nan)
 
 
 _STATISTICS: Final[Mapping[Measure, _Statistic]] = {
@@ -449,5 +428,6 @@ _STATISTICS: Final[Mapping[Measure, _Statistic]] = {
     "pearson": _pearson,
     "accuracy": _mean,
     "opp": _mean,
-    "purity": _purity,
+    "purity": _mean,
+    "f1": _f1,
 }

@@ -789,6 +789,12 @@ class Vectors:
 
     # --- within
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and sent to other processes: not what would be made again of the array, and holds it too."""
+        state = vars(self) | {"_of_layer": {}}
+        state.pop("_index", None)
+        return state
+
     def _with_array(self, array: Vector | None, provenance: dict[str, Any], **changes: Any) -> "Vectors":
         """The same words with other vectors, or with the codes among the changes; the table of rows is shared."""
         vectors = copy.copy(self)

@@ -77,3 +77,10 @@ def test_a_journal_that_cannot_be_written_ends_nothing(tmp_path):
     with Journal(log, tmp_path / "model") as journal:
         journal.add({"seconds": 1.0})
     assert log == [{"seconds": 1.0}]
+
+
+def test_a_model_that_a_run_will_replace_has_no_log_of_it(tmp_path):
+    (tmp_path / "firth.json").write_text("{}")
+    with Journal([], tmp_path) as journal:
+        journal.add({"loss_nats": 1.0})
+    assert not (tmp_path / "checkpoint").exists()

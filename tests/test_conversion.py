@@ -292,3 +292,11 @@ def test_vectors_that_are_all_alike_have_no_place_on_a_map(tmp_path):
     firth.convert(tmp_path / "alike", tmp_path / "alike.parquet")
     assert "x" not in pq.read_table(tmp_path / "alike.parquet").schema.names
     np.testing.assert_array_equal(Vectors.load(tmp_path / "alike.parquet").matrix, np.ones((4, 3)))
+
+
+def test_a_directory_keeps_what_its_source_is_kept_in(tmp_path):
+    Vectors(["king", "queen"], np.eye(2, dtype=np.float32)).save(tmp_path / "bytes", precision="int8")
+    firth.convert(tmp_path / "bytes", tmp_path / "fewer", limit=1)
+    assert Vectors.load(tmp_path / "fewer").codes is not None
+    firth.convert(tmp_path / "bytes", tmp_path / "numbers", precision="float32")
+    assert Vectors.load(tmp_path / "numbers").codes is None

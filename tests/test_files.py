@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from firth.files import without_folders
+from firth.errors import UsageError
+from firth.files import check_output, without_folders
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,15 @@ def test_of_absolute_paths_the_name_is_left(text, expected):
 
 def test_the_users_own_folder_is_not_told():
     assert str(Path.home()) not in without_folders(f"see {Path.home()}, and {Path.home()}/x")
+
+
+def test_a_file_called_checkpoint_is_no_run_that_was_broken_off(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoint").touch()
+    with pytest.raises(UsageError, match="exists"):
+        check_output(tmp_path / "out", overwrite=False)
+
+
+def test_what_a_run_leaves_that_was_killed_at_once_is_no_output(tmp_path):
+    (tmp_path / "out" / "checkpoint").mkdir(parents=True)
+    check_output(tmp_path / "out", overwrite=False)

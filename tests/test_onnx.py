@@ -112,7 +112,7 @@ def test_by_the_command_with_labels_and_without_overwriting(tmp_path, monkeypatc
     assert main(["convert", "out", "other.onnx", "--layer", "1"]) == 2
     err = capsys.readouterr().err
     assert "out.onnx exists" in err
-    assert "--layer: of vectors" in err
+    assert "layer asked, of files of vectors" in err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import inspect
 import json
+import pickle
 import re
 
 import numpy as np
@@ -679,3 +680,11 @@ def test_a_vocabulary_gives_words_and_counts():
     assert Vectors(vocabulary, CITY_ARRAY).counts is None
     with pytest.raises(UsageError, match=re.escape("4 words have counts of shape (2,)")):
         Vectors(CITY_WORDS, CITY_ARRAY, counts=Vocabulary(["a", "b"], [1, 1]))
+
+
+def test_what_is_sent_to_another_process_holds_the_numbers_once():
+    vectors = Vectors(["king", "queen"], np.ones((2, 1000), np.float32))
+    before = len(pickle.dumps(vectors))
+    vectors["king"]
+    assert len(pickle.dumps(vectors)) == before
+    assert pickle.loads(pickle.dumps(vectors)).similarity("king", "queen") == pytest.approx(1)

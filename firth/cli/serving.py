@@ -33,7 +33,8 @@ def serve(
         corpus: The text whose sentences are shown; it is read once, and kept in the cache for the next time.
         host: The address to listen on.
         port: Its port; 0 takes any that is free.
-        token: What requests must know; of another host than this machine's own one is made up where none is given.
+        token: What requests must know, 8 or more of A-Z, a-z, 0-9 and . _ ~ -; of another host than this machine's own
+            one is made up where none is given.
         cors: Origins of other pages that may ask the API, as http://localhost:3000.
         open_browser: Open the page in the browser.
         cache_dir: Where the index of the corpus is kept.

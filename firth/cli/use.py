@@ -152,7 +152,7 @@ def convert(
     steps: str | None = None,
     space: str | None = None,
     neighbours: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
-    precision: Literal["float32", "int8", "int8+float32"] = "float32",
+    precision: Literal["float32", "int8", "int8+float32"] | None = None,
     encoding_errors: Literal["strict", "replace", "ignore"] = "strict",
     overwrite: Flag = False,
     as_json: AsJson = False,
@@ -176,8 +176,9 @@ def convert(
             reduce-dim=DIM, normalise, quantise. The firth.json of a directory tells it.
         space: What to write for white space inside a word, which text and binary cannot hold.
         neighbours: How many neighbours of each word a `.parquet` names; of many words this takes long.
-        precision: Of a directory: `int8` takes a byte a number, a quarter of the size; `int8+float32` holds both:
-            neighbours are looked up in bytes, which memory holds, and ranked by numbers, which stay on disk.
+        precision: Of a directory, by default as the source: `int8` takes a byte a number, a quarter of the size;
+            `int8+float32` holds both: neighbours are looked up in bytes, which memory holds, and ranked by numbers,
+            which stay on disk.
         encoding_errors: What to do about words of a text or binary file that are not UTF-8.
         overwrite: Replace the target.
         as_json: Print JSON, for machines.

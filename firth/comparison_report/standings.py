@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from firth.comparison_report.reading import LOWER, Comparison, Score
 
-KINDS: Final = ("similarity", "analogy", "outliers", "categories", "context", "senses", "probe", "use", "language")
+KINDS: Final = ("similarity", "analogy", "outliers", "categories", "context", "probe", "use", "language")
 """What is measured, in the order in which it is told."""
 
 
@@ -170,8 +170,8 @@ def _headline(found: Comparison, key: Key, scores: Sequence[Score]) -> Standing 
             _mean(bounds["high"]),
             (min(values), max(values)) if len(values) > 1 else None,
             len(values),
-            apart[0].n_items or scores[0].n_items,
-            apart[0].n_items or scores[0].n_known,
+            scores[0].n_items,
+            scores[0].n_known,
             apart[0].chosen_by,
         )
     if None in layers or len(layers) == 1:

@@ -19,13 +19,15 @@ from firth.explorer.shelf import Matrix, Shelf, Shown
 from firth.extraction import extract
 from firth.files import without_folders
 from firth.movement import change
-from firth.parts import asked_of, extracted
+from firth.parts import asked_of, cuts_of, extracted
 from firth.vectors import Vectors
 
 Answer = dict[str, Any]
 
 DIGITS: Final = 6
 COMPLETIONS_LOOKED_AT: Final = 1_000_000
+MOST_NUMBERS: Final = 2_000_000
+"""Of the vectors that one answer may hold."""
 
 
 def number(value: float | np.floating[Any]) -> float | None:
@@ -192,7 +194,7 @@ def analogies(shelf: Shelf, a: str, b: str, c: str, expected: str | None, of: Se
                 "known": True,
                 "answers": [_neighbour(vectors, word, cosine) for word, cosine in found],
                 "rank": rank,
-                "of_words": len(vectors) - len({first, second, third}),
+                "of_words": len(vectors) - len({word for word in (first, second, third) if word in vectors}),
                 "picture": {
                     "words": shown,
                     "points": [[number(x), number(y)] for x, y in picture.points],
@@ -278,6 +280,18 @@ def cosines_of_sentences(shelf: Shelf, of: str, sentences: Sequence[str]) -> Ans
     return _heat(Matrix(model, number_of_layer), list(sentences), rows) | {"unknown": [], "python": python}
 
 
+def distinct(labels: Sequence[str]) -> list[str]:
+    """Labels as the names of columns: one that stands there again has its number behind it."""
+    names: dict[str, None] = {}
+    for label in labels:
+        name, number_of = label, 1
+        while name in names:
+            number_of += 1
+            name = f"{label} ({number_of})"
+        names[name] = None
+    return list(names)
+
+
 def _heat(matrix: Matrix, labels: list[str], rows: NDArray[np.floating[Any]]) -> Answer:
     units = neighbours.unit(np.asarray(rows, np.float32))
     return {
@@ -316,11 +330,18 @@ def contexts(model: Shown, sentences: Sequence[str], layers: Sequence[int] | Non
     """The words of sentences with their vectors in context.
 
     Raises:
-        UsageError: there is no such layer, or nothing to read in a sentence.
+        UsageError: there is no such layer, or nothing to read in a sentence, or more than MOST_NUMBERS are asked for.
     """
     if not model.is_contextual and model.vectors is None:
         raise FirthError(f"'{model.name}' has neither a network nor vectors: nothing reads sentences by it")
     asked = asked_of(model.reader(), layers="all" if layers is None else list(layers))
+    if with_vectors:
+        n_words = sum(len(cut.words) for cut in cuts_of(asked, list(sentences)))
+        if (n := n_words * asked.n_layers * asked.dim) > MOST_NUMBERS:
+            raise UsageError(
+                f"{n_words:,} words in {asked.n_layers} layers of {asked.dim} dimensions are {n:,} numbers, and at most "
+                f"{MOST_NUMBERS:,} are answered at once; send fewer sentences at a time, or name fewer layers"
+            )
     told = []
     for sentence in extracted(asked, list(sentences)):
         answer: Answer = {"words": sentence.words, "unknown": sentence.unknown}

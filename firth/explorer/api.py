@@ -149,11 +149,12 @@ def _router(exploration: Exploration) -> APIRouter:
         return await exploration.gate.run(written)
 
     async def made(
-        key: Any, make: Callable[[Told], Made], rows: Callable[[Answer], Rows], format: str, name: str
+        begin: Callable[[], tuple[Any, Callable[[Told], Made]]], rows: Callable[[Answer], Rows], format: str, name: str
     ) -> Response:
-        """An answer that is made in the background."""
+        """An answer that is made in the background; `begin` says under which key, and how."""
 
         def written() -> Response:
+            key, make = begin()
             found = exploration.background.ask(key, make)
             if isinstance(found, Working):
                 return _working(found)
@@ -211,13 +212,14 @@ def _router(exploration: Exploration) -> APIRouter:
         def together(words: list[str]) -> list[Answer | NoSuchWordError]:
             """Answers that are kept, and the others by one product of matrices."""
             cache = exploration.background.cache
-            answered = {one: cache.get((*kind, one)) for one in words}
+            keys = (*kind, tuple(matrix.key for matrix in shelf.matrices(of)))
+            answered = {one: cache.get((*keys, one)) for one in words}
             wanted = [one for one, answer in answered.items() if answer is MISSING]
             for one, answer in zip(wanted, answers.near_each(shelf, wanted, of, topn), strict=True):
                 answered[one] = answer
                 if not isinstance(answer, NoSuchWordError):
                     n_bytes = 1_000 + sum(500 + 400 * len(column["neighbours"]) for column in answer["columns"])
-                    cache.put((*kind, one), answer, n_bytes)
+                    cache.put((*keys, one), answer, n_bytes)
             return [answered[one] for one in words]
 
         found = await exploration.gate.run_together(kind, word, together)
@@ -342,33 +344,37 @@ def _router(exploration: Exploration) -> APIRouter:
     @router.post("/occurrences", response_model=schemas.OccurrencesTold, responses=WORKING)
     async def occurrences(asked: schemas.OccurrencesAsked, format: Format = "json") -> Response:
         """The occurrences of a word as points of each layer, and the senses that they fall into."""
-        model, index = shelf.model(asked.model), exploration.concordance()
-        word = index.word(asked.word)
-        if asked.sense_layer is not None and asked.sense_layer not in model.layers:
-            raise UsageError(f"layer {asked.sense_layer} was asked for; there are {model.layers}")
 
-        def make(progress: Told) -> Made:
-            key = (model.name, word, asked.most, asked.seed)
-            found = exploration.vectors.get(key)
-            if not isinstance(found, usages.Usages):
-                found = usages.gathered(model, index, word, asked.most, asked.seed, progress)
-                exploration.vectors.put(key, found, found.n_bytes)
-            answer = usages.shown(
-                found,
-                model,
-                index,
-                word,
-                most=asked.most,
-                seed=asked.seed,
-                n_senses=asked.senses,
-                sense_layer=asked.sense_layer,
-                progress=progress,
-            )
-            n_bytes = len(found.occurrences) * (1_500 + 120 * len(found.layers))
-            return Made(answer, n_bytes)
+        def begin() -> tuple[Any, Callable[[Told], Made]]:
+            model, index = shelf.model(asked.model), exploration.concordance()
+            word = index.word(asked.word)
+            there = model.network_layers if model.is_contextual else model.layers
+            if asked.sense_layer is not None and asked.sense_layer not in there:
+                raise UsageError(f"layer {asked.sense_layer} was asked for; there are {there}")
+            of = (model.name, model.version, word, asked.most, asked.seed)
 
-        key = ("occurrences", model.name, word, asked.most, asked.seed, asked.senses, asked.sense_layer)
-        return await made(key, make, usages.in_rows, format, "occurrences")
+            def make(progress: Told) -> Made:
+                found = exploration.vectors.get(of)
+                if not isinstance(found, usages.Usages):
+                    found = usages.gathered(model, index, word, asked.most, asked.seed, progress)
+                    exploration.vectors.put(of, found, found.n_bytes)
+                answer = usages.shown(
+                    found,
+                    model,
+                    index,
+                    word,
+                    most=asked.most,
+                    seed=asked.seed,
+                    n_senses=asked.senses,
+                    sense_layer=asked.sense_layer,
+                    progress=progress,
+                )
+                n_bytes = len(found.occurrences) * (1_500 + 120 * len(found.layers))
+                return Made(answer, n_bytes)
+
+            return ("occurrences", *of, asked.senses, asked.sense_layer), make
+
+        return await made(begin, usages.in_rows, format, "occurrences")
 
     # --- maps
 
@@ -529,11 +535,15 @@ def _router(exploration: Exploration) -> APIRouter:
     @router.post("/movers", response_model=schemas.MoversTold, responses=WORKING)
     async def movers(asked: schemas.MoversAsked, format: Format = "json") -> Response:
         """The words that moved most between two models, one turned onto the other."""
-        old, new = shelf.model(asked.old), shelf.model(asked.new)
 
-        def make(progress: Told) -> Made:
-            with progress.stage("turning one model onto the other"):
-                return Made(answers.movers(old, new, asked.layer, asked.topn), 2_000 * asked.topn)
+        def begin() -> tuple[Any, Callable[[Told], Made]]:
+            old, new = shelf.model(asked.old), shelf.model(asked.new)
+
+            def make(progress: Told) -> Made:
+                with progress.stage("turning one model onto the other"):
+                    return Made(answers.movers(old, new, asked.layer, asked.topn), 2_000 * asked.topn)
+
+            return ("movers", old.name, old.version, new.name, new.version, asked.layer, asked.topn), make
 
         def rows(found: Answer) -> Rows:
             return [
@@ -544,19 +554,23 @@ def _router(exploration: Exploration) -> APIRouter:
                 for one in found["movers"]
             ]
 
-        return await made(("movers", old.name, new.name, asked.layer, asked.topn), make, rows, format, "movers")
+        return await made(begin, rows, format, "movers")
 
     # --- layers and trainings
 
     @router.post("/layers", response_model=schemas.LayersTold, responses=WORKING)
     async def of_layers(asked: schemas.LayersAsked, format: Format = "json") -> Response:
         """How much the layers of a model depend on context, and what probes have found in them."""
-        model, index = shelf.model(asked.model), exploration.concordance_or_none()
 
-        def make(progress: Told) -> Made:
-            return Made(layers.told(model, index, progress), 8_192)
+        def begin() -> tuple[Any, Callable[[Told], Made]]:
+            model, index = shelf.model(asked.model), exploration.concordance_or_none()
 
-        return await made(("layers", model.name, index is None), make, lambda found: found["layers"], format, "layers")
+            def make(progress: Told) -> Made:
+                return Made(layers.told(model, index, progress), 8_192)
+
+            return ("layers", model.name, model.version, index is None), make
+
+        return await made(begin, lambda found: found["layers"], format, "layers")
 
     @router.get("/runs", response_model=schemas.RunsTold)
     async def of_runs(format: Format = "json") -> Response:

@@ -8,9 +8,11 @@ T words of the corpus, W different ones, N sentences
 """
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,7 +28,7 @@ from firth.corpus import Corpus
 from firth.errors import FirthError, UsageError
 from firth.explanations import explained, nearest_spellings
 from firth.explorer.faults import NoSuchWordError
-from firth.files import printable
+from firth.files import printable, without_folders
 from firth.formats import safetensors
 from firth.occurrences import Store
 from firth.parts import Given
@@ -34,12 +36,15 @@ from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.segmentation import Segmentation, choose
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+MOST_CHARACTERS: Final = 4_000
+"""Of a sentence, at most; a longer one, as a text without line ends is, becomes several."""
 SHOWN_CHARACTERS: Final = 240
 """Of a sentence, at most so many on either side of the word."""
 
 _ARRAYS: Final = "index.safetensors"
 _ABOUT: Final = "index.json"
+_PART_END: Final = re.compile(r"\s|[\u3001\u3002\uff01\uff0c\uff1b\uff1f]")  # white space; Chinese marks
 
 compiled: Callable[..., Any] = njit(cache=True, nogil=True, boundscheck=False)
 
@@ -95,9 +100,22 @@ class _Documents:
             if is_empty and is_open:
                 document += 1
             is_open = not is_empty
-            self.documents.append(document)
-            self.labels.append(label)
-            yield line
+            for part in _parts(line):
+                self.documents.append(document)
+                self.labels.append(label)
+                yield part
+
+
+def _parts(line: Given) -> Iterator[Given]:
+    """A line; a long one in parts, which end between words, where any end is near."""
+    first = 0
+    while isinstance(line, str) and len(line) - first > MOST_CHARACTERS:
+        last = first + MOST_CHARACTERS
+        for end in _PART_END.finditer(line, last - MOST_CHARACTERS // 2, last):
+            last = end.end()
+        yield line[first:last]
+        first = last
+    yield line[first:] if first else line
 
 
 class Concordance:
@@ -110,7 +128,7 @@ class Concordance:
     """
 
     def __init__(self, folder: Path) -> None:
-        """The index in a folder.
+        """The index in a folder, which stays when it is closed, unless `closing` holds what deletes it.
 
         Raises:
             FirthError: it is damaged, or none.
@@ -122,6 +140,7 @@ class Concordance:
             self.columns: tuple[str, ...] = tuple(about["columns"])
             self._kept: list[list[str | None]] = about["kept"]
             self.segmentation = Segmentation.from_settings(about["segmentation"])
+            self._preparation = Preparation.from_settings(about["preparation"])
             names: list[str | None] = about["words"]
             self._places, self._firsts = arrays["places"], arrays["firsts"]
             self._documents, self._labels = arrays["documents"], arrays["labels"]
@@ -137,6 +156,24 @@ class Concordance:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FirthError(f"the index in {printable(str(folder))} is damaged: {printable(str(error))}") from error
+        self.closing = ExitStack()
+
+    def close(self) -> None:
+        """Deletes the files of a corpus that cannot be known again; nothing is asked after that."""
+        self.closing.close()
+
+    @property
+    def python(self) -> str:
+        """What makes the same index in Python."""
+        usual = Preparation().completed(cased=False, punctuation=False)
+        told = []
+        for field in fields(Preparation):
+            value = getattr(self._preparation, field.name)
+            if value != getattr(usual, field.name):
+                shown = without_folders(str(value)) if isinstance(value, Path) else value
+                told.append(f"{field.name}={shown!r}")
+        prepared = f", firth.Preparation({', '.join(told)})" if told else ""
+        return f"firth.explorer.concordance.indexed(CORPUS{prepared})"
 
     @property
     def n_words(self) -> int:
@@ -198,11 +235,11 @@ class Concordance:
         ends = self._store.line_ends
         lines = np.searchsorted(ends, places, side="right")
         positions = places - np.append(0, ends)[lines]
-        texts = [self._text(line) for line in lines.tolist()]
+        distinct, which = np.unique(lines, return_inverse=True)
+        cuts = cut_texts([self._text(line) for line in distinct.tolist()], self.segmentation)
         found = []
-        for cut, line, position in zip(
-            cut_texts(texts, self.segmentation), lines.tolist(), positions.tolist(), strict=True
-        ):
+        for at, line, position in zip(which.tolist(), lines.tolist(), positions.tolist(), strict=True):
+            cut = cuts[at]
             if position >= len(cut.words):  # of a text that changed beneath us
                 continue
             kept = self._kept[int(self._labels[line])]
@@ -245,7 +282,7 @@ def indexed(
         sources: As of `firth.train`.
         preparation: How the text is read; words are lower-cased unless it says otherwise.
         told: What stays equal while the corpus does, of one that is not of files; None where nothing does, and then
-            it is made anew each time.
+            it is made anew each time, and goes when it is closed.
         name: What the corpus is called; by default as its files are.
         cache_dir: Where it is kept.
         progress: Shows how far it is.
@@ -262,13 +299,19 @@ def indexed(
     identity = corpus.identity() if told is None else told
     settings = preparation.settings()
     about = {"explorer": FORMAT, "corpus": identity, "preparation": settings}
-    if identity is None:
-        about["corpus"] = f"{id(corpus)}-{np.random.default_rng().integers(1 << 62)}"
+    called = corpus.name if name is None else name
 
     def make(folder: Path) -> None:
-        _write(folder, corpus, preparation, corpus.name if name is None else name, progress)
+        _write(folder, corpus, preparation, called, progress)
 
-    return cache.features(about, corpus.name if name is None else name, 0, make, Concordance, cache_dir=cache_dir)
+    if identity is not None:
+        return cache.features(about, called, 0, make, Concordance, cache_dir=cache_dir)
+    with ExitStack() as closing:
+        folder = closing.enter_context(cache.scratch(called, cache_dir=cache_dir))
+        make(folder)
+        index = Concordance(folder)
+        index.closing = closing.pop_all()
+        return index
 
 
 def _write(folder: Path, corpus: Corpus, preparation: Preparation, name: str, progress: Progress) -> None:
@@ -307,6 +350,7 @@ def _write(folder: Path, corpus: Corpus, preparation: Preparation, name: str, pr
         "columns": list(corpus.kept_names),
         "kept": [list(values) for values in lines.kept],
         "segmentation": segmentation.settings(),
+        "preparation": preparation.settings(),
         "words": store.words,
     }
     (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")

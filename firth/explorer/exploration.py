@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from firth.errors import FirthError
 from firth.explorer import maps, usages
-from firth.explorer.answers import Answer
+from firth.explorer.answers import MOST_NUMBERS, Answer
 from firth.explorer.caches import Cache
 from firth.explorer.concordance import Concordance, indexed
 from firth.explorer.faults import NotThereError, NotYetError
@@ -28,6 +28,7 @@ LIMITS: Final = {
     "columns": MOST_OF,
     "sentences": 32,
     "characters": 2_000,
+    "numbers": MOST_NUMBERS,
     "map": maps.MOST,
 }
 
@@ -139,7 +140,7 @@ class Exploration:
 
         return {
             "version": version("firth"),
-            "models": [model.settings() for model in self.shelf.models],
+            "models": [model.settings() for model in self.shelf.fresh()],
             "corpus": self.corpus(),
             "limits": dict(LIMITS),
             "umap": maps.has_umap(),

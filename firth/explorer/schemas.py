@@ -42,7 +42,10 @@ class SimilarityAsked(Asked):
 
 
 class ContextsAsked(Asked):
-    """Sentences, whose words get a vector for each of `layers`; of none, for every layer."""
+    """Sentences, whose words get a vector for each of `layers`; of none, for every layer.
+
+    Words times layers times dimensions may be 2,000,000 at most.
+    """
 
     model: Of
     sentences: Annotated[list[Text], Field(min_length=1, max_length=32)]

@@ -3,18 +3,29 @@
 The page shows what is on the user's disk, so other pages that the browser has open must not reach it. A name of theirs
 that is made to point here (DNS rebinding) fails by its Host; a form or script of theirs by its Origin, by what browsers
 say of it (Sec-Fetch-Site), and by the kind of its content. No text of ours is run as a script: see POLICY.
+
+A program sends none of this, and so do browsers of before 2023 without Sec-Fetch-Site. A GET of the API that says
+nothing of where it is from is answered all the same, so that curl needs no header: another page cannot read the answer,
+whose headers keep it to our own. What such a browser asks for as a picture, a sound or a style is refused, as is what
+refers to another host: it would set us to work.
 """
 
 import asyncio
 import hmac
+import html
+import ipaddress
 import json
+import re
 import socket
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from firth.errors import UsageError
+from firth.files import printable
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,6 +43,9 @@ MOST_BYTES: Final = 1 << 20
 BODY_SECONDS: Final = 15.0
 """In which a body has to come."""
 COOKIE: Final = "firth_token"
+"""Opens all; browsers send it with what our own page asks."""
+PAGE_COOKIE: Final = "firth_page"
+"""Opens the pages, not the API; browsers send it with links from elsewhere too."""
 MOST_QUERY_BYTES: Final = 16_384
 
 _HEADERS: Final = [
@@ -42,6 +56,12 @@ _HEADERS: Final = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_PARTS_OF_PAGES: Final = ("image/", "audio/", "video/", "text/css")
+"""What the Accept of a browser begins with that asks for a part of a page."""
+_ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?")
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+_ELSEWHERE: Final = ("192.0.2.1", "2001:db8::1")
+"""Addresses that no machine has: RFC 5737 and RFC 3849."""
 
 
 class Guard:
@@ -57,11 +77,14 @@ class Guard:
             hosts: Names under which the server is reached, beside those of LOCAL.
             token: What a request must know; None where anyone on this machine may ask.
             cors: Origins of other pages that may ask the API.
+
+        Raises:
+            UsageError: one of `cors` is no origin.
         """
         self._application = application
         self._hosts = LOCAL | {host.lower() for host in hosts}
         self._token = token
-        self._cors = frozenset(cors)
+        self._cors = frozenset(origin_of(one) for one in cors)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answers one request, or has the application answer it."""
@@ -71,6 +94,7 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = _headers(scope)
+        accept = headers.get("accept", "")
         origin = headers.get("origin")
         is_allowed = origin in self._cors if origin is not None else False
         told = list(_HEADERS)
@@ -90,7 +114,7 @@ class Guard:
 
         refused = self._refused(scope, headers, is_allowed)
         if refused is not None:
-            await _answer(sent, *refused)
+            await _answer(sent, accept, *refused)
             return
         if scope["method"] == "OPTIONS" and is_allowed:
             await _preflight(sent)
@@ -98,17 +122,25 @@ class Guard:
         if self._token is not None and not self._knows_token(scope, headers):
             if not await self._takes_token(scope, sent):
                 await _answer(
-                    sent, 401, "this address needs its token", "open the address that `firth serve` has printed"
+                    sent,
+                    accept,
+                    401,
+                    "this address needs its token",
+                    "open the address that `firth serve` has printed",
                 )
             return
         try:
             body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
         except TimeoutError:
-            await _answer(sent, 408, "the body of the request did not come in time", "send it at once")
+            await _answer(sent, accept, 408, "the body of the request did not come in time", "send it at once")
             return
         except _TooLargeError:
             await _answer(
-                sent, 413, f"the body of the request is larger than {MOST_BYTES:,} bytes", "ask for less at a time"
+                sent,
+                accept,
+                413,
+                f"the body of the request is larger than {MOST_BYTES:,} bytes",
+                "ask for less at a time",
             )
             return
         if body is None:
@@ -118,11 +150,12 @@ class Guard:
         except Exception:
             traceback.print_exc(file=sys.stderr)
             if not is_begun:
-                await _answer(sent, 500, "something went wrong in the server", "its terminal says what")
+                await _answer(sent, accept, 500, "something went wrong in the server", "its terminal says what")
 
     def _refused(self, scope: Message, headers: dict[str, str], is_allowed: bool) -> tuple[int, str, str] | None:
         """Why a request is not answered: status, fault, and what to do; None where it may be."""
-        if headers.get("host") is None or _host(headers["host"]) not in self._hosts:
+        host = _host(headers.get("host", ""))
+        if host not in self._hosts and host != _address_asked(scope):
             return 400, "the request names another host than this one", "open http://127.0.0.1 with the port of firth"
         if len(scope.get("query_string", b"")) > MOST_QUERY_BYTES:
             return 413, f"the address is longer than {MOST_QUERY_BYTES:,} bytes", "ask for less at a time"
@@ -137,6 +170,12 @@ class Guard:
         site = headers.get("sec-fetch-site", "none")
         own = f"{scope.get('scheme', 'http')}://{headers['host']}".lower()
         is_foreign = headers.get("origin", own).lower() != own or site not in ("same-origin", "none")
+        if "sec-fetch-site" not in headers:
+            is_foreign = (
+                is_foreign
+                or urlsplit(headers.get("referer", own)).netloc.lower() != headers["host"].lower()
+                or headers.get("accept", "").lower().startswith(_PARTS_OF_PAGES)
+            )
         if is_foreign and (scope["method"] != "GET" or scope["path"].startswith("/api")):
             return 403, "the request comes from another page", "ask from this one, or allow the other one by --cors"
         return _refused_type(headers) if scope["method"] == "POST" else None
@@ -147,11 +186,12 @@ class Guard:
         if scheme.lower() == "bearer":
             given.append(told.strip())
         try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            cookies = SimpleCookie(headers.get("cookie", ""))
         except CookieError:
-            cookie = None
-        if cookie is not None:
-            given.append(cookie.value)
+            cookies = SimpleCookie()
+        is_page = scope["method"] == "GET" and not scope["path"].startswith("/api")
+        names = (COOKIE, PAGE_COOKIE) if is_page else (COOKIE,)
+        given += [cookies[name].value for name in names if name in cookies]
         return any(hmac.compare_digest(one.encode(), str(self._token).encode()) for one in given)
 
     async def _takes_token(self, scope: Message, send: Send) -> bool:
@@ -165,8 +205,10 @@ class Guard:
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         path = "/" + str(scope["path"]).lstrip("/")
         place = f"{path}?{rest}" if rest else path
-        cookie = f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
-        headers = [(b"location", place.encode("ascii", "ignore")), (b"set-cookie", cookie.encode("latin-1"))]
+        headers = [(b"location", place.encode("ascii", "ignore"))]
+        for name, site in ((COOKIE, "Strict"), (PAGE_COOKIE, "Lax")):
+            cookie = f"{name}={self._token}; Path=/; HttpOnly; SameSite={site}"
+            headers.append((b"set-cookie", cookie.encode("latin-1")))
         await send({"type": "http.response.start", "status": 303, "headers": [*headers, (b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
         return True
@@ -175,16 +217,55 @@ class Guard:
 def names_of(host: str) -> set[str]:
     """The names under which an address that is listened on is reached: all of this machine's, where it is all."""
     if host not in ("0.0.0.0", "::", "[::]", ""):
-        return {f"[{host}]" if ":" in host and not host.startswith("[") else host}
+        return {_bracketed(host)}
     names = {socket.gethostname(), socket.getfqdn()}
+    names |= {_bracketed(own) for own in map(own_address, (socket.AF_INET, socket.AF_INET6)) if own is not None}
     try:
         found = socket.getaddrinfo(socket.gethostname(), None)
     except OSError:
         found = []
-    for *_, address in found:
-        name = str(address[0])
-        names.add(f"[{name}]" if ":" in name else name)
+    names |= {_bracketed(str(address[0])) for *_, address in found}
     return names
+
+
+def own_address(family: socket.AddressFamily) -> str | None:
+    """The address by which other machines reach this one, by IPv4 or IPv6; None where none is. Nothing is sent."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as asked:
+            asked.connect((_ELSEWHERE[family == socket.AF_INET6], 9))
+            return str(asked.getsockname()[0])
+    except OSError:
+        return None
+
+
+def address_of(bound: socket.socket) -> str:
+    """The http:// address at which a socket that listens is reached, by other machines too where it listens to all."""
+    host, port = str(bound.getsockname()[0]), int(bound.getsockname()[1])
+    if host == "0.0.0.0":
+        host = own_address(socket.AF_INET) or "127.0.0.1"
+    elif host == "::":
+        is_of_both = not bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        host = own_address(socket.AF_INET6) or (own_address(socket.AF_INET) if is_of_both else None) or "::1"
+    return f"http://{_bracketed(host)}:{port}/"
+
+
+def origin_of(text: str) -> str:
+    """An origin as browsers write it in the header Origin: without the port that is the scheme's own, or a slash.
+
+    >>> origin_of("HTTP://Localhost:80/")
+    'http://localhost'
+
+    Raises:
+        UsageError: it is none, or stands for several.
+    """
+    found = _ORIGIN.fullmatch(text.strip().lower())
+    if found is None:
+        raise UsageError(
+            f"--cors {printable(text[:200])} is no origin of a page; scheme, host and port make one, "
+            "as http://localhost:3000"
+        )
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}{'' if port is None or port == _DEFAULT_PORTS.get(scheme) else port}"
 
 
 class _TooLargeError(Exception):
@@ -210,6 +291,22 @@ def _host(value: str) -> str:
         return f"{name}]" if is_well_formed else ""
     name, colon, port = value.partition(":")
     return name if not colon or port.isdecimal() else ""
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _address_asked(scope: Message) -> str | None:
+    """The address of this machine at which a request has come, as a Host header has it; None where it is a name.
+
+    No name that was made to point here is an address.
+    """
+    try:
+        address = ipaddress.ip_address(str((scope.get("server") or ("",))[0]))
+    except ValueError:
+        return None
+    return _bracketed(str(getattr(address, "ipv4_mapped", None) or address))
 
 
 def _refused_type(headers: dict[str, str]) -> tuple[int, str, str] | None:
@@ -249,9 +346,16 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return given
 
 
-async def _answer(send: Send, status: int, fault: str, what_to_do: str) -> None:
-    body = json.dumps({"error": fault, "what_to_do": what_to_do}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, accept: str, status: int, fault: str, what_to_do: str) -> None:
+    """Says what is wrong: on a page, where that is what is accepted, else in JSON."""
+    if "text/html" in accept.lower():
+        kind = b"text/html; charset=utf-8"
+        told = f"<h1>{html.escape(fault)}</h1><p>{html.escape(what_to_do)}"
+        body = f'<!doctype html><html lang="en"><title>firth</title>{told}'.encode()
+    else:
+        kind = b"application/json"
+        body = json.dumps({"error": fault, "what_to_do": what_to_do}).encode()
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

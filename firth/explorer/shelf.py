@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -40,6 +39,11 @@ class Matrix(NamedTuple):
         return f"{self.model.name}:{self.layer}"
 
     @property
+    def key(self) -> tuple[str, int]:
+        """What is kept of it is kept under this: another one once the model has changed on the disk."""
+        return self.name, self.model.version
+
+    @property
     def vectors(self) -> Vectors:
         """Its words and vectors."""
         return self.model.vectors_or_error().layer(self.layer)
@@ -60,6 +64,7 @@ class Shown:
         vectors: Its matrices; None of a contextual model that has none, or of a run that has just begun.
         about: What its firth.json or config.json says.
         note: Why something of it cannot be shown; None where all can.
+        version: How often it was found to have changed on the disk, as a running training does at each checkpoint.
     """
 
     def __init__(self, name: str, path: Path) -> None:
@@ -73,7 +78,11 @@ class Shown:
         self.about = _described(path)
         self.note: str | None = None
         self.vectors: Vectors | None = None
+        self.version = 0
+        self._seen = _times(path)
+        self._refreshing = threading.Lock()
         self._reading = threading.Lock()
+        self._read: tuple[int, Reader] | None = None
         try:
             self.vectors = Vectors.load(path)
         except FirthError as error:
@@ -111,6 +120,11 @@ class Shown:
         """The numbers of its matrices, or of its network's layers where it has none."""
         if self.vectors is not None:
             return self.vectors.layer_numbers
+        return self.network_layers
+
+    @property
+    def network_layers(self) -> list[int]:
+        """The numbers of its network's layers, 0 the one before any context is read; empty where they are not told."""
         family = self.about.get("family")
         n_layers = family.get("n_layers") if isinstance(family, dict) else None
         for name in ("num_hidden_layers", "n_layer"):
@@ -135,10 +149,6 @@ class Shown:
             return False
         return bool(self.about.get("finished", True))
 
-    @cached_property
-    def _reader(self) -> "Reader":
-        return reader_of(self.path, context_length=None, device=None, precision="fp32", threads=None)
-
     def reader(self) -> "Reader":
         """Its network; read from the disk by the first who asks.
 
@@ -146,7 +156,11 @@ class Shown:
             FirthError: it has none, or what runs it is not installed.
         """
         with self._reading:
-            return self._reader
+            version = self.version
+            if self._read is None or self._read[0] != version:
+                self._read = None  # two at once may not fit in memory
+                self._read = version, _reader_at(self.path)
+            return self._read[1]
 
     def vectors_or_error(self) -> Vectors:
         """Its matrices.
@@ -159,14 +173,19 @@ class Shown:
         return self.vectors
 
     def refresh(self) -> None:
-        """Looks again at a model whose training had not ended."""
-        if self.vectors is None or not self.about.get("finished", True):
+        """Reads what is shown of it anew, if it has changed on the disk since that was read."""
+        with self._refreshing:
+            seen = _times(self.path)
+            if seen == self._seen:
+                return
             self.about = _described(self.path)
             try:
                 self.vectors = Vectors.load(self.path)
                 self.note = None
             except FirthError:
-                return
+                pass  # what was read before is shown on
+            self._seen = seen
+            self.version += 1
 
     def settings(self) -> dict[str, Any]:
         """What the API says of it."""
@@ -211,12 +230,18 @@ class Shelf:
             raise UsageError("no model was given to be shown")
         self.models: list[Shown] = []
         for place in places:
-            path = hub.found(place).path
-            self.models.append(Shown(self._free_name(path), path))
+            found = hub.found(place)
+            self.models.append(Shown(self._free_name(found), found.path))
 
     def __iter__(self) -> Any:
         """The models, in the order in which they were given."""
         return iter(self.models)
+
+    def fresh(self) -> list[Shown]:
+        """The models, as they are on the disk now."""
+        for model in self.models:
+            model.refresh()
+        return self.models
 
     def model(self, name: str) -> Shown:
         """The model of a name.
@@ -253,17 +278,34 @@ class Shelf:
         if len(asked) > MOST_OF:
             raise UsageError(f"{len(asked)} matrices were named; at most {MOST_OF} are asked at once")
         if not asked:
-            asked = [model.name for model in self.models if model.vectors is not None][:MOST_OF]
+            asked = [model.name for model in self.fresh() if model.vectors is not None][:MOST_OF]
         return [self.matrix(one) for one in asked]
 
-    def _free_name(self, path: Path) -> str:
-        stem = printable(path.resolve().name) or "model"
+    def _free_name(self, found: hub.Found) -> str:
+        is_of_hub = found.name.startswith(hub.PREFIX)  # whose folder is called by a number
+        own = found.name.removeprefix(hub.PREFIX).partition("@")[0] if is_of_hub else found.path.resolve().name
+        stem = printable(own.rpartition("/")[2]) or "model"
         taken = {model.name for model in self.models}
         name, number = stem, 1
         while name in taken:
             number += 1
             name = f"{stem}-{number}"
         return name
+
+
+def _reader_at(path: Path) -> "Reader":
+    return reader_of(path, context_length=None, device=None, precision="fp32", threads=None)
+
+
+def _times(path: Path) -> tuple[int | None, ...]:
+    """When what changes last as a model is written was written, in nanoseconds; None of what is not there."""
+    times: list[int | None] = []
+    for name in ("checkpoint/latest", "firth.json", "config.json", "matrices/firth.json"):
+        try:
+            times.append((path / name).stat().st_mtime_ns)
+        except OSError:
+            times.append(None)
+    return tuple(times)
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -5,12 +5,14 @@ time, so that a question that is answered at once finds the processor free.
 """
 
 import threading
+import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYetError
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from firth.errors import FirthError
 from firth.explorer.caches import MISSING, Cache
 from firth.explorer.faults import BusyError
 from firth.progress import Advance
@@ -21,6 +23,8 @@ AT_ONCE: Final = 2
 """Pieces of work that are done at a time."""
 MOST_WAITING: Final = 8
 """Pieces of work under way or waiting for their turn."""
+MOST_FAILED: Final = 64
+"""Pieces of work that failed while nobody waited, whose failures are kept for who asks next."""
 
 
 class Working(NamedTuple):
@@ -71,12 +75,13 @@ class Made(NamedTuple):
 
 
 class Background:
-    """Pieces of work by their keys, a few at a time; what they made is kept in a cache."""
+    """Pieces of work by their keys, a few at a time; what they made is kept in a cache, whether anyone asks or not."""
 
     def __init__(self, cache: Cache) -> None:
         """Threads that wait for work, and where results go."""
         self.cache = cache
         self._under_way: dict[Hashable, tuple[Future[Made], Told]] = {}
+        self._failed: OrderedDict[Hashable, tuple[BaseException, Told]] = OrderedDict()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._workers = ThreadPoolExecutor(AT_ONCE, "firth-background")
@@ -93,33 +98,31 @@ class Background:
             BusyError: MOST_WAITING pieces of work are under way.
             Exception: the one that the work has ended with; whoever asks again, begins it anew.
         """
-        if (value := self.cache.get(key)) is not MISSING:
-            return value
         with self._lock:
+            if (value := self.cache.get(key)) is not MISSING:
+                return value
+            if key in self._failed:
+                raise self._failed.pop(key)[0]
             if key not in self._under_way:
                 if len(self._under_way) >= MOST_WAITING:
                     raise BusyError
                 told = Told(self._stopping)
-                self._under_way[key] = self._workers.submit(make, told), told
+                self._under_way[key] = self._workers.submit(self._make, key, make, told), told
             future, told = self._under_way[key]
+        if not wait([future], patience).done:
+            return told.working
         try:
-            made = future.result(patience)
-        except NotYetError:
-            if not future.done():
-                return told.working
-            self._forget(key)
+            return future.result().value
+        except BaseException as error:
+            with self._lock:
+                if key in self._failed and self._failed[key][0] is error:  # it is told now
+                    del self._failed[key]
             raise
-        except BaseException:
-            self._forget(key)
-            raise
-        self.cache.put(key, made.value, made.n_bytes)
-        self._forget(key)
-        return made.value
 
     def status(self, key: Hashable) -> Working | None:
-        """How far a piece of work is, if it was begun and not asked for since it ended."""
+        """How far a piece of work is, if it is under way, or has failed and nobody was told."""
         with self._lock:
-            found = self._under_way.get(key)
+            found = self._under_way.get(key) or self._failed.get(key)
         return found[1].working if found is not None else None
 
     def close(self) -> None:
@@ -127,6 +130,21 @@ class Background:
         self._stopping.set()
         self._workers.shutdown(wait=True, cancel_futures=True)
 
-    def _forget(self, key: Hashable) -> None:
+    def _make(self, key: Hashable, make: Callable[[Told], Made], told: Told) -> Made:
+        """Makes it, and keeps what came of it before the future says that it is done."""
+        try:
+            made = make(told)
+            if made.n_bytes > self.cache.most_bytes:  # whoever asks again would begin it anew, for ever
+                raise FirthError(f"the answer takes {made.n_bytes:,} bytes, which is too much to keep; ask for less")
+        except BaseException as error:
+            traceback.clear_frames(error.__traceback__)  # of arrays
+            with self._lock:
+                del self._under_way[key]
+                self._failed[key] = error, told
+                while len(self._failed) > MOST_FAILED:
+                    self._failed.popitem(last=False)
+            raise
         with self._lock:
-            self._under_way.pop(key, None)
+            self.cache.put(key, made.value, made.n_bytes)
+            del self._under_way[key]
+        return made

@@ -11,9 +11,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Any]:
-    """A headless browser."""
+    """A headless browser, for one test: Playwright has an event loop run in its thread, which disturbs other tests."""
     found = [os.environ.get("FIRTH_CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]
     path = next(filter(None, found), None)
     if path is None:

@@ -15,8 +15,8 @@ WordSim-240 and CA8; both on what the language costs (FIRTH_SHARED has texts and
 
 A comparison is interrupted when the sitting's minutes are over, and goes on in the next: what is trained stands in
 --work, with the models. Each training that ended is a line in results/compare-en/runs.jsonl or results/compare-zh/
-(committed with --commit); the report's files, without models, are copied to results/compare-en/<minutes>/ whenever all
-models of a seed are there. results/compare.md shows the tables, the budget curve, and who overtakes whom.
+(committed with --commit); the report's files, without models, are copied to results/compare-en/<minutes>-minutes/ when
+all seeds are done. results/compare.md shows the tables, the budget curve, and who overtakes whom.
 """
 
 import argparse
@@ -125,11 +125,13 @@ def sit(setting: Setting, work: Path, minutes: float, *, commit: bool) -> bool:
     print(f"{setting.name}: {minutes:.0f} minutes of about {60 * setting.hours:.0f}", file=sys.stderr, flush=True)
     deadline = time.monotonic() + 60 * minutes
     with subprocess.Popen(command_of(setting, work), cwd=ROOT, start_new_session=True) as child:
-        while child.poll() is None and time.monotonic() < deadline:
-            time.sleep(1)
-            record(setting, folder, commit=commit)
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGINT)  # each process writes its checkpoint, and the next sitting goes on
+        try:
+            while child.poll() is None and time.monotonic() < deadline:
+                time.sleep(1)
+                record(setting, folder, commit=commit)
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGINT)  # each process writes its checkpoint, and the next sitting goes on
         status = child.wait()
     record(setting, folder, commit=commit)
     if status == 0:

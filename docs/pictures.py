@@ -1,7 +1,8 @@
 """Takes the pictures of the README and the guide: `make pictures`.
 
 By hand: `python docs/pictures.py [MODEL...] [--corpus CORPUS]`. Without models the explorer shows those of `firth
-demo`, which has to run first. A Chromium and the Python package playwright are needed. The pictures lie in `docs/pictures/`.
+demo`, which has to run first. A Chromium and the Python package playwright are needed. The pictures lie in
+`docs/pictures/`.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 FOLDER = Path(__file__).parent / "pictures"
 FIRTH = [sys.executable, "-m", "firth"]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1200, "height": 860}
 
 
@@ -44,7 +46,7 @@ def take(base: str, word: str) -> None:
     """The pictures of the explorer at an address, written into FOLDER."""
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("FIRTH_CHROMIUM") or shutil.which("chromium")
+    chromium = os.environ.get("FIRTH_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if chromium is None:
         raise SystemExit("there is no Chromium: apt-get install chromium, or FIRTH_CHROMIUM tells where one is")
     FOLDER.mkdir(exist_ok=True)
@@ -56,9 +58,10 @@ def take(base: str, word: str) -> None:
         tables = [one["name"] for one in models if one["has_vectors"]]
         views = {
             "contexts": (f"/contexts?word={word}&model={reader}", "#list mark"),
-            "neighbours": (f"/neighbours?word={word}&topn=12", "#plot svg a"),
-            "map": (f"/map?model={tables[0]}&word=music", "#list button"),
         }
+        if tables:  # both are of words by themselves
+            views["neighbours"] = (f"/neighbours?word={word}&topn=12", "#plot svg a")
+            views["map"] = (f"/map?model={tables[0]}&word=music", "#list button")
         for name, (path, ready) in views.items():
             page.goto(base + path, timeout=300_000)
             page.wait_for_selector(ready, timeout=300_000)

@@ -123,7 +123,8 @@ class Account:
                 of_layer = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(number, {})
                 of_layer[one["seed"]] = np.array(layer["items"], np.float64)  # null is NaN
         for key, of_key in items.items():
-            grades.take_items(graded, key, of_key, seed=self.work.asked.seeds[0])
+            if answered := _answered(graded, key, of_key):
+                grades.take_items(graded, key, answered, seed=self.work.asked.seeds[0])
 
     def language_scores(self) -> Iterator[dict[str, Any]]:
         """Bits per byte and pseudo-perplexity."""
@@ -136,15 +137,15 @@ class Account:
                 }
 
     def use_scores(self, graded: Grades) -> Iterator[dict[str, Any]]:
-        """What tasks and probes came to; differences of what is right or wrong are added to the grades."""
+        """What tasks and probes came to; best layers, and differences of what has items, are added to the grades."""
         items: dict[grades.Key, dict[str, dict[int, dict[int, Any]]]] = {}
         kinds = {task.name: task.task for task in self.work.tasks}
         for one, found in self.each("use"):
             name, _, use = one["of"].rpartition(" ")
             told = _score(one, "use", name, found["measure"], found["score"], found["n_items"])
-            yield told | {"method": use, "task": kinds.get(name)}
-            if found.get("items"):
-                for method in USES if use == "scratch" else (use,):  # the random table is beside both
+            for method in USES if use == "scratch" else (use,):  # the random table is beside both
+                yield told | {"method": method, "task": kinds.get(name)}
+                if found.get("items"):
                     key: grades.Key = ("use", name, found["measure"], method)
                     of_run = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(0, {})
                     of_run[one["seed"]] = np.array(found["items"], np.float64)
@@ -152,6 +153,9 @@ class Account:
             for layer in found["layers"]:
                 told = _score(one, "probe", one["of"], layer["measure"], layer["score"], layer.get("n_items"))
                 yield told | {"layer": layer["layer"], "task": kinds.get(one["of"])}
+                if layer["layer"] == found["best"]:
+                    chosen = {"layer": layer["layer"], "chosen_by": "the development examples"}
+                    graded.best_layers.append({key: value for key, value in told.items() if key != "words"} | chosen)
         for key, of_key in items.items():
             grades.take_items(graded, key, of_key, seed=self.work.asked.seeds[0])
 
@@ -217,6 +221,7 @@ class Account:
                 "prepare": self.prepare_seconds(variant, found),
                 "train": found.get("seconds"),
                 "matrices": then.get("matrices_seconds"),
+                "measure": then.get("measure_seconds"),
             },
             "words": words,
             "words_per_second": None if not words else words / max(found["seconds"], 1e-9),
@@ -303,6 +308,27 @@ class Account:
                 f"Each variant was tried with {asked.trials} settings, {plan.TRIAL_SHARE:.0%} of the budget each, "
                 f"chosen on {by}; never on the sets that are reported."
             )
+
+
+def _answered(
+    graded: Grades, key: grades.Key, of_key: Mapping[str, Mapping[int, Mapping[int, Any]]]
+) -> dict[str, dict[int, dict[int, Any]]]:
+    """The items of those that answer half of a set; the others would leave the rest little to be scored by."""
+    kept: dict[str, dict[int, dict[int, Any]]] = {}
+    for variant, layers in of_key.items():
+        for layer, seeds in layers.items():
+            for seed, items in seeds.items():
+                n_known = int((~np.isnan(items.reshape(len(items), -1)).any(axis=1)).sum())
+                if n_known >= grades.LEAST_KNOWN * len(items):
+                    kept.setdefault(variant, {}).setdefault(layer, {})[seed] = items
+                    continue
+                told = (
+                    f"{variant}, seed {seed}, answers {n_known:,} of the {len(items):,} questions of {key[1]} alone, "
+                    "and is not compared with the others by them"
+                )
+                if told not in graded.missing:
+                    graded.missing.append(told)
+    return kept
 
 
 def _preset(family: Any) -> str | None:

@@ -35,7 +35,7 @@ from firth.model import Model
 from firth.parts import Extraction, extracted
 from firth.pieces import Pieces, with_symbols
 from firth.progress import Progress, Silent
-from firth.readers import Reader, pieced_by
+from firth.readers import Reader, heeding_length, pieced_by
 from firth.segmentation import Segmentation
 from firth.subwords import Subwords, fitted
 from firth.vectors import Vectors
@@ -223,7 +223,9 @@ class Blocks(nn.Module):
     piece (Devlin et al. 2019, sections 3 and 5.3). Of GPT a text stands between symbols of its own, which are pieces
     that are new (Radford et al. 2018, section 3.3), and a word that is tagged has the vector of its last piece, which
     has seen the others. Two texts without an order (similarity) are read in either, and the two vectors are added.
-    Differs: the language model's loss is of the order given alone.
+    Differs: the language model's loss is of the order given alone. Theirs reads both orders wherever texts are compared
+    for likeness, of labels too (MRPC, QQP); here that is for who fine-tunes to say, by `orders`, since labels do not
+    tell whether the order counts, and without a word only numbers are read so.
 
     Attributes:
         network: A copy of the model's.
@@ -380,6 +382,7 @@ class Stored(nn.Module):
     constant becomes 0.
 
     Attributes:
+        device: Where the model reads.
         centre: (K, D).
         scale: (K, D) what is multiplied with, when the centre is taken away.
     """
@@ -387,10 +390,10 @@ class Stored(nn.Module):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, asked: Extraction) -> None:
-        """Of the layers that are asked for."""
+    def __init__(self, asked: Extraction, device: str = "cpu") -> None:
+        """Of the layers that are asked for, by a reader on `device`."""
         super().__init__()
-        self.asked = asked
+        self.asked, self.device = asked, device
         self.segmentation = asked.segmentation
         self.n_layers, self.dim, self.name = asked.n_layers, asked.dim, asked.reader.name
         self.register_buffer("centre", torch.zeros(self.n_layers, self.dim))
@@ -401,11 +404,12 @@ class Stored(nn.Module):
         """The texts as rows of places in the file."""
         flat: list[Any] = list(texts) if tags else [text for inputs in texts for text in inputs]
         lengths = []
+        reader, n_long = heeding_length(self.asked.reader)
         with (
             tempfile.TemporaryFile() as file,  # which lives as long as what is mapped from it
             (progress or Silent()).stage("reading") as advance,
         ):
-            for number, sentence in enumerate(extracted(self.asked, flat), 1):
+            for number, sentence in enumerate(extracted(replace(self.asked, reader=reader), flat), 1):
                 advance(number / len(flat), 0)
                 block = np.nan_to_num(sentence.array.transpose(1, 0, 2).astype(np.float16, copy=False))
                 file.write(np.ascontiguousarray(block).data)
@@ -414,7 +418,8 @@ class Stored(nn.Module):
             if n_all := sum(lengths):
                 self.array = np.memmap(file, np.float16, "r", shape=(n_all, self.n_layers, self.dim))
         ends = np.cumsum([0, *lengths])
-        return _rows([np.arange(first, stop) for first, stop in pairwise(ends)], len(texts))
+        rows = _rows([np.arange(first, stop) for first, stop in pairwise(ends)], len(texts))
+        return rows._replace(n_long=n_long())
 
     def standardise(self, rows: Iterable[Positions]) -> None:
         """Sets centre and scale by these places of the file."""

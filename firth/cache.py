@@ -47,6 +47,8 @@ _WHAT: Final[dict[str, "What"]] = {
     _TOKENIZER: "tokenizer",
     _FEATURES: "features",
 }
+_SETS: Final = ("sets", "fetched.json")  # the folder of `firth.sets`, and what is in those of whole sets
+_DEMO: Final = ("demo", "firth.json")  # the folder of models of `firth demo`
 _SPOOLED: Final = "text.txt"
 _UNFINISHED: Final = ".unfinished-"
 _WHOLE: Final = "whole"  # what becomes an entry, beside the lock
@@ -58,7 +60,7 @@ _SECONDS_TILL_ABANDONED: Final = 24 * 3600.0
 """What is unfinished and nothing was written to for so long is nobody's, if no lock tells."""
 
 
-What = Literal["words", "pieces", "tokenizer", "features", "unfinished", "in use"]
+What = Literal["words", "pieces", "tokenizer", "features", "set", "demo", "unfinished", "in use"]
 Kept = TypeVar("Kept")
 
 
@@ -68,7 +70,8 @@ class Entry:
 
     Attributes:
         folder: Its directory.
-        what: `words` or `pieces` of a corpus; a `tokenizer`; `features`, vectors of a task's examples. `in use` is
+        what: `words` or `pieces` of a corpus; a `tokenizer`; `features`, vectors of a task's examples; an evaluation
+            `set` that was fetched; a model of the `demo`. `in use` is
             what a process is writing or reads until it ends, `unfinished` what one left that was killed or
             interrupted.
         sources: What it was made from, as messages call it; empty where that is not known.
@@ -476,6 +479,19 @@ def entries(cache_dir: str | os.PathLike[str] | None = None) -> list[Entry]:
                     seconds_unused=max(0.0, time.time() - about.stat().st_mtime),
                 )
             )
+    for what, folder, about in _others(place(cache_dir)):
+        with suppress(OSError):
+            unused = max(0.0, time.time() - about.stat().st_mtime)
+            found.append(
+                Entry(
+                    folder=folder,
+                    what=what,
+                    sources=folder.name,
+                    n_tokens=0,
+                    n_bytes=_n_bytes(folder),
+                    seconds_unused=unused,
+                )
+            )
     unfinished = [
         Entry(
             folder=folder,
@@ -512,7 +528,7 @@ def clear(cache_dir: str | os.PathLike[str] | None = None, *, say: Callable[[str
         if left not in abandoned:
             why = "a process is at it" if _is_in_use(left) else "a process may be at it; it goes when a day old"
             say(f"{printable(str(left))} ({_n_bytes(left) / 1e6:,.1f} MB) stays: {why}")
-    for entry in abandoned + _folders(folder):
+    for entry in abandoned + _folders(folder) + [other for _, other, _ in _others(folder)]:
         if entry in abandoned and not _is_abandoned(entry, at_once=True):
             continue  # a process has come back to it
         n_bytes += _n_bytes(entry)
@@ -634,6 +650,22 @@ def _folders(place: Path) -> list[Path]:
         for about in place.glob(f"*/{_ABOUT}")
         if _NAME.fullmatch(about.parent.name) and any((about.parent / name).is_dir() for name in _WHAT)
     ]
+
+
+def _others(folder: Path) -> Iterator[tuple[What, Path, Path]]:
+    """What others keep in the cache's directory: what it is, its folder, and the file that tells of it.
+
+    Models of the demonstration are looked for in the user's own place alone: elsewhere they may be somebody's work.
+    """
+    name, about = _SETS
+    for path in sorted(folder.glob(f"{name}/*/{about}")):
+        with suppress(OSError, ValueError):
+            if {"address", "sha256"} <= json.loads(path.read_bytes()).keys():
+                yield "set", path.parent, path
+    if folder == place():
+        name, about = _DEMO
+        for path in sorted(folder.glob(f"{name}/*/{about}")):
+            yield "demo", path.parent, path
 
 
 def _unfinished(place: Path) -> list[Path]:

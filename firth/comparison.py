@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from firth import cache, comparison_report, plan
 from firth import corpus as corpora
 from firth import sets as named
 from firth.account import Account
-from firth.division import divide
+from firth.division import ABOUT, PARTS, divide
 from firth.errors import FirthError, UsageError
 from firth.files import lock, printable
 from firth.grades import Questions
@@ -30,7 +30,7 @@ from firth.plan import Counts, Plan, Task
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
 from firth.undertaking import RECORDS, Asked, Judged, Undertaking, planned
-from firth.variants import Variant, read_all
+from firth.variants import Variant, check_different, read_all
 
 DEFAULT: Final = ("cbow", "skipgram", "glove", "elmo", "gpt", "bert")
 DEFAULT_SETS: Final = ("wordsim353", "simlex999", "google")
@@ -39,6 +39,7 @@ LIMIT: Final = 2000
 """Training examples of a task."""
 
 REPORT: Final = "report.json"
+LOCK: Final = ".lock"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def compare(
         lang: Of the page: `en` or `zh`.
         overwrite: Whether a comparison in `output` may be replaced.
         resume: Go on with the one in `output`; all else must be as it was.
-        cache_dir: Where encoded text is kept.
+        cache_dir: Where encoded text is kept, and sets that are fetched.
         progress: Shows how far the work is.
         command: The command that makes the report again, as it shall be told.
 
@@ -153,17 +154,33 @@ def compare(
         top,
     )
     progress = progress or Silent()
-    questions, judged = _questions(sets, sets_from, pairs, analogies, outliers, categories, progress)
+    questions, judged, digests = _questions(
+        sets, sets_from, pairs, analogies, outliers, categories, cache_dir, progress
+    )
     uses = [Task.read(task) for task in tasks]
     if doubled := _twice([task.name for task in uses]):
         raise UsageError(f"two tasks lie in folders called {printable(doubled)}, by which they are told apart")
     folder = Path(output).absolute()
+    inputs = {
+        "corpus": plan.identity(corpus, preparation or Preparation()),
+        "preparation": (preparation or Preparation()).settings(),
+        "sets": digests,
+        "tasks": {task.name: [plan.digest(path) for path in (task.train, task.dev, task.test)] for task in uses},
+        "dev": None if dev is None else plan.digest(dev),
+        "limit": limit,
+        "threads": asked.threads,
+        "device": device,
+    }
     check_folder(folder, overwrite=overwrite, resume=resume)
     with _alone(folder):
+        check_folder(folder, overwrite=overwrite, resume=resume)  # which another process may have filled
+        if not resume:
+            _empty(folder)
         text = divide(corpus, preparation or Preparation(), folder / "text", seed=seed, progress=progress)
         work = Undertaking(
             asked, folder, text, preparation or Preparation(), questions, judged, uses, cache_dir, progress
         )
+        work.plan = replace(work.plan, inputs=inputs)
         plan.begin(work.plan, folder, resume=resume)
         if not resume:
             plan.check_disk(work.plan, folder)
@@ -212,7 +229,7 @@ def drawn_up(
         "",
         None,
         None,
-        plan.SCORED_WORDS,
+        top,
     )
     uses = tuple(Task.read(task) for task in tasks)
     with cache.scratch("a divided corpus", cache_dir=cache_dir) as folder:
@@ -247,6 +264,7 @@ def _asked(
     given = [families] if isinstance(families, str) else list(families)
     if all(isinstance(one, Variant) for one in given):
         variants = [one for one in given if isinstance(one, Variant)] + read_all((), published)
+        check_different(variants)
     else:
         variants = read_all([str(one) for one in given], published)
     if not any(variant.sizes for variant in variants):
@@ -291,9 +309,10 @@ def _questions(
     analogies: Sequence[str | os.PathLike[str]],
     outliers: Sequence[str | os.PathLike[str]],
     categories: Sequence[str | os.PathLike[str]],
+    cache_dir: str | os.PathLike[str] | None,
     progress: Progress,
-) -> tuple[list[Questions], list[Judged]]:
-    """The evaluation sets that are asked for: those of words, read, and those of words in sentences.
+) -> tuple[list[Questions], list[Judged], dict[str, str]]:
+    """The evaluation sets that are asked for: those of words, read, those of words in sentences, and hashes of all.
 
     Where none is asked for, one that is not there is said, and left out.
     """
@@ -302,10 +321,11 @@ def _questions(
     }  # fmt: skip
     found: list[Questions] = []
     judged: list[Judged] = []
+    digests: dict[str, str] = {}
     given = any(files.values())
     for name in (() if given else DEFAULT_SETS) if names is None else names:
         try:
-            one = named.find(name, folder=folder, fetch=names is not None)
+            one = named.find(name, folder=folder, cache_dir=cache_dir, fetch=names is not None)
         except UsageError:
             raise
         except FirthError as error:
@@ -319,11 +339,13 @@ def _questions(
             found.append(_read(one.known.name, one.known.kind, one.path))
         else:
             judged.append(Judged(one.known.name, one.known.kind, str(one.path)))
+        digests[one.known.name] = plan.digest(one.path)
     for kind, paths in files.items():
         found += [_read(Path(path).stem, kind, Path(path)) for path in paths]
+        digests |= {Path(path).stem: plan.digest(path) for path in paths}
     if doubled := _twice([one.name for one in found]):
         raise UsageError(f"two sets are called {printable(doubled)}: give a file another name")
-    return found, judged
+    return found, judged, digests
 
 
 def _read(name: str, kind: named.Kind, path: Path) -> Questions:
@@ -335,32 +357,45 @@ def _twice(names: Sequence[str]) -> str:
 
 
 def check_folder(folder: Path, *, overwrite: bool, resume: bool) -> None:
-    """Makes room for a comparison.
+    """Finds out whether a comparison may be made there; nothing is changed.
 
     Raises:
         UsageError: something stands there that may not be replaced, or there is nothing to go on with.
     """
     shown = printable(str(folder))
-    is_ours = (folder / plan.PLAN).is_file() or (folder / "text").is_dir()
+    is_ours = (folder / plan.PLAN).is_file() or (folder / "text" / ABOUT).is_file()
     if resume:
         if not is_ours:
             raise UsageError(f"{shown} holds no comparison to go on with; leave --resume out")
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.is_dir() and (folder.resolve() == Path.cwd() or folder.is_mount()):
+        raise UsageError(f"{shown} is the current directory or a mount point; name a directory in it")
+    if folder.exists() and not (folder.is_dir() and _is_vacant(folder)):
         if not overwrite:
             raise UsageError(f"{shown} exists; --resume goes on with a comparison there, --overwrite replaces it")
         if not is_ours:
             raise UsageError(f"{shown} exists and is no comparison; it is not overwritten")
-        for name in ("text", "models", "trials", "uses", "items", "jobs", "figures", plan.PLAN, RECORDS, REPORT):
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _is_vacant(folder: Path) -> bool:
+    """Whether a directory is empty, but for what is left of a comparison that ended before its corpus was read."""
+    text = folder / "text"
+    names = {path.name for path in folder.iterdir()} - {LOCK}
+    return not names or (names == {"text"} and text.is_dir() and {path.name for path in text.iterdir()} <= {*PARTS})
+
+
+def _empty(folder: Path) -> None:
+    """Deletes what a comparison writes."""
+    for name in ("text", "models", "trials", "uses", "items", "jobs", "figures", plan.PLAN, RECORDS, REPORT):
+        path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """A block in which no other process works on the comparison."""
-    with (folder / ".lock").open("w") as file:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
         try:
             lock(file)
         except OSError:

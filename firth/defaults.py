@@ -88,7 +88,8 @@ def body_of(asked: Asked, seed: int) -> Body:
         head = asked.settings.get("head", "linear")
         pool = asked.settings.get("pool", "mean")
         unit = "sentence" if not tags and head in ("linear", "mlp") and pool != "max" else "word"
-        return stored(model, layers, unit, pool if unit == "sentence" else "", segmentation, asked.context_length)
+        pool, place = pool if unit == "sentence" else "", str(asked.device)
+        return stored(model, layers, unit, pool, segmentation, asked.context_length, device=place)
     if isinstance(model.tokens, WordTokens):
         return Spelt(model, segmentation)
     is_of_similarity = asked.train.task == "pair" and asked.train.is_regression
@@ -105,11 +106,18 @@ def _cut_by(asked: Segmentation | Method | None, own: Segmentation) -> Segmentat
 
 
 def stored(
-    model: Model | Foreign, layers: str, unit: str, pool: str, segmentation: Segmentation, context_length: int | None
+    model: Model | Foreign,
+    layers: str,
+    unit: str,
+    pool: str,
+    segmentation: Segmentation,
+    context_length: int | None,
+    *,
+    device: str = "cpu",
 ) -> Stored:
     """The features of a model, of sentences or of words, of which the first piece stands for a word."""
     how: dict[str, Any] = {} if context_length is None else {"context_length": context_length}
-    reader = model.reader(device="cpu", **how)
+    reader = model.reader(device=device, **how)
     named: Any = layers_of(layers, reader)  # type: ignore[arg-type]
     of_word = "mean" if reader.reads_words else "last" if reader.is_causal else "first"
     chosen: Any = pool if unit == "sentence" else of_word
@@ -122,7 +130,7 @@ def stored(
         segmentation=segmentation,
         dtype="float16",
     )
-    return Stored(replace(asked, layers=named))
+    return Stored(replace(asked, layers=named), device)
 
 
 def tuning_of(asked: Asked, body: Body) -> Tuning:

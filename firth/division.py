@@ -10,7 +10,6 @@ import os
 from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -30,8 +29,10 @@ FEWEST_BYTES: Final = 1 << 16
 MOST_BYTES: Final = 1 << 21
 TRAINING: Final = "training.txt"
 HELD_OUT: Final = "held-out.txt"
-_ABOUT: Final = "division.json"
+ABOUT: Final = "division.json"
 _WHOLE: Final = "whole.part"
+PARTS: Final = (_WHOLE, TRAINING, HELD_OUT)
+"""What stands in the folder before the corpus is divided."""
 _COPIED_BYTES: Final = 1 << 20
 
 
@@ -81,8 +82,9 @@ def divide(
 ) -> Division:
     """The corpus as two files in `folder`: read now, or as they stand there.
 
-    Held out are whole documents, drawn by the seed, a hundredth of the text or somewhat more; of a text of one document
-    its end; of one of two lines or fewer, nothing.
+    Held out are whole documents, drawn by the seed, a hundredth of the text or somewhat more; where those that are
+    short enough are less than half of that, as of a text of one document, also the end of the longest other one; of a
+    text of two lines or fewer, nothing. Duplicates that are not wanted go before, so that none is in both files.
 
     Args:
         corpus: As of `firth.train`.
@@ -94,17 +96,27 @@ def divide(
     Raises:
         FirthError: the corpus cannot be read, or has no text.
     """
-    if (folder / _ABOUT).is_file():
+    if (folder / ABOUT).is_file():
         return _read(folder)
     progress = progress or Silent()
-    folder.mkdir(parents=True, exist_ok=True)
     found = corpora.read(corpus, replace(preparation, drop_duplicates="no", sentences="lines"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _divided(found, preparation, folder, seed, progress)
+    except BaseException:
+        for name in PARTS:
+            (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _divided(found: corpora.Corpus, preparation: Preparation, folder: Path, seed: int, progress: Progress) -> Division:
+    """The corpus, read."""
     digest = hashlib.blake2b(digest_size=16)
     ends = array("q")  # of documents, in bytes
     n_bytes = 0
     with (folder / _WHOLE).open("wb") as whole, progress.stage("reading the corpus") as advance:
         is_begun = False
-        for line in _lines(found):
+        for line in _different(_lines(found), preparation):
             data = line.encode("utf-8", "replace") + b"\n"
             if data == b"\n":
                 if is_begun:
@@ -150,7 +162,7 @@ def divide(
         has_ready_words=found.has_ready_words,
         remarks=tuple(found.faults.sentences()),
     )
-    with replacing(folder / _ABOUT) as about:
+    with replacing(folder / ABOUT) as about:
         told = asdict(division)
         json.dump({**told, "training": TRAINING, "held_out": HELD_OUT}, about, ensure_ascii=False, indent=1)
     return division
@@ -158,7 +170,7 @@ def divide(
 
 def _read(folder: Path) -> Division:
     """The division that stands in a folder."""
-    told = json_object(folder / _ABOUT)
+    told = json_object(folder / ABOUT)
     try:
         return Division(
             **{**told, "training": folder / TRAINING, "held_out": folder / HELD_OUT, "remarks": tuple(told["remarks"])}
@@ -184,6 +196,38 @@ def _lines(corpus: corpora.Corpus) -> Iterator[str]:
         yield "".join(begun).strip()
 
 
+def _different(lines: Iterator[str], preparation: Preparation) -> Iterator[str]:
+    """The lines without those, or without the documents, that have been met before, if these are to be dropped."""
+    if preparation.drop_duplicates == "no":
+        yield from lines
+        return
+    met: set[bytes] = set()
+
+    def is_new(text: str) -> bool:
+        words = " ".join(text.split())
+        key = hashlib.blake2b(
+            (words if preparation.cased else words.lower()).encode("utf-8", "replace"), digest_size=12
+        ).digest()
+        n_met = len(met)
+        met.add(key)
+        return len(met) > n_met
+
+    if preparation.drop_duplicates == "lines":
+        yield from (line for line in lines if not line or is_new(line))
+        return
+    document: list[str] = []
+    for line in lines:
+        if line:
+            document.append(line)
+            continue
+        if document and is_new("\n".join(document)):
+            yield from document
+        yield ""
+        document = []
+    if document and is_new("\n".join(document)):
+        yield from document
+
+
 def _held_out(path: Path, ends: NDArray[np.int64], seed: int) -> list[tuple[int, int, bool]]:
     """Stretches of the text in order: first byte, the one behind the last, whether it is held out."""
     n_bytes = int(ends[-1])
@@ -199,20 +243,20 @@ def _held_out(path: Path, ends: NDArray[np.int64], seed: int) -> list[tuple[int,
             if total + lengths[document] <= 1.5 * due:
                 is_out[document] = True
                 total += int(lengths[document])
-    if total:
-        return [
-            (start, stop, out) for start, stop, out in zip(starts.tolist(), ends.tolist(), is_out.tolist(), strict=True)
-        ]
-    # One document, or none short enough: the end of the last one, from the beginning of a line on.
-    last = int(starts[-1])
+    stretches = list(zip(starts.tolist(), ends.tolist(), is_out.tolist(), strict=True))
+    if total >= due / 2:
+        return stretches
+    # One document, or too few short enough: the end of the longest one that is kept, from the beginning of a line on.
+    kept = np.flatnonzero(~is_out)
+    longest = int(kept[::-1][lengths[kept[::-1]].argmax()])
+    first, last, _ = stretches[longest]
     with path.open("rb") as file:
-        file.seek(max(last, n_bytes - int(due)))
+        file.seek(max(first, last - min(int(due) - total, (last - first) // 2)))
         file.readline()
         cut = file.tell()
-    kept = [(start, stop, False) for start, stop in zip(starts[:-1].tolist(), ends[:-1].tolist(), strict=True)]
-    if cut >= n_bytes or cut <= last:
-        return [*kept, (last, n_bytes, False)]
-    return list(chain(kept, [(last, cut, False), (cut, n_bytes, True)]))
+    if first < cut < last:
+        stretches[longest : longest + 1] = [(first, cut, False), (cut, last, True)]
+    return stretches
 
 
 def _copy(source: BinaryIO, target: BinaryIO, start: int, stop: int) -> None:

@@ -161,7 +161,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{shown} is the current directory or a mount point; name a directory in it")
     is_empty = path.is_dir() and (not any(path.iterdir()) or _holds_journal_alone(path))
     if path.exists() and not is_empty:
-        is_unfinished = latest_checkpoint(path) is not None
+        is_unfinished = latest_checkpoint(path) is not None or any((path / "seeds").glob("*/firth.json"))
         if not overwrite:
             unfinished = " and holds an unfinished run: resume it," if is_unfinished else ";"
             raise UsageError(f"{shown} exists{unfinished} choose another place, or overwrite it")

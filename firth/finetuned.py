@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from firth.outcomes import Seed
 from firth.pieces import Pieces
 from firth.scoring import Scores
 from firth.segmentation import Segmentation
+from firth.spans import scheme_of
 from firth.tasks import Examples, Task, read_examples
 from firth.tuning import TaskNetwork, Tuning
 from firth.vectors import Vectors
@@ -81,6 +82,21 @@ class Finetuned:
             return self.model
         return self.model.vectors
 
+    @property
+    def learnt(self) -> Examples:
+        """What it was trained with, without the examples: others are read `like` it, with its labels and columns."""
+        told = self.record.get("train", {})
+        return Examples(
+            self.tuning.task,
+            (),
+            self.labels,
+            self.tuning.is_regression,
+            source=told.get("source", ""),
+            columns=told.get("columns", {}),
+            format=told.get("format", ""),
+            scheme=scheme_of(self.labels) if self.tuning.task == "tag" else None,
+        )
+
     def predict(
         self, inputs: Iterable[Any], *, device: str | None = None, threads: int | None = None
     ) -> list[Prediction]:
@@ -114,9 +130,15 @@ class Finetuned:
     def _answers(self, inputs: Iterable[Any], device: str | None, threads: int | None) -> list[Answer]:
         given = [_input(item, self.tuning.task, number) for number, item in enumerate(inputs)]
         place = devices.chosen_device(device)
+        body = self.network.body
+        if isinstance(body, Stored) and body.device != str(place) and not isinstance(self.model, Vectors):
+            length = self.record.get("context_length")
+            how: dict[str, Any] = {} if length is None else {"context_length": length}
+            body.asked = replace(body.asked, reader=self.model.reader(device=str(place), **how))
+            body.device = str(place)
         with devices.on_threads(threads or torch.get_num_threads()):
             self.network.to(place).eval()
-            rows = self.network.body.encode(given, tags=self.tuning.task == "tag")
+            rows = body.encode(given, tags=self.tuning.task == "tag")
             found = answers(self.network, rows, range(len(given)), place)
             self.network.to("cpu")
         return found
@@ -138,8 +160,8 @@ class Finetuned:
         classification.write(folder, weight, bias, labels=self.labels, tags=is_tagger, pad=START)
 
     def evaluate(self, examples: Given, *, device: str | None = None, threads: int | None = None) -> Scores:
-        """How well what is answered meets the targets of labelled examples."""
-        read = examples_of(examples, self.tuning.task, {}, None)
+        """How well what is answered meets the targets of labelled examples, read as those trained with were."""
+        read = examples_of(examples, self.tuning.task, {}, self.learnt)
         return self.scores(read, self.predict((example.inputs for example in read), device=device, threads=threads))
 
     def scores(self, examples: Examples, found: Sequence[Prediction]) -> Scores:

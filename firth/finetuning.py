@@ -40,6 +40,7 @@ from firth.heads import Head, TextPool
 from firth.model import CONTEXTUAL, Model, versions
 from firth.outcomes import Seed
 from firth.progress import Progress, Silent
+from firth.readers import of_words
 from firth.runs import Run
 from firth.scoring import Scores
 from firth.segmentation import Method, Segmentation
@@ -50,6 +51,9 @@ from firth.vectors import Vectors
 
 PATIENCE: Final = 3
 """Passes without a better score on dev, after which a head on what is not a deep network is not trained any more."""
+
+_OTHER_SETTINGS: Final = "a resumed run keeps its settings; the run in the output was begun with others"
+_OTHER_EXAMPLES: Final = "a resumed run keeps its examples and its model; the run in the output was begun with others"
 
 
 def finetune(
@@ -135,10 +139,10 @@ def finetune(
     place = Path(output).absolute() if output is not None else None
     if resume and (place is None or not ((place / "checkpoint").is_dir() or (place / "seeds").is_dir())):
         raise UsageError("there is no unfinished run to resume: name the output that it began with")
+    if patience is not None and patience < 1:
+        raise UsageError(f"patience is {patience}; it must be at least 1")
     if place is not None and not resume:
         check_output(place, overwrite=overwrite)
-        for name in ("checkpoint", "seeds"):
-            shutil.rmtree(place / name, ignore_errors=True)
     progress = progress or Silent()
     found = examples_of(train, task, columns or {}, None)
     if limit is not None:
@@ -170,7 +174,7 @@ def finetune(
         best, runs = _of_seeds(asked, range(seed, seed + seeds), resume=resume)
     best.runs = runs
     best.record |= outcomes.summary(runs) | {
-        "train": {"source": found.source, "n": len(found), "columns": dict(found.columns)}
+        "train": {"source": found.source, "format": found.format, "n": len(found), "columns": dict(found.columns)}
     }
     for line in outcomes.told(runs):
         progress.say(line)
@@ -186,23 +190,26 @@ def _of_seeds(asked: Asked, seeds: range, *, resume: bool) -> tuple[Finetuned, l
     best_value = -math.inf
     runs: list[Seed] = []
     stored: tuple[Body, Rows] | None = None  # features are made once for all seeds
+    begun: dict[str, Any] = {"settings": {}, "examples": ""} if asked.place is None else _begun_with(asked)
     for seed in seeds:
         place = None if asked.place is None or len(seeds) == 1 else asked.place / "seeds" / str(seed)
         if resume and place is not None and (place / "firth.json").is_file():
             made = load_finetuned(place)
             run = Seed.from_settings(made.record.pop("run"))
+            _check_begun(made.record.pop("begun", {}), begun)
         else:
             if len(seeds) > 1:
                 asked.progress.say(f"seed {seed}")
             body, rows = stored or _read(asked, seed)
             if isinstance(body, Stored):
                 stored = body, rows
-            made, run = _run(asked, body, rows, seed, resume=resume)
+            replaced = () if resume or runs else ("checkpoint", "seeds")
+            made, run = _run(asked, body, rows, seed, begun["examples"], resume=resume, replaced=replaced)
             if place is not None and asked.place is not None:
-                made.record["run"] = run.settings()
+                made.record |= {"run": run.settings(), "begun": begun}
                 with uninterrupted(), appearing(place) as folder:
                     made.write(folder)
-                del made.record["run"]
+                del made.record["run"], made.record["begun"]
                 shutil.rmtree(asked.place / "checkpoint", ignore_errors=True)
         runs.append(run)
         if best is None or (run.dev is not None and run.dev.value > best_value):
@@ -223,8 +230,20 @@ def _read(asked: Asked, seed: int) -> tuple[Body, Rows]:
     return body, rows
 
 
-def _run(asked: Asked, body: Body, rows: Rows, seed: int, *, resume: bool) -> tuple[Finetuned, Seed]:
-    """One run: the model with its head, at its best on dev, and what it came to."""
+def _run(
+    asked: Asked, body: Body, rows: Rows, seed: int, begun: str, *, resume: bool, replaced: Sequence[str]
+) -> tuple[Finetuned, Seed]:
+    """One run: the model with its head, at its best on dev, and what it came to.
+
+    Args:
+        asked: What it is of.
+        body: What the head stands on.
+        rows: All examples.
+        seed: Of all that is random.
+        begun: A digest of examples and model, which a resumed run keeps.
+        resume: Whether it goes on from the checkpoint that there is.
+        replaced: What goes of an unfinished run in the output, now that nothing is left to be refused.
+    """
     sets = [examples for examples in (asked.train, asked.dev, asked.test) if examples is not None]
     n_train = len(asked.train)
     targets, centre, spread = _targets(asked.train, rows)
@@ -243,7 +262,7 @@ def _run(asked: Asked, body: Body, rows: Rows, seed: int, *, resume: bool) -> tu
         "versions": versions("torch"),
     }
     made = Finetuned(asked.model, network, asked.train.labels, asked.use, record)
-    job = _Job(given, network, seed, made.log, _digest(rows, targets))
+    job = _Job(given, network, seed, made.log, _digest(begun, rows, targets))
     ends = np.cumsum([0, *map(len, sets)])
 
     def answered(which_ones: range) -> list[Prediction]:
@@ -256,11 +275,16 @@ def _run(asked: Asked, body: Body, rows: Rows, seed: int, *, resume: bool) -> tu
         def score() -> float:
             return made.scores(dev, answered(of_dev)).value
 
-        patience = asked.patience or (None if isinstance(body, Blocks | Spelt) else PATIENCE)
+        patience = asked.patience
+        if patience is None and not isinstance(body, Blocks | Spelt):
+            patience = PATIENCE
         judge = descent.Judge(score, max(1, math.ceil(given.epochs)), patience)
     run = Run(job, Budget(epochs=given.epochs), seed)  # type: ignore[arg-type]
     if resume and asked.place is not None and (folder := latest_checkpoint(asked.place)) is not None:
         run = Run.read(folder, job.read)
+    if asked.place is not None:
+        for name in replaced:
+            shutil.rmtree(asked.place / name, ignore_errors=True)
     loop = descent.Loop(
         run,
         text,
@@ -323,14 +347,12 @@ class _Job:
             raise FirthError(f"the checkpoint {printable(str(folder))} is damaged: {printable(str(error))}") from None
         is_same = told.get("tuning") == json.loads(json.dumps(asdict(self.family)))
         if not is_same or told.get("seed") != self.record["seed"]:
-            raise UsageError("a resumed run keeps its settings; the run in the output was begun with others")
+            raise UsageError(_OTHER_SETTINGS)
         own = self.network.state_dict()
         due = {name: tuple(tensor.shape) for name, tensor in own.items()}
         is_same = told.get("examples") == self.record["examples"]
         if not is_same or due != {name: array.shape for name, array in state.items()}:
-            raise UsageError(
-                "a resumed run keeps its examples and its model; the run in the output was begun with others"
-            )
+            raise UsageError(_OTHER_EXAMPLES)
         self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         self.log[:] = [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
         self.record = {name: value for name, value in told.items() if name != "tuning"}
@@ -367,9 +389,36 @@ def _targets(train: Examples, rows: Rows) -> tuple[list[Any], float, float]:
     return found, 0.0, 1.0
 
 
-def _digest(rows: Rows, targets: Sequence[Any]) -> str:
-    """A digest of the examples as they are trained on."""
-    digest = hashlib.blake2b(digest_size=16)
+def _begun_with(asked: Asked) -> dict[str, Any]:
+    """What all runs of the seeds keep, as JSON: the settings; a digest of examples, labels and model."""
+    sets = [examples and [list(one)[:2] for one in examples] for examples in (asked.train, asked.dev, asked.test)]
+    cut = asked.segmentation.settings() if isinstance(asked.segmentation, Segmentation) else asked.segmentation
+    model = asked.model
+    reader = of_words(model) if isinstance(model, Vectors) else model.reader(device="cpu")
+    digest = hashlib.blake2b(
+        json.dumps([sets, asked.train.labels, reader.fingerprint()], default=str).encode(), digest_size=16
+    )
+    settings = {
+        "use": asked.use,
+        "patience": asked.patience,
+        "segmentation": cut,
+        "context_length": asked.context_length,
+        **asked.settings,
+    }
+    return {"settings": json.loads(json.dumps(settings, default=str)), "examples": digest.hexdigest()}
+
+
+def _check_begun(told: Mapping[str, Any], begun: Mapping[str, Any]) -> None:
+    """Refuses to set runs beside each other that were begun with different things."""
+    if told.get("settings") != begun["settings"]:
+        raise UsageError(_OTHER_SETTINGS)
+    if told.get("examples") != begun["examples"]:
+        raise UsageError(_OTHER_EXAMPLES)
+
+
+def _digest(begun: str, rows: Rows, targets: Sequence[Any]) -> str:
+    """A digest of the examples as they are trained on, and of what decides on their features."""
+    digest = hashlib.blake2b(begun.encode(), digest_size=16)
     for of_rows in (rows.ids, rows.second or [], [np.asarray(target, np.float64) for target in targets]):
         for row in of_rows:
             digest.update(np.ascontiguousarray(row).data)
@@ -418,11 +467,16 @@ def _tell(train: Examples, others: Sequence[Examples | None], progress: Progress
 
 
 def _tell_of_rows(body: Body, rows: Rows, n_examples: int, asked: Asked) -> None:
-    if rows.n_long:
-        assert isinstance(body, Blocks)
-        what = "read in parts" if asked.train.task == "tag" else "cut"
+    if rows.n_long and isinstance(body, Blocks | Stored):
+        if isinstance(body, Blocks):
+            capacity, what = body.capacity, "read in parts" if asked.train.task == "tag" else "cut"
+        else:
+            reader = body.asked.reader
+            capacity = (reader.capacity or 0) + len(reader.before) + len(reader.behind)
+            what = "read in overlapping windows"
+            n_examples *= 1 if rows.second is None else 2  # of pairs each text is read by itself
         asked.progress.say(
-            f"{rows.n_long / n_examples:.1%} of the texts are longer than the {body.capacity} pieces that {body.name} "
+            f"{rows.n_long / n_examples:.1%} of the texts are longer than the {capacity} pieces that {body.name} "
             f"reads at once, and are {what}"
         )
     if isinstance(body, Words):

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from firth import significance
 from firth.errors import FirthError
-from firth.evaluation import common_words
 from firth.files import printable
 from firth.measures import METHODS, Measured, measured
 from firth.sets import Kind
@@ -115,10 +114,9 @@ def grade(
     """
     found = Grades()
     candidates = _knowing_enough(found, candidates, frequent)
-    if not candidates:
+    words = [word for word in frequent if all(word in candidate.vectors for candidate in candidates)]
+    if not candidates or not words:
         raise FirthError("the models that are compared have no word in common")
-    shared = common_words([frequent, *(candidate.vectors.words for candidate in candidates)], fold=str)
-    words = [frequent[row] for row in np.sort(shared.rows[0])]
     found.n_words = len(words)
     items: _Items = {}
     words_shown = list(shown) or chosen_words(sets, words)
@@ -331,4 +329,4 @@ def _overlap(found: Grades, told: _Told, shown: Sequence[str]) -> None:
 
 
 def _jaccard(first: Sequence[str], second: Sequence[str]) -> float:
-    return len({*first} & {*second}) / len({*first} | {*second})
+    return len({*first} & {*second}) / max(1, len({*first} | {*second}))

@@ -34,6 +34,7 @@ from firth.model import CONTEXTUAL, COUNTING, FAMILIES, Model, load
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent, to_stderr
 from firth.segmentation import Segmentation
+from firth.spans import spans
 from firth.training import train
 from firth.vectors import Vectors
 
@@ -186,6 +187,14 @@ def _has_no_room(error: BaseException) -> bool:
     return False
 
 
+def _is_behind(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Whether an error of some kinds led to this one."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kinds):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 def finite(value: Any) -> Any:
     """A value of JSON with null for numbers that are none."""
     if isinstance(value, Mapping):
@@ -212,7 +221,8 @@ def _train(job: Mapping[str, Any]) -> dict[str, Any]:
     `device`; `cache_dir`; `curve`, of a file of word pairs, or None.
 
     Returns:
-        {"ok": what it took}; {"left_out": why} where it cannot begin, {"failed": why} where it broke off.
+        {"ok": what it took}; {"left_out": why} where it cannot begin on this text; {"failed": why} where it broke off,
+        or a file, a package or memory was missing, which another time may not be.
     """
     place = Path(job["output"])
     curve = _Curve(job)
@@ -220,6 +230,8 @@ def _train(job: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": _trained(load(place), place, curve)}
     sizes = [from_settings(FAMILIES, given) for given in job["sizes"]]
     is_begun = latest_checkpoint(place) is not None
+    if not is_begun:
+        curve.forget()
     progress = _progress(job)
     how: dict[str, Any] = {
         "preparation": Preparation.from_settings(job["preparation"]),
@@ -254,7 +266,8 @@ def _train(job: Mapping[str, Any]) -> dict[str, Any]:
     except FirthError as error:
         if _has_no_room(error):
             raise
-        return {"failed" if curve.is_begun else "left_out": str(error)}
+        is_of_text = not curve.is_begun and not _is_behind(error, (OSError, ImportError, MemoryError))
+        return {"left_out" if is_of_text else "failed": str(error)}
     counts.unlink(missing_ok=True)
     return {"ok": _trained(model, place, curve)}
 
@@ -287,6 +300,11 @@ class _Curve:
         self.lines: list[str] = []
         self.is_begun = False
 
+    def forget(self) -> None:
+        """Drops the points of a run that was killed before its first checkpoint."""
+        self.points = []
+        self.path.unlink(missing_ok=True)
+
     def begin(self, model: Model) -> None:
         """Takes the model, whose network changes as it is trained."""
         self.model = model
@@ -301,7 +319,8 @@ class _Curve:
         """Scores the model where the next part of the budget has begun."""
         if self.parent is not None and os.name == "posix" and os.getppid() != self.parent:
             raise KeyboardInterrupt  # whoever asked is gone; the run is gone on with when asked again
-        done = {point["fraction"] for point in self.points}
+        self.points = [point for point in self.points if point["fraction"] <= report.fraction + 1e-9]
+        done = {point["fraction"] for point in self.points}  # but for those behind the checkpoint that was gone on from
         due = [fraction for fraction in CURVE if fraction <= report.fraction + 1e-9 and fraction not in done]
         if not due or not self.pairs or self.model is None:
             return
@@ -457,6 +476,7 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
         else:
             if cost is not None:
                 found["language"] = {**cost._asdict(), "items": cost.items.tolist()}
+    found["measure_seconds"] = round(time.monotonic() - began - seconds, 3)
     found["peak_mib"] = costs.peak_mib()
     return {"ok": found}
 
@@ -501,28 +521,31 @@ def _use(job: Mapping[str, Any]) -> dict[str, Any]:
     if scores is None:
         raise UsageError("a use is scored on examples of dev or test")
     found: dict[str, Any] = {"measure": scores.main, "score": scores.value, "n_items": scores.n, "items": None}
-    if scores.main == "accuracy":
-        found["items"] = _answered(made, job)
+    if one.test is not None:
+        found["items"] = _answered(made, job, scores.main)
     return {"ok": {**found, "seconds": round(time.monotonic() - began, 3)}}
 
 
-def _answered(made: Any, job: Mapping[str, Any]) -> list[float]:
-    """Whether each example of the test, or each word of it, was answered rightly."""
+def _answered(made: Any, job: Mapping[str, Any], main: str) -> list[Any]:
+    """What the score of the test is made of, as `significance.Measure` has it: of `accuracy`, `pearson` or `f1`."""
     from firth.tasks import read_examples
 
-    examples = read_examples(job["test"], job["task"])
+    examples = read_examples(job["test"], job["task"], like=made.learnt)
     inputs = [example.inputs[0] if job["task"] == "classify" else example.inputs for example in examples]
     found = made.predict(inputs, device=job["device"], threads=job["threads"])
-    right: list[float] = []
+    items: list[Any] = []
     for answer, example in zip(found, examples, strict=True):
-        if job["task"] == "tag":
-            right += [
-                float(came == due)
-                for came, due in zip(answer.label, cast("tuple[str, ...]", example.target), strict=True)
-            ]
+        if main == "pearson":
+            items.append([float(cast("float", example.target)), float(answer.label)])
+        elif main == "f1":
+            due, came = set(spans(cast("tuple[str, ...]", example.target))), set(spans(answer.label))
+            items.append([len(due & came), len(due), len(came)])
+        elif job["task"] == "tag":
+            tags = cast("tuple[str, ...]", example.target)
+            items += [float(came == due) for came, due in zip(answer.label, tags, strict=True)]
         else:
-            right.append(float(answer.label == example.target))
-    return right
+            items.append(float(answer.label == example.target))
+    return items
 
 
 def _probe(job: Mapping[str, Any]) -> dict[str, Any]:

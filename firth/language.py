@@ -47,7 +47,8 @@ class Language(NamedTuple):
         measure: `bits_per_byte` or `pseudo_perplexity`: the lower, the better.
         value: That measure.
         n: Bytes of the text, or words that were hidden.
-        items: (documents, 2) of bits per byte: bits and bytes; (n,) of pseudo-perplexity: nats of each word.
+        items: (n, 1) of bits per byte: bits, of GPT for each document, of ELMo for all of them; (n,) of
+            pseudo-perplexity: nats of each word.
     """
 
     measure: str

@@ -3,15 +3,20 @@
 The plan is written down before anything is trained; a comparison that is gone on with must have the same.
 """
 
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+from firth import corpus as corpora
 from firth.errors import FirthError, UsageError
 from firth.files import json_object, printable, replacing, without_folders
+from firth.preparation import Preparation
+from firth.sizes import block_weights
 from firth.variants import Variant
 
 Counts = Literal["training", "all"]
@@ -27,6 +32,7 @@ SCORED_WORDS: Final = 20_000
 _BYTES_OF_NETWORK: Final = 60 << 20
 """About, of ELMo, GPT or BERT of the size `mini` and its checkpoint: what ten minutes on two cores suffice for."""
 _MATRICES_OF_NETWORK: Final = 5
+_ENTRIES_OF_NETWORK: Final = 10_000
 _DIM_OF_NETWORK: Final = 256
 
 
@@ -88,6 +94,7 @@ class Plan:
         tasks: Uses.
         n_words: Of the training text.
         n_bytes: Of the whole text.
+        inputs: What else the result comes from: the corpus, as `identity` has it, hashes of files, other settings.
     """
 
     variants: tuple[Variant, ...]
@@ -101,6 +108,7 @@ class Plan:
     tasks: tuple[Task, ...]
     n_words: int
     n_bytes: int
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         """What decides on the result, as JSON; folders are left out, so that a report can be moved."""
@@ -130,7 +138,7 @@ class Plan:
         for variant in self.variants:
             for _ in self.seeds if not variant.published else self.seeds[:1]:
                 if variant.is_contextual or variant.published:
-                    total += _BYTES_OF_NETWORK + 4 * self.top * _DIM_OF_NETWORK * _MATRICES_OF_NETWORK
+                    total += _bytes_of_network(variant, self.top)
                 else:
                     n_types = min(10 * self.n_words**0.6, self.n_words)  # Heaps' law, about
                     total += int(8 * n_types * variant.sizes[0].dim)
@@ -158,6 +166,15 @@ class Plan:
         return found
 
 
+def _bytes_of_network(variant: Variant, top: int) -> int:
+    """About, of the model, its checkpoint (weights and two moments) and its matrices."""
+    if len(variant.sizes) != 1:
+        return _BYTES_OF_NETWORK + 4 * top * _DIM_OF_NETWORK * _MATRICES_OF_NETWORK
+    family = variant.sizes[0]
+    n_weights = block_weights(family) + family.dim * getattr(family, "vocabulary_size", _ENTRIES_OF_NETWORK)
+    return int(4 * n_weights * (1 + 3) + 4 * top * family.dim * (family.n_layers + 1))
+
+
 def _has_ngrams(variant: Variant) -> bool:
     return getattr(variant.sizes[0], "subwords", None) is not None
 
@@ -182,7 +199,10 @@ def begin(plan: Plan, folder: Path, *, resume: bool) -> None:
     path = folder / PLAN
     if resume and path.is_file():
         there = json_object(path)
-        differing = [name for name in sorted(told.keys() | there.keys()) if told.get(name) != there.get(name)]
+        differing = _differing(told, there)
+        if "inputs" in differing and isinstance(there.get("inputs"), dict):
+            differing.remove("inputs")
+            differing += _differing(told["inputs"], there["inputs"])
         if differing:
             raise UsageError(
                 f"{printable(str(folder))} was begun with other settings ({', '.join(differing)}); go on with the "
@@ -192,3 +212,36 @@ def begin(plan: Plan, folder: Path, *, resume: bool) -> None:
     with replacing(path) as file:
         json.dump(told, file, ensure_ascii=False, indent=1)
         file.write("\n")
+
+
+def _differing(told: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    return [name for name in sorted(told.keys() | there.keys()) if told.get(name) != there.get(name)]
+
+
+def identity(corpus: Any, preparation: Preparation) -> Any:
+    """What tells one corpus from another without reading it: of files, names and sizes; of a list, a hash.
+
+    None of standard input and of what can be read only once.
+    """
+    is_held = isinstance(corpus, list | tuple)
+    if isinstance(corpus, str | os.PathLike) or (is_held and corpus and isinstance(corpus[0], os.PathLike)):
+        files = corpora.read(corpus, preparation).identity()
+        return None if files is None else [[Path(file[0]).name, file[1]] for file in files]
+    if not is_held:
+        return None
+    found = hashlib.blake2b(digest_size=16)
+    for line in corpus:
+        found.update(repr(line).encode())
+    return found.hexdigest()
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """A hash of a file, or of the files in a folder with their names."""
+    place = Path(path)
+    found = hashlib.blake2b(digest_size=16)
+    for file in sorted(one for one in place.rglob("*") if one.is_file()) if place.is_dir() else [place]:
+        found.update(file.name.encode())
+        with file.open("rb") as opened:
+            while data := opened.read(1 << 20):
+                found.update(data)
+    return found.hexdigest()

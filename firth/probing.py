@@ -34,7 +34,7 @@ from firth.extraction import Opened, prepare
 from firth.files import printable, replacing
 from firth.parts import Extraction, extracted
 from firth.progress import Progress, Silent
-from firth.readers import Precision
+from firth.readers import Precision, heeding_length
 from firth.scoring import Scores, score
 from firth.tasks import Examples, Task, account, are_seen, read_examples
 
@@ -55,6 +55,7 @@ _ROWS_TOGETHER: Final = 1 << 13
 _IN_MEMORY_BYTES: Final = 1 << 30  # of a layer's vectors; more are read from the disk in every pass
 _LEAST_SPREAD: Final = 2.0**-10  # of a number's size: with less, it is constant but for the rounding of float16
 _ARRAY: Final = "vectors.npy"
+_LONG: Final = "long"
 
 
 class LayerProbe(NamedTuple):
@@ -308,8 +309,9 @@ class _Features(NamedTuple):
                 )
             vectors = np.lib.format.open_memmap(folder / _ARRAY, mode="w+", dtype=np.float16, shape=shape)
             row = 0
+            reader, n_long = heeding_length(asked.reader)
             with progress.stage(f"vectors of {printable(examples.source)}") as advance:
-                for sentence in extracted(asked, given):
+                for sentence in extracted(replace(asked, reader=reader), given):
                     n_words = sentence.array.shape[1]
                     vectors[:, row : row + n_words] = sentence.array
                     row += n_words
@@ -317,18 +319,27 @@ class _Features(NamedTuple):
             if row != n_rows:
                 raise FirthError(f"{printable(examples.source)}: {n_rows:,} vectors were due, and {row:,} came")
             vectors.flush()
+            (folder / _LONG).write_text(str(n_long()), encoding="ascii")
 
-        def opened(folder: Path) -> NDArray[np.float16]:
+        def opened(folder: Path) -> tuple[NDArray[np.float16], int]:
             try:
+                n_long = int((folder / _LONG).read_text(encoding="ascii"))
                 found: NDArray[np.float16] = np.load(folder / _ARRAY, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
                 raise FirthError(f"{folder / _ARRAY} cannot be read: {error}") from error
             if found.shape != shape or found.dtype != np.float16:
                 raise FirthError(f"{folder / _ARRAY} is of shape {found.shape}, and {shape} is due")
-            return found
+            return found, n_long
 
         sources = f"vectors of {examples.source}"
-        array = cache.features(told, sources, n_rows, make, opened, cache_dir=cache_dir)
+        array, n_long = cache.features(told, sources, n_rows, make, opened, cache_dir=cache_dir)
+        if n_long:
+            reader = asked.reader
+            capacity = (reader.capacity or 0) + len(reader.before) + len(reader.behind)
+            progress.say(
+                f"{printable(examples.source)}: {n_long / len(given):.1%} of the texts are longer than the {capacity} "
+                f"pieces that {reader.name} reads at once, and are read in overlapping windows"
+            )
         return cls(array, _are_known(array), examples.task == "pair")
 
     @property

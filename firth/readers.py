@@ -10,7 +10,7 @@ K layers, R rows that get a vector, D dim
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -237,7 +237,7 @@ def of_words(vectors: Vectors) -> Reader:
         n_workers=1,
         pieced=pieced,
         vectors=looked_up,
-        fingerprint=lambda: fingerprint([vectors.array, *([vectors.subwords.table] if vectors.subwords else [])]),
+        fingerprint=lambda: fingerprint_of_vectors(vectors),
         table=table,
         reads_words=True,
     )
@@ -512,6 +512,31 @@ def fingerprint(tensors: Iterable[NDArray[np.generic]]) -> str:
 def fingerprint_of_network(network: "nn.Module") -> str:
     """The same of a network's weights."""
     return fingerprint(parameter.detach().float().cpu().numpy() for parameter in network.parameters())
+
+
+def fingerprint_of_vectors(vectors: Vectors) -> str:
+    """A digest of static vectors, whole: of all numbers and words, since training with a task moves few of them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (*vectors.array, *([vectors.subwords.table] if vectors.subwords else [])):
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    for word in vectors.words:
+        digest.update(word.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def heeding_length(reader: Reader) -> tuple[Reader, Callable[[], int]]:
+    """The same reader, and how many of the texts that it has met are longer than what it reads at once."""
+    n_long = 0
+
+    def pieced(cuts: Sequence[Cut]) -> list[Pieced]:
+        nonlocal n_long
+        found = reader.pieced(cuts)
+        if reader.has_context and reader.capacity is not None:
+            n_long += sum(len(one.ids) > reader.capacity for one in found)
+        return found
+
+    return replace(reader, pieced=pieced), lambda: n_long
 
 
 def _capacity(model: Trained, context_length: int | None) -> int:

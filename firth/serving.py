@@ -78,8 +78,8 @@ def serve(
     cors = [origin_of(one) for one in cors]
     if host not in LOCAL and token is None:
         token = secrets.token_urlsafe(24)
-    exploration = Exploration([str(model) for model in models])
     place = None if cache_dir is None else Path(cache_dir)
+    exploration = Exploration([str(model) for model in models], cache_dir=place)
     try:
         bound = _bound(host, port)
         if corpus is not None:

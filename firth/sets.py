@@ -72,6 +72,7 @@ class Set:
         files: Its files as they are called in a folder, first the name they were published by. Several mean
             that any one of them will do, unless `needs_all`.
         needs_all: Whether the files belong together, and their folder is the set.
+        optional: Of such, those that the set may lack.
         sha256: Of each file whose contents are known.
         package: An installed package that carries it, and the path there.
         address: Where it is fetched from; empty where no address is known for certain.
@@ -85,6 +86,7 @@ class Set:
     title: str
     files: tuple[str, ...]
     needs_all: bool = False
+    optional: tuple[str, ...] = ()
     sha256: Mapping[str, str]
     package: tuple[str, str] | None = None
     address: str = ""
@@ -193,6 +195,7 @@ KNOWN: Final = (
         title="WiC, 7,466 pairs of uses of a word, alike or not (Pilehvar & Camacho-Collados 2019)",
         files=tuple(f"{part}/{part}.{what}.txt" for part in ("train", "dev", "test") for what in ("data", "gold")),
         needs_all=True,
+        optional=("test/test.data.txt", "test/test.gold.txt"),  # it was published without these answers at first
         sha256={},
         address="https://pilehvar.github.io/wic/package/WiC_dataset.zip",
         members={
@@ -297,7 +300,9 @@ _YES: Final = ("1", "ON", "YES", "TRUE")
 
 
 def _names(one: Set) -> str:
-    return " and ".join(one.files) if one.needs_all else " or ".join(one.files)
+    if not one.needs_all:
+        return " or ".join(one.files)
+    return " and ".join(name for name in one.files if name not in one.optional)
 
 
 # --- on this machine
@@ -326,7 +331,7 @@ def _in_folder(one: Set, root: Path) -> Path | None:
                 if not one.needs_all:
                     return path
                 base = Path(*path.parts[: len(path.parts) - len(Path(name).parts)])
-                if all((base / other).is_file() for other in one.files):
+                if all((base / other).is_file() for other in one.files if other not in one.optional):
                     return base
     return None
 
@@ -388,7 +393,8 @@ def _is_inside(name: str) -> bool:
 def _digests(one: Set, path: Path) -> dict[str, str]:
     """The SHA-256 of a set's files."""
     if one.needs_all:
-        return {name: _digest(path / name) for name in one.files}
+        there = [name for name in one.files if name not in one.optional or (path / name).is_file()]
+        return {name: _digest(path / name) for name in there}
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     return {file.name: _digest(file) for file in files}
 
@@ -412,10 +418,12 @@ def _fetched(one: Set, cache_dir: str | os.PathLike[str] | None) -> Found:
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     for name, digest in digests.items():
         if name in due and due[name] != digest:
-            whose = "that is known" if name in one.sha256 else "of what came the first time"
+            is_known = name in one.sha256
+            whose = "that is known" if is_known else "of what came the first time"
+            mend = "" if is_known else f"; to trust what comes now, delete {printable(str(place / _RECORD))} first"
             raise FirthError(
                 f"{one.name}: {printable(name)} from {one.address} has the SHA-256 {digest}, and {due[name]} is "
-                f"the one {whose}: it is not used. {one.page} tells of the set"
+                f"the one {whose}: it is not used. {one.page} tells of the set{mend}"
             )
     remarks = [f"{one.name} was fetched from {one.address}; {one.page} tells of it and of its terms"]
     if any(name not in one.sha256 for name in files):
@@ -451,6 +459,8 @@ def _files(one: Set, content: bytes) -> dict[str, bytes]:
             for name, ending in one.members.items():
                 pattern = re.compile(rf"(^|/){re.escape(ending)}$")
                 entry = next((entry for entry in entries if pattern.search(entry.filename)), None)
+                if entry is None and name in one.optional:
+                    continue
                 if entry is None:
                     raise FirthError(f"{one.name}: the archive at {one.address} has no {ending}")
                 if entry.file_size > MOST_BYTES:

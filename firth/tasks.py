@@ -24,6 +24,7 @@ Empty = Literal["error", "skip"]
 
 _MOST_LABELS: Final = 200  # of a column that is not named as one of labels
 _MOST_SHOWN: Final = 10
+_LEAST_KNOWN: Final = 0.9  # of the labels of a file that is read as examples, those that were trained with
 _NO_NUMBERS: Final = ("", "nan", "na", "n/a", "none", "null", "inf", "-inf", "+inf", "infinity", "-infinity")
 
 
@@ -186,7 +187,8 @@ def read_inputs(
 ) -> Examples:
     """The examples of a file without their targets, for whoever asks for these; see `read_examples`.
 
-    Of `classify`, a file of another format is a text a line; of `tag`, also words parted by spaces.
+    Of `classify` and `tag`, plain text is a text a line (of `tag` its words are parted by spaces), unless it is of the
+    format that was trained with, as those of `like` tell, and has labels as they have.
     """
     if task not in get_args(Task):
         raise UsageError(f"task is {printable(repr(task))}; there are {', '.join(get_args(Task))}")
@@ -194,6 +196,9 @@ def read_inputs(
         path = Path(source)
         is_plain = tables.is_text(path)
         if is_plain:
+            alike = _alike(path, task, encoding, encoding_errors, like)
+            if alike is not None:
+                return _without_targets(*alike, task)
             table = tables.read_texts(path, encoding=encoding, encoding_errors=encoding_errors)
             return _without_targets(table, {"text": 0}, task)
     elif not isinstance(source, str | os.PathLike):
@@ -206,6 +211,30 @@ def read_inputs(
     asked = {"text": text, "second": second, "label": None}
     columns = _columns(table, task, asked, like, is_labelled=False)
     return _without_targets(table, columns, task)
+
+
+def _alike(
+    path: Path, task: Task, encoding: str | None, errors: EncodingErrors | None, like: Examples | None
+) -> tuple[Table, dict[str, int]] | None:
+    """Plain text as a table of the format that was trained with, and its columns; None where it is not of that one."""
+    if like is None or "label" not in like.columns:
+        return None
+    try:
+        table = _read(path, task, encoding, errors)
+    except FirthError:
+        return None
+    is_same = table.format.partition(",")[0] == like.format.partition(",")[0]
+    if not is_same or not table.rows or not set(like.columns.values()) <= set(table.names):
+        return None
+    columns = {role: table.names.index(name) for role, name in like.columns.items()}
+    if not table.are_named:  # any text has a first word: it is told from a label by those there are
+        values = [row.values[columns["label"]] for row in table.rows]
+        targets = [target for value in values for target in (_items(value) if task == "tag" else (_string(value),))]
+        n_known = sum(_number(one) is not None if like.is_regression else one in like.labels for one in targets)
+        if n_known < _LEAST_KNOWN * len(targets):
+            return None
+    del columns["label"]
+    return table, columns
 
 
 def _without_targets(table: Table, columns: Mapping[str, int], task: Task) -> Examples:
@@ -354,7 +383,7 @@ def _columns(
         name = wanted[role]
         if name is not None:
             found[role] = _place(table, name, role)
-        elif like is not None and like.columns.get(role) in table.names:
+        elif like is not None and like.columns.get(role) in table.names and _are_alike(table, like):
             found[role] = table.names.index(like.columns[role])
     names = {
         "text": tables.TEXT_NAMES,
@@ -381,6 +410,11 @@ def _columns(
     if twice:
         raise UsageError(f"{' and '.join(twice)} are one column, {printable(table.names[found[twice[0]]])!r}")
     return {role: found[role] for role in roles}
+
+
+def _are_alike(table: Table, like: Examples) -> bool:
+    """Whether a column's name means the same in both: `column 1` of a file is no matter of rows given in Python."""
+    return table.are_named or (table.format == "rows") == (like.format == "rows")
 
 
 def _place(table: Table, name: str, role: str) -> int:

@@ -3,6 +3,7 @@
 What is done is not done again, so that a comparison which was interrupted goes on where it was.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -19,7 +20,7 @@ from firth.division import Division
 from firth.errors import FirthError
 from firth.evaluation import WordPair
 from firth.families.family import settings
-from firth.files import json_object, replacing
+from firth.files import json_object, latest_checkpoint, replacing
 from firth.formats.directory import MATRICES
 from firth.grades import Questions
 from firth.model import load
@@ -35,6 +36,7 @@ SCORED_BYTES: Final = 200_000
 """Of the held-out documents, that a language is measured on."""
 USES: Final = ("features", "finetune")
 RECORDS: Final = "records.jsonl"
+LONGEST_NAME: Final = 120  # bytes of a file's name, without its ending
 LEAST_COUNT: Final = 5
 """Rarer words are none of those that models are scored by: static families give them no vector."""
 
@@ -101,7 +103,7 @@ class Records:
         self.path = path
         self.found: dict[str, dict[str, Any]] = {}
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in path.read_bytes().split(b"\n"):  # as bytes: what was broken off may end within a character
                 try:
                     one = json.loads(line)
                 except ValueError:  # the last line of a process that was killed
@@ -222,7 +224,9 @@ class Undertaking:
         for task in self.tasks:
             self.use_random(task)
         if not any(
-            self.is_done(self.records.get("train", variant.name, self.asked.seeds[0])) for variant in self.trained
+            self.is_done(self.records.get("train", variant.name, seed))
+            for variant in self.trained
+            for seed in self.asked.seeds
         ):
             reasons = "; ".join(f"{name}: {why}" for name, why in self.failures())
             raise FirthError(f"none of the families could be trained: {reasons}")
@@ -247,10 +251,14 @@ class Undertaking:
         """Where a model of ours lies."""
         return self.folder / "models" / f"{variant.folder}-{seed}"
 
+    def published_of(self, variant: Variant) -> Path:
+        """Where the static vectors of a published model lie: apart from ours, whatever it is called."""
+        return self.folder / "models" / "published" / variant.folder
+
     def vectors_of(self, variant: Variant, seed: int) -> Vectors:
         """The static vectors of a model."""
         if variant.published:
-            return Vectors.load(self.folder / "models" / variant.folder)
+            return Vectors.load(self.published_of(variant))
         place = self.model_of(variant, seed)
         return Vectors.load(place / MATRICES) if variant.is_contextual else load(place).vectors
 
@@ -287,8 +295,17 @@ class Undertaking:
         assert self.asked.words is not None
         return {"minutes": None, "epochs": share * self.asked.words / self.n_words}
 
-    def sizes(self, variant: Variant) -> list[dict[str, Any]]:
-        """The settings that a variant is trained with: those that its trials liked most."""
+    def sizes(self, variant: Variant, seed: int) -> list[dict[str, Any]]:
+        """The settings that a variant is trained with: those that its trials liked most.
+
+        The size that the budget decided on for one seed is that of the others: they are one variant, whose spread is
+        told. A run that has begun goes on as what it is.
+        """
+        if len(variant.sizes) > 1 and latest_checkpoint(self.model_of(variant, seed)) is None:
+            for other in self.asked.seeds:
+                found = self.records.get("train", variant.name, other)
+                if found is not None and "ok" in found:
+                    return [found["ok"]["family"]]
         factors = self.chosen(variant)
         return [settings(changed(size, factors)) for size in variant.sizes]
 
@@ -300,20 +317,20 @@ class Undertaking:
             pairs = [[*pair[:2], float(pair[2])] for pair in similarity.questions]
             curve = {"set": similarity.name, "pairs": pairs}
         return self.job(
-            "train", variant.name, seed, "", sizes=self.sizes(variant), counts=self.asked.counts,
+            "train", variant.name, seed, "", sizes=self.sizes(variant, seed), counts=self.asked.counts,
             output=str(self.model_of(variant, seed)), curve=curve, **self.budget(),
         )  # fmt: skip
 
     def measure(self, variant: Variant, seed: int) -> dict[str, Any]:
         """Makes a model's matrices, and measures what it costs."""
         model = variant.published or str(self.model_of(variant, seed))
-        into = str(self.folder / "models" / variant.folder) if variant.published else None
+        into = str(self.published_of(variant)) if variant.published else None
         words = str(self.folder / "text" / "words.txt")
         return self.job("matrices", variant.name, seed, "", model=model, into=into, words=words, n_words=self.n_words)
 
     def judge(self, variant: Variant, seed: int, judged: Judged) -> None:
         """Scores the layers of a model on words in sentences."""
-        vectors = str(self.folder / "models" / variant.folder) if variant.published else None
+        vectors = str(self.published_of(variant)) if variant.published else None
         if variant.published and not has_context(self.records.get("matrices", variant.name, seed)):
             vectors = None
         model = variant.published or str(self.model_of(variant, seed))
@@ -384,5 +401,12 @@ def has_context(measured: Mapping[str, Any] | None) -> bool:
 
 
 def safe(name: str) -> str:
-    """A name for a file: other than letters, digits and some signs are underscores."""
-    return "".join(char if char.isalnum() or char in ".=+-_" else "_" for char in name)[:120]
+    """A name for a file: other than letters, digits and some signs are underscores.
+
+    Of one that is too long for some systems, the end is a digest, so that names that begin alike stay apart.
+    """
+    made = "".join(char if char.isalnum() or char in ".=+-_" else "_" for char in name)
+    if len(made.encode()) <= LONGEST_NAME:
+        return made
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{made.encode()[: LONGEST_NAME - 13].decode(errors='ignore')}-{digest}"

@@ -192,7 +192,7 @@ def read_all(asked: Sequence[str], published: Sequence[str] = ()) -> list[Varian
             names.append(part)
     found = [read(name) for name in names]
     found += [Variant(name=_published_name(path), published=path) for path in published]
-    _check_different(found)
+    check_different(found)
     return found
 
 
@@ -210,7 +210,7 @@ def of_toml(settings: Sequence[Mapping[str, Any]]) -> list[Variant]:
         parts = ",".join(f"{key}={value}" for key, value in given.items())
         name = str(table.get("name") or f"{table['family']}{':' if parts else ''}{parts}")
         found.append(of_settings(name, table["family"], given))
-    _check_different(found)
+    check_different(found)
     return found
 
 
@@ -218,7 +218,8 @@ def _published_name(path: str) -> str:
     return path if path.startswith("hf:") else Path(path).name or path
 
 
-def _check_different(found: Sequence[Variant]) -> None:
+def check_different(found: Sequence[Variant]) -> None:
+    """Raises UsageError where two variants have one name, or one has that of the random table."""
     names = [variant.folder for variant in found]
     twice = sorted({variant.name for variant in found if names.count(variant.folder) > 1})
     if twice:

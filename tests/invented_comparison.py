@@ -82,9 +82,10 @@ def invented(lang: str = "en", *, seeds: tuple[int, ...] = (1, 2, 3)) -> dict[st
         ],
         "differences": _differences(first, second, analogies, task),
         "best_layers": [
-            {"variant": name, "kind": kind, "set": of, "layer": 1, "chosen_by": "half of each set's items"}
-            for name in ("elmo", "gpt", "bert")
-            for kind, of in (("similarity", first), ("similarity", second), ("analogy", analogies))
+            {key: value for key, value in one.items() if key != "words"}
+            | {"chosen_by": "half of each set's items", "method": one.get("method"), "n_scored": one["n_items"] // 2}
+            for one in scores
+            if one["kind"] in ("similarity", "analogy") and one["layer"] == min(1, FAMILIES[one["variant"]][1] - 1)
         ],
         "neighbours": _neighbours(lang),
         "overlaps": _overlaps(lang),

@@ -338,6 +338,21 @@ def test_entries_are_listed_and_cleared(text, tmp_path):
     assert {path.name for path in folder.iterdir()} == {"mine.txt", "project", "0" * 32, ".unfinished-thesis"}
 
 
+def test_models_of_the_demonstration_are_cleared_in_the_users_own_place_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = tmp_path / "firth" / "demo" / "cbow"
+    other = tmp_path / "mine" / "demo" / "cbow"
+    for folder in (model, other):
+        folder.mkdir(parents=True)
+        (folder / "firth.json").write_text("{}", encoding="utf-8")
+    assert [(entry.what, entry.folder) for entry in cache.entries()] == [("demo", model)]
+    assert cache.clear(tmp_path / "mine") == 0
+    assert cache.clear() == 2
+    assert not model.exists()
+    assert other.is_dir()
+
+
 def test_the_place_follows_the_system(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

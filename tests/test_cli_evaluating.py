@@ -1,6 +1,7 @@
 """`firth evaluate` beyond pairs and analogies, `firth sets` and `firth senses`."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_intervals_and_ties_are_told(run: Run, models: list[Path]) -> None:
     assert correlations[0][3:6] == ["spearman", "low", "high"]
     assert accuracies[0][-2:] == ["low", "high"]
     assert differences[0] == [
-        *("set", "measure", "model a", "layer a", "model b", "layer b"),
+        *("set", "measure", "method", "model a", "layer a", "model b", "layer b"),
         *("a - b", "low", "high", "p", "p corrected", "more than chance"),
     ]
     assert [row[0] for row in differences[1:]] == ["pairs", "questions"]
@@ -115,6 +116,13 @@ def test_intervals_and_ties_are_told(run: Run, models: list[Path]) -> None:
     low, score, high = (found["models"][0]["pairs"][0][name] for name in ("low", "spearman", "high"))
     assert low <= score <= high
     assert found["differences"][0]["p corrected"] == found["differences"][0]["p"]
+
+
+@pytest.mark.usefixtures("files")
+def test_what_cannot_be_tested_is_no_tie(run: Run, models: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "one.tsv").write_text("king\tqueen\t9\nman\tunicorn\t3\n", encoding="utf-8")
+    (_, _, differences) = blocks(run("evaluate", *models, "--pairs", "one.tsv", "--confidence")[1])
+    assert differences[1][-3:] == ["nan", "nan", "not tested"]
 
 
 # --- sets by name
@@ -188,6 +196,25 @@ def test_words_in_sentences_are_scored_by_layer(run: Run, trained: Path, models:
     assert [row[-1] for row in wic[1:]] == ["2/2", "2/2"]
     (last,) = json.loads(run("evaluate", trained, "--wic", ".", "--layer", 1, "--threads", 1, "--json")[1])
     assert (last["layer"], last["in_sentences"][0]["n_answered"]) == (1, 2)
+
+
+def test_scws_is_scored_by_the_senses_of_a_text(run: Run, trained: Path, models: list[Path], tmp_path: Path) -> None:
+    tail = "\t".join(["1.0"] * 10)
+    rows = [("cat", "dog", "9"), ("cat", "mat", "2"), ("dog", "sat", "1")]
+    lines = [f"1\t{a}\tn\t{b}\tn\tthe <b> {a} </b> sat\ta <b> {b} </b>\t{score}\t{tail}" for a, b, score in rows]
+    (tmp_path / "scws.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "text.txt").write_text("\n".join(TEXT), encoding="utf-8")
+    shutil.copytree(trained, tmp_path / "copy")
+    how = ("--corpus", "text.txt", "--layer", 1, "--threads", 1, "--cache-dir", "cache", "--confidence")
+    status, out, _ = run("evaluate", trained, "copy", "--scws", "scws.txt", *how)
+    assert status == 0
+    scws, differences = blocks(out)
+    methods = ["globalsim", "avgsim", "avgsimc", "localsim"]
+    assert [row[3] for row in scws[1:]] == methods * 2
+    assert [row[2] for row in differences[1:]] == methods
+    (tmp_path / "pairs.tsv").write_text("king\tqueen\t9\nking\tparis\t1\n", encoding="utf-8")
+    status, _, err = run("evaluate", models[0], "--pairs", "pairs.tsv", "--corpus", "text.txt")
+    assert (status, "--corpus is for the senses of SCWS" in err) == (2, True)
 
 
 def test_senses_are_printed(run: Run, trained: Path, models: list[Path], tmp_path: Path) -> None:

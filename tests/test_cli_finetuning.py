@@ -220,3 +220,42 @@ def test_the_columns_of_training_are_those_of_prediction(place, capsys):
 def test_a_text_or_a_file_is_due(place, capsys):
     assert called(capsys, "predict", "vectors")[0] == 2
     assert called(capsys, "predict", "vectors", "a", "--text", "b")[0] == 2
+
+
+def test_a_text_may_be_longer_than_any_files_name(place, capsys):
+    assert called(capsys, *FINETUNE, "--quiet")[0] == 0
+    status, out, err = called(capsys, "predict", "out", "好" * 300, "--json")
+    assert status == 0, err
+    assert [row["text"] for row in json.loads(out)] == ["好" * 300]
+
+
+def test_a_file_of_the_format_of_training_is_read_as_that(place, capsys):
+    lines = "".join(f"{label} {text}\n" for label, text in TRAIN)
+    (place / "train.txt").write_text(lines, encoding="utf-8")
+    (place / "new.txt").write_text("the film was good\nplay\n", encoding="utf-8")
+    arguments = [word.replace("train.tsv", "train.txt") for word in FINETUNE if word not in ("--dev", "dev.tsv")]
+    assert called(capsys, *arguments)[0] == 0
+    for file, texts, said in (
+        ("train.txt", [text for _, text in TRAIN], "lines of a label and a text"),
+        ("new.txt", ["the film was good", "play"], "a text a line"),
+    ):
+        status, out, err = called(capsys, "predict", "out", file, "--json")
+        assert status == 0, err
+        assert [row["text"] for row in json.loads(out)] == texts
+        assert f"{file}: {len(texts)} examples ({said}" in err
+
+
+@pytest.mark.parametrize("interrupted", ["checkpoint", "seeds"])
+def test_what_cannot_be_trained_leaves_an_unfinished_run_as_it_is(place, capsys, interrupted):
+    begun = place / "out" / ("checkpoint/3" if interrupted == "checkpoint" else "seeds/1")
+    begun.mkdir(parents=True)
+    (begun / "firth.json").write_text("{}", encoding="utf-8")
+    if interrupted == "checkpoint":
+        (place / "out" / "checkpoint" / "latest").write_text("3", encoding="utf-8")
+    status, _, err = called(capsys, *FINETUNE)
+    assert (status, "holds an unfinished run: resume it" in err) == (2, True)
+    for more in (["--label", "labels"], ["--head-dropout", "2"]):
+        assert called(capsys, *FINETUNE[:-2], *more, "--overwrite")[0] == 2
+    assert (begun / "firth.json").is_file()
+    assert called(capsys, *FINETUNE, "--overwrite", "--quiet")[0] == 0
+    assert not (place / "out" / interrupted).exists()

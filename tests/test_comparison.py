@@ -7,20 +7,23 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from firth import comparison, jobs
+from firth import account, comparison, jobs
 from firth.comparison import Comparison, compare, drawn_up
 from firth.comparison_report import figures
 from firth.division import lines_of
 from firth.errors import FirthError, UsageError
+from firth.families.family import settings
 from firth.families.skipgram import Skipgram
+from firth.grades import Grades
 from firth.model import load
 from firth.plan import Plan, Task, check_disk
-from firth.undertaking import Records
+from firth.undertaking import Records, Undertaking, safe
+from firth.variants import Variant
 
 ANIMALS = ("cat", "dog", "horse", "mouse", "cow")
 METALS = ("gold", "iron", "copper", "silver", "tin")
@@ -144,7 +147,8 @@ def test_costs_are_told(made: Comparison) -> None:
     for run in made.report["runs"]:
         assert run["parameters"] == 2 * 8 * len(load(made.folder / run["model"]).vocabulary)
         assert min(run[name] for name in ("flops", "bytes", "lookup_ms", "sentence_ms", "words_per_second")) > 0
-        assert {"prepare", "train", "matrices"} == set(run["seconds"])
+        assert {"prepare", "train", "matrices", "measure"} == set(run["seconds"])
+        assert run["seconds"]["measure"] > 0
 
 
 def test_the_curve_has_scores_against_seconds_and_words(made: Comparison) -> None:
@@ -224,6 +228,21 @@ def test_a_line_that_was_broken_off_is_work_to_be_done_again(tmp_path: Path) -> 
     assert Records(tmp_path / "records.jsonl").get("train", "skipgram", 1) is not None
 
 
+def test_a_line_that_ends_within_a_character_or_has_a_line_separator_is_read(tmp_path: Path) -> None:
+    records = Records(tmp_path / "records.jsonl")
+    records.add("judge", "cbow", 1, "one\u2028two", {"ok": {}})
+    with (tmp_path / "records.jsonl").open("ab") as file:
+        file.write('{"work": "词'.encode()[:-1])
+    assert Records(tmp_path / "records.jsonl").found == records.found
+
+
+def test_long_names_of_files_that_begin_alike_stay_apart() -> None:
+    first, second = (safe(f"{'词' * 200}{end}") for end in "ab")
+    assert first != second
+    assert max(len(first.encode()), len(second.encode())) <= 120
+    assert safe("cbow:dim=8") == "cbow_dim=8"
+
+
 def test_a_family_that_fails_leaves_the_others_going(files: Path, tmp_path: Path) -> None:
     made = compared(tmp_path / "report", files, "cbow:dim=8,skipgram:dim=8,learning-rate=1e30")
     by_name = {run["variant"]: run for run in made.report["runs"]}
@@ -261,6 +280,53 @@ def test_published_vectors_join_and_are_marked(files: Path, tmp_path: Path) -> N
     other = next(one for one in made.report["variants"] if one["name"] == "other.txt")
     assert (other["published"], other["family"]) == (True, "published")
     assert any(score["variant"] == "other.txt" for score in made.report["scores"])
+
+
+def test_a_published_model_does_not_take_the_place_of_one_that_was_trained(files: Path, tmp_path: Path) -> None:
+    words = ["the", "and", "in", "eat", "grass", "field", "they", "melt", "with", "a", "hot", "furnace"]
+    rows = [f"{word} {number} 1" for number, word in enumerate([*words, *ANIMALS, *METALS])]
+    path = tmp_path / "cbow_dim=8-1"
+    path.write_text("\n".join([f"{len(rows)} 2", *rows]), encoding="utf-8")
+    made = compared(tmp_path / "report", files, "cbow:dim=8", published=[str(path)])
+    assert load(made.folder / "models" / "cbow_dim=8-1").vectors.dim == 8
+    assert {score["variant"] for score in made.report["scores"]} == {"cbow:dim=8", "cbow_dim=8-1", "random"}
+
+
+def test_a_family_of_which_one_seed_fails_is_no_failure_of_all(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = jobs.run
+
+    def killed(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+        is_first = job["work"] == "train" and job["seed"] == 1
+        return {"failed": "its process ended with signal 9"} if is_first else here(job, folder, name)
+
+    monkeypatch.setattr(jobs, "run", killed)
+    made = compared(tmp_path / "report", files, "cbow:dim=8", seeds=2)
+    assert [run["failed"] is None for run in made.report["runs"]] == [False, True]
+
+
+def test_the_size_that_one_seed_chose_is_that_of_the_others(tmp_path: Path) -> None:
+    small, large = Skipgram(dim=8), Skipgram(dim=16)
+    work = Undertaking.__new__(Undertaking)
+    work.folder, work.records = tmp_path, Records(tmp_path / "records.jsonl")
+    work.asked = cast("Any", SimpleNamespace(trials=1, seeds=(1, 2)))
+    variant = Variant(name="skipgram", sizes=(small, large))
+    assert work.sizes(variant, 1) == [settings(small), settings(large)]
+    work.records.add("train", "skipgram", 1, "", {"ok": {"family": settings(small)}})
+    assert work.sizes(variant, 2) == [settings(small)]
+
+
+def test_who_answers_fewer_than_half_does_not_empty_a_set_for_the_others() -> None:
+    knowing, other = np.array([1.0, 0.0, 1.0, 1.0]), np.array([np.nan, np.nan, np.nan, 1.0])
+    graded = Grades()
+    kept = account._answered(
+        graded, ("context", "wic", "accuracy", None), {"a": {0: {1: knowing}}, "b": {0: {1: other}}}
+    )
+    assert kept == {"a": {0: {1: knowing}}}
+    assert graded.missing == [
+        "b, seed 1, answers 1 of the 4 questions of wic alone, and is not compared with the others by them"
+    ]
 
 
 def test_trials_choose_settings_that_the_training_then_has(files: Path, tmp_path: Path) -> None:
@@ -341,7 +407,6 @@ def job(tmp_path: Path, **given: Any) -> dict[str, Any]:
     """A training as a comparison asks for one."""
     text = tmp_path / "training.txt"
     text.write_text("\n".join(TEXT), encoding="utf-8")
-    from firth.families.family import settings
     from firth.preparation import Preparation
 
     return {
@@ -378,6 +443,37 @@ def test_whatever_ends_a_training_is_told(
 
     monkeypatch.setattr(jobs, "train", failing)
     assert said in jobs.done(job(tmp_path))["failed"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"), [(None, "left_out"), (OSError(2, "no such"), "failed"), (ImportError("torch"), "failed")]
+)
+def test_what_the_text_has_no_part_in_is_tried_again(
+    cause: Exception | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise FirthError("it cannot begin") from cause
+
+    monkeypatch.setattr(jobs, "train", failing)
+    assert jobs.done(job(tmp_path)) == {told: "it cannot begin"}
+
+
+def test_a_run_that_is_begun_anew_has_no_points_of_the_one_before(tmp_path: Path) -> None:
+    pairs = {"set": "pairs", "pairs": [["cat", "dog", 9.0], ["gold", "iron", 8.0], ["cat", "gold", 1.0]]}
+    asked = job(tmp_path, curve=pairs)
+    Path(f"{asked['output']}.curve.jsonl").write_text('{"fraction": 1.0, "layer": 0, "score": 7.0}\n')
+    points = jobs.done(asked)["ok"]["curve"]
+    assert points
+    assert all(point["score"] != 7.0 for point in points)
+
+
+def test_points_from_behind_the_checkpoint_are_made_again(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    points = [{"fraction": fraction, "score": 0.5} for fraction in (0.25, 0.5)]
+    Path(f"{asked['output']}.curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+    curve = jobs._Curve(asked)
+    curve(cast("Any", SimpleNamespace(fraction=0.3)))
+    assert curve.points == points[:1]
 
 
 @pytest.mark.parametrize(("minutes", "left"), [(2.0, 1.5), (0.5, None)])

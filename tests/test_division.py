@@ -98,3 +98,27 @@ def test_no_line_is_lost_or_doubled(tmp_path_factory: pytest.TempPathFactory, do
     division = divide(text_of(documents), Preparation(), tmp_path_factory.mktemp("text") / "text")
     lines = [line for path in (division.training, division.held_out) for line in lines_of(path) if line]
     assert sorted(lines) == sorted(line for document in documents for line in document)
+
+
+def test_a_short_preface_is_not_all_that_is_held_out(tmp_path: Path) -> None:
+    books = [[f"line {line} of book {number}, which is long enough" for line in range(300)] for number in range(20)]
+    for name, documents in (("first", [["a preface"], *books]), ("last", [*books, ["a preface"]])):
+        division = divide(text_of(documents), Preparation(), tmp_path / name)
+        assert division.n_held_out_bytes > 0.02 * division.n_bytes
+        lines = [line for path in (division.training, division.held_out) for line in lines_of(path) if line]
+        assert sorted(lines) == sorted(line for document in documents for line in document)
+
+
+def test_duplicates_are_dropped_before_the_division(tmp_path: Path) -> None:
+    for drop, n_lines in (("documents", 120), ("lines", 120)):
+        asked = Preparation(drop_duplicates=drop)  # type: ignore[arg-type]
+        division = divide(text_of(3 * DOCUMENTS), asked, tmp_path / drop)
+        lines = [line for path in (division.training, division.held_out) for line in lines_of(path) if line]
+        assert len(lines) == len(set(lines)) == n_lines
+        assert division.n_documents == 60
+
+
+def test_a_corpus_that_is_not_there_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FirthError):
+        divide(tmp_path / "mistyped.txt", Preparation(), tmp_path / "text")
+    assert not (tmp_path / "text").exists()

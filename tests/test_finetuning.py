@@ -511,6 +511,11 @@ def test_seeds_that_are_through_are_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(descent.Loop, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tuned("static", **settings)
+    for changes in ({"learning_rate": 1e-2}, {"head": "mlp"}, {"n": 63}, {"test": texts(8, 3)}):
+        with pytest.raises(UsageError, match="begun with others"):
+            tuned("static", **(settings | changes), resume=True)
+    with pytest.raises(UsageError, match="keeps its examples and its model"):
+        tuned(from_scratch(static(), [], SPLIT, 3).vectors, **settings, resume=True)
     numbers = itertools.count(2)
     made = tuned("static", **settings, resume=True)
     assert next(numbers) == 4  # two runs were left
@@ -713,6 +718,58 @@ def test_long_texts_are_cut_and_said_and_every_word_is_tagged():
     assert len(found.label) == 2
 
 
+def test_long_texts_are_read_in_windows_for_features_and_that_is_said():
+    said = Recorder()
+    rows = [*texts(30, 1), ("a film " * 40, "yes"), ("a film " * 40, "no")]
+    finetune(model_of("bert"), rows, task="classify", use="features", epochs=1, progress=said)
+    assert any("6.2% of the texts are longer than the 32 pieces" in line and "windows" in line for line in said.lines)
+
+
+def test_features_are_made_on_the_device_that_is_asked_for(monkeypatch):
+    met = []
+    reader = Model.reader
+
+    def recorded(self, **how):
+        met.append(how.pop("device"))
+        return reader(self, **how, device="cpu")
+
+    monkeypatch.setattr(Model, "reader", recorded)
+    from firth.defaults import stored
+
+    body = stored(model_of("bert"), "last", "sentence", "mean", SPLIT, None, device="cuda")
+    assert (met, body.device) == (["cuda"], "cuda")
+
+
+def test_an_unfinished_run_on_features_keeps_its_texts(tmp_path, monkeypatch):
+    step, numbers = descent.Loop.step, itertools.count()
+
+    def interrupted(self, *arguments):
+        if next(numbers) == 9:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    how = {"task": "classify", "use": "features", "epochs": 4, "batch_size": 8, "output": tmp_path / "out"}
+    rows = texts(32, 1)
+    monkeypatch.setattr(descent.Loop, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(model_of("bert"), rows, **how)
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="keeps its examples"):
+        finetune(model_of("bert"), [(text + " so", label) for text, label in rows], **how, resume=True)
+    assert finetune(model_of("bert"), rows, **how, resume=True).runs[0].epochs == 4
+
+
+def test_examples_are_evaluated_like_those_trained_with(tmp_path):
+    made = tuned("static", epochs=1, head="linear")
+    assert made.evaluate([("good", "yes"), ("great", "yes")]).n == 2
+    (tmp_path / "a.tsv").write_text("yes\tgood film\nno\tbad film\n", encoding="utf-8")
+    made.save(tmp_path / "out")
+    assert load_finetuned(tmp_path / "out").evaluate(tmp_path / "a.tsv").labels == ("no", "yes")
+    rows = [(text, "0.5" if label == "no" else "1.5") for text, label in texts(32, 1)]
+    of_numbers = finetune(static(), rows, task="classify", columns={"target": "labels"}, epochs=1, head="linear")
+    assert of_numbers.evaluate(rows).labels == ("0.5", "1.5")
+
+
 # --- what is refused
 
 
@@ -733,6 +790,7 @@ def test_long_texts_are_cut_and_said_and_every_word_is_tagged():
         ({"wings": 2}, "there is no setting wings; there are batch_size"),
         ({"seeds": 0}, "seeds 0"),
         ({"limit": 0}, "limit is 0"),
+        ({"patience": 0}, "patience is 0"),
         ({"resume": True}, "there is no unfinished run to resume"),
         ({"segmentation": "space"}, "segmentation is given, and changes nothing"),
         ({"context_length": 3}, "context_length is 3, which leaves no room for text"),

@@ -4,6 +4,7 @@ import pytest
 from firth.errors import FirthError
 from firth.evaluation import Analogy, WordPair
 from firth.grades import Candidate, Questions, chosen_words, grade, take_items, words_of
+from firth.groups import Group
 from firth.vectors import Vectors
 
 WORDS = [f"w{number}" for number in range(40)]
@@ -54,7 +55,8 @@ def test_the_layer_is_chosen_on_one_half_and_scored_on_the_other() -> None:
     found = grade([candidate("deep", RISING, n_layers=2), candidate("flat", RISING)], SETS, WORDS, n_samples=200)
     best = {one["variant"]: one for one in found.best_layers}
     assert best["deep"]["layer"] == 0
-    assert best["deep"]["n_items"] == best["flat"]["n_items"] == 10
+    assert best["deep"]["n_scored"] == best["flat"]["n_scored"] == 10
+    assert (best["deep"]["n_items"], best["deep"]["n_known"]) == (20, 20)
     assert "half" in best["deep"]["chosen_by"]
     assert {(one["layer"], round(one["score"])) for one in found.scores if one["variant"] == "deep"} == {
         (0, 1),
@@ -62,11 +64,11 @@ def test_the_layer_is_chosen_on_one_half_and_scored_on_the_other() -> None:
     }
 
 
-def test_seeds_are_averaged() -> None:
+def test_seeds_are_told_apart() -> None:
     both = [candidate("mixed", RISING, seed=1), candidate("mixed", RISING[::-1], seed=2), candidate("good", RISING)]
     found = grade(both, SETS, WORDS, n_samples=200)
-    best = {one["variant"]: one["score"] for one in found.best_layers}
-    assert best["mixed"] == pytest.approx(0.0)
+    best = {(one["variant"], one["seed"]): one["score"] for one in found.best_layers}
+    assert best == pytest.approx({("mixed", 1): 1.0, ("mixed", 2): -1.0, ("good", 1): 1.0})
     assert len(found.scores) == 3
 
 
@@ -76,6 +78,14 @@ def test_only_words_that_all_know_count_and_coverage_is_told() -> None:
     assert found.n_words == 30
     assert {(one["n_items"], one["n_known"]) for one in found.scores} == {(20, 15)}
     assert {one["variant"]: one["n_known"] for one in found.coverage} == {"all": 20, "few": 15}
+
+
+def test_coverage_counts_what_scores_count() -> None:
+    groups = [Group("w", ("w0", "w1", "w2"), ("w3", "w39", "w38"))]
+    few = Candidate("few", 1, Vectors(WORDS[:30], cosines(RISING)[:, :30]))
+    found = grade([candidate("all", RISING), few], [Questions("odd", "outliers", groups)], WORDS, n_samples=50)
+    assert {one["n_items"] for one in (*found.scores, *found.coverage)} == {3}
+    assert {one["variant"]: one["n_known"] for one in found.coverage} == {"all": 3, "few": 1}
 
 
 def test_a_model_that_knows_next_to_nothing_does_not_spoil_the_others() -> None:

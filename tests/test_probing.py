@@ -8,7 +8,7 @@ import pytest
 from commands import Run
 
 import firth
-from firth import probing
+from firth import probing, reporting
 from firth.errors import FirthError, UsageError
 from firth.probing import _Layer, _logistic, _Scale, probe
 from firth.tasks import Examples, read_examples
@@ -77,6 +77,14 @@ class TestProbe:
         probe(vectors_of(), **(how | {"layers": "1"}))
         assert len(firth.cache.entries(tmp_path)) == 4
         assert firth.cache.clear(tmp_path) > 0
+
+    def test_vectors_of_which_one_word_moved_are_read_anew(self, tmp_path: Path) -> None:
+        how: dict[str, Any] = {"task": "tag", "train": tagged(20, 1), "dev": tagged(10, 2), "cache_dir": tmp_path}
+        probe(vectors_of(4000), **how)
+        moved = vectors_of(4000).array.copy()
+        moved[1, 7, 3] += 1
+        probe(Vectors([f"w{number}" for number in range(4000)], moved), **how)
+        assert len(firth.cache.entries(tmp_path)) == 4
 
     def test_damaged_vectors_are_made_again(self, tmp_path: Path) -> None:
         how: dict[str, Any] = {"task": "tag", "train": tagged(20, 1), "dev": tagged(10, 2), "cache_dir": tmp_path}
@@ -240,6 +248,17 @@ class TestCommand:
         status, _, _ = run("probe", tmp_path / "vectors", *self.files(tmp_path), f"--html={page}", "--layers=1")
         assert status == 0
         assert "control task: accuracy" in page.read_text(encoding="utf-8")
+
+    def test_without_plotly_nothing_is_computed(
+        self, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing() -> str:
+            raise FirthError("plotly is not installed")
+
+        monkeypatch.setattr(reporting, "_plotly", missing)
+        options = [*self.files(tmp_path), f"--html={tmp_path / 'curve.html'}", f"--cache-dir={tmp_path / 'cache'}"]
+        assert run("probe", tmp_path / "vectors", *options)[0] == 1
+        assert not (tmp_path / "cache").exists()
 
     def test_bad_input(self, tmp_path: Path, run: Run) -> None:
         options = self.files(tmp_path)

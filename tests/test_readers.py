@@ -1,9 +1,11 @@
 """Numbers of words; what else readers do is tested with `extract`."""
 
+import numpy as np
 import pytest
 
 from firth import readers
-from firth.readers import Numbers
+from firth.readers import Numbers, fingerprint_of_vectors
+from firth.vectors import Vectors
 
 
 def test_words_have_numbers_and_numbers_words():
@@ -28,3 +30,14 @@ def test_words_that_come_again_keep_their_numbers_and_others_are_forgotten(monke
     assert again > lost
     with pytest.raises(KeyError):
         numbers.words([lost])
+
+
+def test_a_digest_is_of_every_number_and_every_word():
+    array = np.zeros((1, 3000, 4), np.float32)
+    words = [f"w{number}" for number in range(3000)]
+    digests = [fingerprint_of_vectors(Vectors(words, array))]
+    changed = array.copy()
+    changed[0, 1234, 3] = 1  # as training with a task moves few
+    digests += [fingerprint_of_vectors(Vectors(words, changed)), fingerprint_of_vectors(Vectors(words[::-1], array))]
+    assert len(set(digests)) == 3
+    assert fingerprint_of_vectors(Vectors(words, array.copy())) == digests[0]

@@ -10,7 +10,7 @@ from commands import Run
 
 import firth
 from firth import reporting
-from firth.errors import UsageError
+from firth.errors import FirthError, UsageError
 from firth.reporting import label_rows, report, rows, to_html, write
 from firth.tasks import Examples, read_examples, read_inputs
 from firth.vectors import Vectors
@@ -192,3 +192,44 @@ class TestCommand:
         assert status == 0
         assert "1 of 3 examples have labels that good never has (new; the first in line 2)" in err
         assert "accuracy\t0.6667" in out
+
+    def test_tags_in_a_scheme_and_the_columns_of_training(self, tmp_path: Path, run: Run) -> None:
+        pytest.importorskip("torch")
+        pytest.importorskip("nervaluate")
+        rng = np.random.default_rng(0)
+        words = ["London", "Ann", "was", "in"]
+        lines = "".join("Ann x B-PER\nwas y O\nin y O\nLondon x B-LOC\nwas y O\n\n" for _ in range(4))
+        (tmp_path / "train.conll").write_text(lines, encoding="utf-8")
+        made = {}
+        for name, label in (("fine", "3"), ("coarse", "3")):
+            vectors = Vectors(words, rng.normal(size=(1, 4, 6)).astype(np.float32))
+            how: dict[str, Any] = {"task": "tag", "head": "linear", "columns": {"label": label}}
+            firth.finetune(vectors, tmp_path / "train.conll", **how, epochs=3, output=tmp_path / name)
+            made[name] = tmp_path / name
+        told = run("report", made["fine"], tmp_path / "train.conll", "--against", made["coarse"], "--json", "--quiet")
+        assert told[0] == 0, told[2]
+        assert [one["label"] for one in json.loads(told[1])["schemas"]]
+        assert "against" in json.loads(told[1])
+
+    def test_the_columns_are_those_of_training(self, tmp_path: Path, run: Run) -> None:
+        pytest.importorskip("torch")
+        rows = "".join(f"{'odd' if n % 2 else 'even'}\tw{n}\t{'high' if n > 9 else 'low'}\n" for n in range(20))
+        (tmp_path / "train.tsv").write_text(f"parity\tnote\tsize\n{rows}", encoding="utf-8")
+        vectors = Vectors([f"w{n}" for n in range(20)], np.eye(20, dtype=np.float32)[np.newaxis])
+        how: dict[str, Any] = {"task": "classify", "head": "linear", "epochs": 1}
+        columns = {"text": "note", "label": "size"}
+        firth.finetune(vectors, tmp_path / "train.tsv", **how, columns=columns, output=tmp_path / "out")
+        status, _, err = run("report", tmp_path / "out", tmp_path / "train.tsv")
+        assert status == 0, err
+        assert "text from 'note'; label from 'size'" in err
+
+    def test_without_plotly_nothing_is_computed(
+        self, tmp_path: Path, run: Run, trained: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing() -> str:
+            raise FirthError("plotly is not installed")
+
+        monkeypatch.setattr(reporting, "_plotly", missing)
+        status, out, err = run("report", trained[0], trained[2], "-o", tmp_path / "pages")
+        assert (status, out, "examples" in err) == (1, "", False)
+        assert not (tmp_path / "pages").exists()

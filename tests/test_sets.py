@@ -190,6 +190,21 @@ def test_a_set_of_several_files_is_its_folder(place, monkeypatch, tmp_path):
     assert set(found.sha256) == {"a/1.txt", "b/2.txt"}
 
 
+def test_wic_is_found_without_the_answers_of_its_test(place, tmp_path):
+    for name in sets.known("wic").files[:4]:
+        path = tmp_path / "mine" / "WiC" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("T\n")
+    found = sets.find("wic", folder=tmp_path / "mine")
+    assert (found.path, len(found.sha256)) == (tmp_path / "mine" / "WiC", 4)
+    (found.path / "test").mkdir()
+    (found.path / "test" / "test.data.txt").write_text("")
+    assert len(sets.find("wic", folder=tmp_path / "mine").sha256) == 5
+    (found.path / "dev" / "dev.gold.txt").unlink()
+    with pytest.raises(FirthError, match=r"names a folder that has it as train/train\.data\.txt.*dev/dev\.gold\.txt$"):
+        sets.find("wic", folder=tmp_path / "mine", fetch=False)
+
+
 def test_looking_fetches_nothing(place, monkeypatch, server):
     knowing(monkeypatch, server)
     found = {one.name: where for one, where in look(cache_dir=place)}
@@ -238,10 +253,20 @@ def test_what_came_first_is_trusted_and_has_to_stay(place, monkeypatch, server):
     assert checked(found) == "unknown"
     found.path.unlink()
     server.pages["/royal.tsv"] = PAIRS + b"\n"
-    with pytest.raises(FirthError, match="the one of what came the first time: it is not used"):
+    with pytest.raises(
+        FirthError, match=r"the one of what came the first time: it is not used.*delete .*royal.fetched\.json first"
+    ):
         sets.find("royal")
     assert kept(place) == ["sets/royal/fetched.json"]
     server.pages["/royal.tsv"] = PAIRS
+    assert sets.find("royal").where == "fetched"
+    from firth import cache
+
+    (listed,) = cache.entries(place)
+    assert (listed.what, listed.sources, listed.folder) == ("set", "royal", place / "sets" / "royal")
+    assert cache.clear(place) == listed.n_bytes
+    assert kept(place) == []
+    server.pages["/royal.tsv"] = PAIRS + b"\n"  # with what was kept goes what has to stay
     assert sets.find("royal").where == "fetched"
 
 

@@ -9,15 +9,15 @@ from scipy import stats
 from firth import significance
 from firth.errors import UsageError
 from firth.significance import (
-    best_layer,
     difference,
     differences,
     draws,
     halves,
     holm,
+    in_majority,
     interval,
     over_seeds,
-    spread,
+    two_sided,
     value,
 )
 
@@ -39,6 +39,9 @@ def test_scores_by_hand():
     # cluster 0 has two words of category 0 and one of 1, cluster 1 one of category 1: 3 of 4
     assert value("purity", [[0, 0], [0, 0], [1, 0], [1, 1], [5, NAN]]) == pytest.approx(3 / 4)
     assert value("purity", [[0, 7], [0, 7], [1, 7], [1, 7]]) == pytest.approx(1 / 2)
+    # 2 of 3 are found, with one more that is none: 2 * 2 / (3 + 3)
+    assert value("f1", [[1, 2, 1], [1, 1, 2], [0, 0, 0], [NAN, 1, NAN]]) == pytest.approx(2 / 3)
+    assert value("f1", [[0, 0, 0]]) == 0
     assert value("spearman", [[1, 10], [2, 20], [3, 15]]) == pytest.approx(0.5)
 
 
@@ -118,14 +121,6 @@ def test_seeds_that_differ_make_an_interval_wider():
     assert (same.low, same.high) == pytest.approx((alone.low, alone.high))
 
 
-def test_a_spread_by_hand():
-    found = spread([0.1, 0.2, 0.6])
-    assert found == pytest.approx((0.3, np.sqrt((0.04 + 0.01 + 0.09) / 2), 0.1, 0.6, 3))
-    assert np.isnan(spread([0.5]).sd)
-    with pytest.raises(UsageError, match="one score at least"):
-        spread([])
-
-
 # --- differences
 
 
@@ -169,6 +164,50 @@ def test_models_are_compared_two_by_two_on_what_all_answered():
     assert found["a", "b"].second == pytest.approx((value("spearman", b[5:]) + value("spearman", a[5:])) / 2)
 
 
+@pytest.mark.parametrize("n", [1, 2, 4, 5])
+def test_a_handful_of_items_is_not_more_than_chance(n):
+    found = difference("accuracy", [np.ones(n)], [np.zeros(n)], n_samples=1_000)
+    assert found.p == 2.0 ** (1 - n)
+    more = np.append(np.ones(n), [0.0, 1.0]), np.append(np.zeros(n), [0.0, 1.0])  # what both answer alike says nothing
+    assert difference("accuracy", [more[0]], [more[1]], n_samples=1_000).p >= found.p
+
+
+def test_few_items_are_swapped_in_every_way():
+    first, second = np.zeros(20), np.zeros(20)
+    first[:8], second[8] = 1, 1
+    exact = stats.binomtest(8, 9).pvalue
+    assert difference("accuracy", [first], [second], n_samples=1_000).p == pytest.approx(exact)
+
+
+def test_of_two_pairs_nothing_is_told_apart():
+    found = difference("spearman", [[[1, 1], [2, 2]]], [[[1, 2], [2, 1]]], n_samples=1_000)
+    assert (found.difference, found.p) == (2, 0.5)
+
+
+def test_samples_whose_difference_is_undefined_do_not_count():
+    samples = np.array([NAN, NAN, NAN, 0.2, 0.0])
+    assert two_sided(samples, 0.1) == 1.0
+    assert np.isnan(two_sided(np.array([NAN]), 0.1))
+
+
+def test_many_comparisons_can_tell_a_difference_that_no_sample_comes_near():
+    rng = np.random.default_rng(4)
+    first, second = (rng.random(1_000) < 0.6).astype(float), (rng.random(1_000) < 0.3).astype(float)
+    found = difference("accuracy", [first], [second], n_samples=200)
+    assert found.p == pytest.approx(stats.ttest_rel(first, second).pvalue, rel=0.999, abs=1e-20)
+    assert max(holm([found.p] * 5_000)) < 0.05
+
+
+def test_purity_does_not_rise_because_words_are_drawn_twice():
+    words = np.array([[number % 5, number // 5] for number in range(10)])  # a word of each category in either cluster
+    assert value("purity", words) == pytest.approx(0.2)
+    assert value("purity", in_majority(words)) == pytest.approx(0.2)
+    (counts,) = draws(10, 2_000, seed=1)
+    (samples,) = significance._STATISTICS["purity"](in_majority(words)[np.newaxis], counts)
+    assert samples.mean() == pytest.approx(0.2, abs=0.02)
+    assert np.isnan(in_majority([[0, 1], [1, NAN]])).tolist() == [False, True]
+
+
 def test_chance_makes_a_difference_as_rarely_as_it_says():
     rng = np.random.default_rng(11)
     small = 0
@@ -183,11 +222,10 @@ def test_chance_makes_a_difference_as_rarely_as_it_says():
     [
         (lambda: interval("accuracy", [[1, 0]]), r"\(n,\) is due"),
         (lambda: interval("spearman", [1, 0]), r"\(n, 2\) is due"),
-        (lambda: interval("f1", [1, 0]), "there are spearman"),
+        (lambda: interval("f2", [1, 0]), "there are spearman"),
         (lambda: interval("accuracy", [1, 0], n_samples=0), "at least 1"),
         (lambda: over_seeds("accuracy", []), "one run at least"),
         (lambda: difference("accuracy", [[1, 0]], [[1, 0, 1]]), "the same questions are due"),
-        (lambda: best_layer("accuracy", {}), "none are given"),
     ],
 )
 def test_wrong_calls_are_told(call, message):
@@ -215,20 +253,7 @@ def test_corrected_ps_are_no_smaller_and_in_the_same_order(p_values):
     assert [corrected[place] for place in order] == sorted(corrected)
 
 
-# --- layers
-
-
-def test_the_best_layer_is_scored_on_what_it_was_not_chosen_by():
-    rng = np.random.default_rng(3)
-    by_chance = {layer: (rng.random(100) < 0.5).astype(float) for layer in range(40)}
-    found = best_layer("accuracy", by_chance, n_samples=100)
-    chosen_by, scored_on = halves(100)
-    assert found.layer == max(by_chance, key=lambda layer: by_chance[layer][chosen_by].mean())
-    assert by_chance[found.layer][chosen_by].mean() > 0.6  # the best of forty
-    assert found.score.value == by_chance[found.layer][scored_on].mean()
-    assert found.score.n == 50
-    clear = {0: np.zeros(100), 7: np.ones(100), 9: np.ones(100)}
-    assert best_layer("accuracy", clear, n_samples=10).layer == 7
+# --- halves
 
 
 @given(st.integers(0, 200), st.integers(0, 5))

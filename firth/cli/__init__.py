@@ -151,7 +151,7 @@ def check(
 
 
 def list_cache(*, cache_dir: Path | None = None, as_json: AsJson = False) -> None:
-    """List the encoded corpora that are kept for later runs.
+    """List what is kept for later runs: encoded corpora, fetched sets, models of the demo.
 
     Args:
         cache_dir: The cache's directory; by default the user's own.
@@ -177,7 +177,7 @@ def list_cache(*, cache_dir: Path | None = None, as_json: AsJson = False) -> Non
 
 
 def clear_cache(*, cache_dir: Path | None = None) -> None:
-    """Delete the encoded corpora that are kept for later runs.
+    """Delete what is kept for later runs: encoded corpora, fetched sets, models of the demo.
 
     Args:
         cache_dir: The cache's directory; by default the user's own.
@@ -290,7 +290,10 @@ app.command(train_app)
 for _name, _help in FAMILIES.items():
     train_app.command(f"firth.cli.training:{_name}", name=_name, help=_help)
 cache_app = App(
-    name="cache", help="List or clear the encoded corpora that are kept for later runs.", sort_key=50, **FRAMED
+    name="cache",
+    help="List or clear what is kept for later runs: encoded corpora, fetched sets, models of the demo.",
+    sort_key=50,
+    **FRAMED,
 )
 cache_app.default(list_cache)
 cache_app.command(clear_cache, name="clear")

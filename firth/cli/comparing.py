@@ -83,8 +83,8 @@ def compare(
         seed: The first of them.
         published: A model that joins as it is: a directory, a file of vectors, hf:org/name; may be given several times.
             It has seen other text, which the report says.
-        sets: Evaluation sets by name, with commas, as wordsim353,google; firth evaluate --list-sets lists them. By
-            default those of wordsim353, simlex999 and google that are installed.
+        sets: Evaluation sets by name, with commas, as wordsim353,google; `firth sets` lists them. By default those of
+            wordsim353, simlex999 and google that are installed.
         sets_from: A folder where sets are looked for first.
         pairs: Files of two words and a score a line, for word similarity.
         analogies: Files of four words a line, in sections that begin with `: name`.
@@ -105,7 +105,7 @@ def compare(
         overwrite: Replace the comparison in the output directory.
         config: A TOML file of these settings, as `minutes = 10`, and of variants, a table [[variant]] each with its
             family and settings; flags win over it.
-        cache_dir: Where encoded corpora are kept for later runs; `firth cache` lists and clears them.
+        cache_dir: Where encoded corpora and fetched sets are kept for later runs; `firth cache` lists and clears them.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """

@@ -1,5 +1,6 @@
 """`firth evaluate`: how models score on word pairs, analogies, groups, categories, and words in sentences."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -39,6 +40,7 @@ def evaluate(
     categories: Files = (),
     scws: Files = (),
     wic: Files = (),
+    corpus: Annotated[Files, Parameter(allow_leading_hyphen=True)] = (),
     sets: Names = (),
     sets_from: Path | None = None,
     method: Literal["3cosadd", "3cosmul"] = "3cosadd",
@@ -63,6 +65,8 @@ def evaluate(
         categories: Files of a word and its category a line.
         scws: Files of SCWS, pairs of words in sentences, as it was published; for models, not for vectors alone.
         wic: Folders of WiC, a word in two sentences, as it was published.
+        corpus: A text that SCWS's words are looked for in: their senses there, for avgsim, avgsimc and localsim of
+            models of ELMo, GPT and BERT.
         sets: Sets by name, as wordsim353,simlex999,google; `firth sets` lists them. What is not on this machine is
             fetched.
         sets_from: A folder where sets are looked for first.
@@ -73,7 +77,7 @@ def evaluate(
         layer: The layer whose vectors are evaluated; all by default.
         seed: Of the clusters of categories, and of the samples of intervals.
         threads: That read sentences; all cores by default.
-        cache_dir: Where sets that are fetched are kept; by default the user's own.
+        cache_dir: Where sets that are fetched are kept, and the corpus meanwhile; by default the user's own.
         as_json: Print JSON, for machines.
     """
     if not models or not (pairs or analogies or outliers or categories or scws or wic or sets):
@@ -92,6 +96,7 @@ def evaluate(
     asked = [_read(path, path.stem, kind) for kind, paths in files.items() for path in paths]
     asked += [_named(name, sets_from, cache_dir) for name in sets]
     asked = _labelled(asked)
+    _check_corpus(corpus, asked, models)
     of_words = [one for one in asked if one.kind not in _IN_SENTENCES]
     in_sentences = [one for one in asked if one.kind in _IN_SENTENCES]
     results = []
@@ -103,9 +108,9 @@ def evaluate(
         _InSentences(model, one, measured)
         for model in models
         for one in in_sentences
-        for measured in _in_sentences(model, one, layer, threads)
+        for measured in _in_sentences(model, one, layer, corpus, seed, threads, cache_dir)
     ]
-    compared = _compared(results, used, seed) if confidence else []
+    compared = _compared(results, used, method, seed) if confidence else []
     if as_json:
         print_json(_everything(models, results, used, compared, seed if confidence else None))
         return
@@ -182,6 +187,14 @@ def _named(name: str, folder: Path | None, cache_dir: Path | None) -> _Asked:
     return _read(found.path, found.known.name, found.known.kind, found.known.name)
 
 
+def _check_corpus(corpus: Sequence[Path], asked: Sequence[_Asked], models: Sequence[Path]) -> None:
+    n_uses = sum(one.kind == "scws" for one in asked) * len(models)
+    if corpus and not n_uses:
+        raise UsageError("--corpus is for the senses of SCWS's words: give --scws FILE or --sets scws as well")
+    if n_uses > 1 and any(str(path) == "-" for path in corpus):
+        raise UsageError("standard input can be read once: --corpus - is for one model and one set")
+
+
 def _labelled(asked: Sequence[_Asked]) -> list[_Asked]:
     """The sets with labels that differ: the path, where two files have the same name."""
     labels = [(one.kind, one.label) for one in asked]
@@ -217,12 +230,26 @@ def _result(vectors: "Vectors", asked: _Asked, method: Any, restrict: int, seed:
     return vectors.evaluate_categories(asked.questions, seed=seed)
 
 
-def _in_sentences(model: Path, asked: _Asked, layer: Layer, threads: int | None) -> "list[Measured]":
+def _in_sentences(
+    model: Path,
+    asked: _Asked,
+    layer: Layer,
+    corpus: Sequence[Path],
+    seed: int,
+    threads: int | None,
+    cache_dir: Path | None,
+) -> "list[Measured]":
     from firth import judgements
+    from firth.extraction import prepare
+    from firth.senses import learnt
 
     layers: Any = "last" if layer is None else layer
     if asked.kind == "scws":
-        return judgements.evaluate_scws(model, asked.questions, layers=layers, threads=threads)
+        senses = None
+        if corpus and prepare(model, layers=layers, threads=threads).reader.has_context:
+            words = list(dict.fromkeys(word for pair in asked.questions for word in (pair.first, pair.second)))
+            senses = learnt(model, list(corpus), words, layers=layers, seed=seed, threads=threads, cache_dir=cache_dir)
+        return judgements.evaluate_scws(model, asked.questions, layers=layers, senses=senses, threads=threads)
     return judgements.evaluate_wic(model, *asked.questions, layers=layers, threads=threads)
 
 
@@ -240,7 +267,7 @@ def _items(one: _Scored) -> Any:
     return found.found() if one.asked.kind == "outliers" else found.items()
 
 
-def _compared(results: Sequence[_Evaluated], used: Sequence[_InSentences], seed: int) -> list[Row]:
+def _compared(results: Sequence[_Evaluated], used: Sequence[_InSentences], method: str, seed: int) -> list[Row]:
     """The differences of each two models on each set, at the last layer evaluated; p is corrected for all of them."""
     from firth.significance import LEVEL, differences, holm
 
@@ -251,25 +278,38 @@ def _compared(results: Sequence[_Evaluated], used: Sequence[_InSentences], seed:
         of_set[one.model] = one.measured
     found: list[dict[str, Any]] = []
 
-    def add(label: str, measure: str, items: dict[str, Any], layers: dict[str, int]) -> None:
+    def add(label: str, measure: str, how: str, items: dict[str, Any], layers: dict[str, int]) -> None:
         for (a, b), told in differences(measure, items, seed=seed).items():  # type: ignore[arg-type]
-            row = {"set": label, "measure": measure, "model a": a, "layer a": layers[a], "model b": b}
+            row = {"set": label, "measure": measure, "method": how, "model a": a, "layer a": layers[a], "model b": b}
             row |= {"layer b": layers[b], "a - b": told.difference, "low": told.low, "high": told.high, "p": told.p}
             found.append(row)
 
     for place, scored in enumerate(results[0].scored if len(last) > 1 else ()):
         items = {str(model): [_items(result.scored[place])] for model, result in last.items()}
-        add(scored.asked.label, _MEASURE[scored.asked.kind], items, {str(m): r.layer for m, r in last.items()})
+        how = method if scored.asked.kind == "analogy" else ""
+        add(scored.asked.label, _MEASURE[scored.asked.kind], how, items, {str(m): r.layer for m, r in last.items()})
     for (label, _), of_models in last_used.items():
         if len(of_models) > 1:
             items = {str(model): [measured.items] for model, measured in of_models.items()}
-            measure = next(iter(of_models.values())).measure
-            add(label, measure, items, {str(m): measured.layer for m, measured in of_models.items()})
+            first = next(iter(of_models.values()))
+            add(
+                label,
+                first.measure,
+                first.method or "",
+                items,
+                {str(m): measured.layer for m, measured in of_models.items()},
+            )
     corrected = holm([row["p"] for row in found])
     return [
-        row | {"p corrected": p, "more than chance": "yes" if p < LEVEL else "no: a tie"}
+        row | {"p corrected": p, "more than chance": _verdict(row["p"], is_sure=p < LEVEL)}
         for row, p in zip(found, corrected, strict=True)
     ]
+
+
+def _verdict(p: float, *, is_sure: bool) -> str:
+    if math.isnan(p):
+        return "not tested"
+    return "yes" if is_sure else "no: a tie"
 
 
 def _interval(measure: Any, items: Any, seed: int | None) -> dict[str, float]:

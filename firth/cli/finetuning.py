@@ -235,7 +235,7 @@ def predict(
     task = made.tuning.task
     if second is not None and (task != "pair" or text is None):
         raise UsageError("--second is of pairs, beside --text")
-    if file is not None and str(file) != "-" and not file.is_file() and task != "pair":
+    if file is not None and str(file) != "-" and not _is_file(file) and task != "pair":
         text = str(file)
     inputs = _inputs(made, file, text, second, encoding)
     found = made.predict(inputs, device=device, threads=threads)
@@ -245,6 +245,14 @@ def predict(
     if not rows:
         raise FirthError("there is no text to answer to")
     show(rows, as_json=as_json)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a text may be longer than any file's name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _inputs(
@@ -260,15 +268,13 @@ def _inputs(
                 raise UsageError("there are no words in the text")
             return [tuple(text.split())]
         return [(text,) if second is None else (text, second)]
-    from firth.tasks import Examples, read_inputs
+    from firth.tasks import account, read_inputs
 
     assert file is not None
-    columns = made.record.get("train", {}).get("columns", {})
-    like = Examples(task, (), made.labels, made.tuning.is_regression, columns=columns)
     with _as_file(file, ".tsv" if task == "pair" else ".txt") as path:
-        read = read_inputs(path, task, encoding=encoding, like=like)
-    for remark in read.remarks:
-        say(remark)
+        read = read_inputs(path, task, encoding=encoding, like=made.learnt)
+    for line in account(read):
+        say(line)
     return [example.inputs for example in read]
 
 

@@ -60,9 +60,11 @@ def probe(
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """
-    from firth import probing
+    from firth import probing, reporting
     from firth.tasks import read_examples
 
+    if html is not None:
+        reporting.check()
     how = columns.reading()
     learnt = read_examples(train, task, **how)
     others: dict[str, Any] = {
@@ -84,16 +86,16 @@ def probe(
         cache_dir=cache_dir,
         progress=progress,
     )
-    if html is not None:
-        probing.write_page(found, html)
     if as_json:
         print_json(found.settings())
-        return
-    print_rows(_rows(found))
-    progress.say(
-        f"best: layer {found.best.layer}; whoever always answers the most frequent has {found.main} "
-        f"{found.baseline:.4f}"
-    )
+    else:
+        print_rows(_rows(found))
+        progress.say(
+            f"best: layer {found.best.layer}; whoever always answers the most frequent has {found.main} "
+            f"{found.baseline:.4f}"
+        )
+    if html is not None:
+        probing.write_page(found, html)
 
 
 def _rows(found: "Probing") -> list[Row]:

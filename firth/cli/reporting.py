@@ -1,7 +1,8 @@
 """`firth report`: how well what was fine-tuned answers labelled examples, on a page, and against another run."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -12,10 +13,6 @@ from firth.cli.settings import AsJson, Flag, progress_of
 from firth.cli.tasks import COLUMNS, Named
 from firth.errors import UsageError
 from firth.files import printable
-
-if TYPE_CHECKING:
-    from firth.finetuned import Finetuned
-    from firth.tasks import Examples
 
 
 def report(
@@ -56,10 +53,12 @@ def report(
 
     if output is not None and output.exists() and not (output.is_dir() and (overwrite or not any(output.iterdir()))):
         raise UsageError(f"{printable(str(output))} exists; choose another place, or overwrite it")
+    if output is not None:
+        reporting.check()
     progress = progress_of(quiet)
     made = load_finetuned(model)
     task: Any = made.tuning.task
-    examples = read_examples(file, task, like=_trained(made, model), **columns.reading())
+    examples = read_examples(file, task, like=replace(made.learnt, source=model.name), **columns.reading())
     for line in account(examples):
         progress.say(line)
     learnt = None if train is None else read_examples(train, task, **columns.reading())
@@ -82,25 +81,17 @@ def report(
         )
         comparison = scoring.compared(task, examples.targets, of_other, labels, is_regression=examples.is_regression)
         progress.say(f"{printable(against.name)} and {printable(model.name)}: {scoring.told(comparison)}")
+    if as_json:
+        print_json(found.settings() | ({} if comparison is None else {"against": comparison._asdict()}))
+    else:
+        rows: list[Row] = list(reporting.rows(found))
+        print_rows(rows)
+        print()
+        print_rows(list(reporting.label_rows(found)))
+        if comparison is not None:
+            print()
+            print_rows([comparison._asdict()])
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         reporting.write(found, output)
         progress.say(f"written: {printable(str(output / 'report.html'))} and report.json")
-    if as_json:
-        print_json(found.settings() | ({} if comparison is None else {"against": comparison._asdict()}))
-        return
-    rows: list[Row] = list(reporting.rows(found))
-    print_rows(rows)
-    print()
-    print_rows(list(reporting.label_rows(found)))
-    if comparison is not None:
-        print()
-        print_rows([comparison._asdict()])
-
-
-def _trained(made: "Finetuned", model: Path) -> "Examples":
-    """What the examples are read like: the labels that are answered."""
-    from firth.tasks import Examples
-
-    task: Any = made.tuning.task
-    return Examples(task, (), made.labels, made.tuning.is_regression, source=model.name)

@@ -18,9 +18,9 @@ COLOURS: Final = ("#0068b2", "#c44e00", "#00805c", "#b0357f", "#7a6200", "#5a3fc
 
 _MARKS: Final = ("o", "s", "^", "D", "v", "P")
 _RANDOM: Final = "#6b7280"
-_FULL_WIDTH: Final = re.compile(
-    "[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
-)
+_CJK: Final = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_FONT: Final = "DejaVu Sans"  # comes with matplotlib
+_BOXES: Final = re.compile("Last ?Resort|Color|Math|^STIX|^cm|Bitmap", re.IGNORECASE)  # draw boxes, or nothing
 _CJK_NAMES: Final = re.compile(
     "CJK|Source Han|WenQuanYi|PingFang|Heiti|YaHei|SimHei|SimSun|Songti|Hiragino|Noto Sans [ST]C|Droid Sans Fallback"
 )
@@ -38,8 +38,8 @@ class Drawn(NamedTuple):
 def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
     """The files of all pictures in a folder: NAME.svg and NAME.png.
 
-    Chinese is drawn with a font that has its characters. Where the machine has none, no PNG is made of a picture with
-    Chinese in it, for it would show boxes; its SVG keeps the text as text, which the reader's own fonts show.
+    What matplotlib's own font lacks, as Chinese, is drawn with one that has it. Where the machine has none, no PNG is
+    made of the picture, for it would show boxes; its SVG keeps the text as text, which the reader's own fonts show.
 
     Raises:
         FirthError: matplotlib is not installed.
@@ -54,12 +54,12 @@ def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
     notes: list[str] = []
     for picture in pictures:
         for group in picture.groups:
-            shown = "".join(_texts(group.panels))
-            needed = set(_FULL_WIDTH.findall(shown))
+            shown = printable("".join(_texts(group.panels)))
+            needed = _lacking(shown)
             font = _font_with(needed) if needed else None
             is_readable = font is not None or not needed
             settings: Any = {
-                "font.family": ["DejaVu Sans", *([font] if font else [])],
+                "font.family": [_FONT, *([font] if font else [])],
                 "font.size": 8,
                 "svg.fonttype": "path" if is_readable else "none",
                 "svg.hashsalt": "firth",
@@ -86,8 +86,8 @@ def draw(pictures: Sequence[Picture], folder: Path, say: Say) -> Drawn:
             if not is_readable:
                 notes.append(
                     say(
-                        "{name}.png was not made: no font on this machine has the characters {chars} (Noto Sans CJK "
-                        "has them). {name}.svg keeps them as text.",
+                        "{name}.png was not made: no font on this machine has the characters {chars} (the Noto fonts "
+                        "have them). {name}.svg keeps them as text.",
                         name=name,
                         chars="".join(sorted(needed)[:8]),
                     )
@@ -100,11 +100,20 @@ def _texts(panels: Sequence[Panel]) -> Iterator[str]:
         yield from (panel.title, panel.x, panel.y, *(one.name for one in panel.series))
 
 
+def _lacking(shown: str) -> set[str]:
+    """The characters that matplotlib's own font would show as boxes."""
+    from matplotlib import font_manager, ft2font
+
+    known = ft2font.FT2Font(font_manager.findfont(_FONT)).get_charmap()
+    return {char for char in shown if ord(char) not in known and not char.isspace()}
+
+
 def _font_with(chars: set[str]) -> str | None:
     """The name of a font that has these characters."""
     from matplotlib import font_manager, ft2font
 
-    every = [entry for entry in font_manager.fontManager.ttflist if _CJK_NAMES.search(entry.name)]
+    may = _CJK_NAMES.search if any(map(_CJK.match, chars)) else lambda name: not _BOXES.search(name)
+    every = [entry for entry in font_manager.fontManager.ttflist if may(entry.name)]
     for entry in sorted(every, key=lambda entry: bool(_WITH_SERIFS.search(entry.name))):
         try:
             known = ft2font.FT2Font(entry.fname).get_charmap()

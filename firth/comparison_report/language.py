@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - a phrase and what it is in Chinese stand in one line where they can
 
+import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -34,6 +35,72 @@ def speaker(lang: str) -> Say:
         return (phrase if known is None else known[phrase]).format(**values)
 
     return say
+
+
+MADE: Final = (
+    # models, seeds and what failed
+    "{name}, seed {seed}, {of}",
+    "{name}, seed {seed}",
+    "{where} was left out: {why}",
+    "{where} failed ({work}): {why}",
+    "{where}: no language measure: {why}",
+    "the text is too small to hold a part of it out: there is no language measure",
+    "no evaluation set was given or found: words are not scored",
+    "not all models know {words}: their neighbours are not shown",
+    "{set}: none of its {n} questions has only words that all models know",
+    "{where}, has vectors of {n} of the {n_all} words alone, and is not scored by words",
+    # why
+    "preparing counts, and takes nearly all of {n} minutes",
+    "its process ended with signal {n}",
+    "its process ended with signal {n}; as a rule, because the memory was full",
+    "its process ended with status {n}",
+    "its process ended with status {n}; as a rule, because the memory was full",
+    "not enough memory: {error}",
+    "it knows none of the words that the comparison is about",
+    "there is no text to measure a language model on",
+    "there are no words to hide in the text",
+    "the text is too small to hold a part of it out; settings are chosen by --dev FILE then",
+    "the held-out documents have no two words beside each other that the model knows",
+    # how layers were chosen
+    "one half of the items, seed {seed}; scored on the other",
+    # methods
+    "The same {n} documents ({n_bytes} bytes, drawn by the seed) were held out of all trainings; of the rest, ELMo, GPT and "
+    "BERT set half a percent aside to watch their own loss.",
+    "All scores are of the {n} words that every model knows, cut by one segmentation ({method}): the {top} most frequent and "
+    "those that the sets ask for, of words that occur {least} times.",
+    "Sizes: ELMo, GPT and BERT the largest preset that sees one token for each weight of its blocks within the budget at the "
+    "speed measured here, of no more than 16 passes over the text; the others 100 dimensions, unless told.",
+    "Static vectors of a network's layers are means over at most {n} contexts of a word, read in about a tenth of the budget "
+    "beside it; while it trains, over {n_training}, of the last layer but one.",
+    "Bits per byte are of the held-out documents; what a vocabulary lacks is charged for as spelt out at 8 bits a byte. BERT's "
+    "pseudo-perplexity is of {n} words drawn by the seed, each hidden with the rest of its pieces.",
+    "Each variant was tried with {n} settings, {share} of the budget each, chosen on {how}; never on the sets that are reported.",
+    "a development file of word pairs",
+    "the held-out documents",
+)
+"""The sentences of a report.json and their parts, which is written in English whatever the language of the page."""
+
+_WITHIN: Final = ("where", "why", "how")  # what stands there may be such a sentence itself
+
+
+def retold(sentence: str, say: Say) -> str:
+    """A sentence of a report.json in the language of the report; one that is not among `MADE`, as it is.
+
+    So stay the messages of errors, of which there are too many.
+    """
+    for phrase, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(sentence):
+            told = {name: retold(part, say) if name in _WITHIN else part for name, part in match.groupdict().items()}
+            return say(phrase, **told)
+    return sentence
+
+
+def _pattern(phrase: str) -> re.Pattern[str]:
+    literal = re.escape(phrase).replace(r"\{", "{").replace(r"\}", "}")
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", literal), re.DOTALL)
+
+
+_PATTERNS: Final = {phrase: _pattern(phrase) for phrase in sorted(MADE, key=len, reverse=True)}  # the narrowest first
 
 
 CHINESE: Final[Mapping[str, str]] = {
@@ -161,8 +228,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "Above and to the left is better: a higher score for less.": "越靠左上越好：以更少的成本得到更高的得分。",
     "To the left is cheaper; whether above or below is better stands at the axis.": "越靠左成本越低；纵轴注明越大还是越小为好。",
     "Quality by": "质量指标",
-    "{name}.png was not made: no font on this machine has the characters {chars} (Noto Sans CJK has them). {name}.svg keeps "
-    "them as text.": "未生成 {name}.png：本机没有包含 {chars} 等字的字体（Noto Sans CJK 包含）。{name}.svg 把它们保留为文本。",
+    "{name}.png was not made: no font on this machine has the characters {chars} (the Noto fonts have them). {name}.svg keeps "
+    "them as text.": "未生成 {name}.png：本机没有包含 {chars} 等字符的字体（Noto 字体包含）。{name}.svg 把它们保留为文本。",
     # the page
     "Which family of word vectors for this corpus?": "这份语料该用哪一类词向量？",
     "Contents": "目录",
@@ -302,5 +369,62 @@ CHINESE: Final[Mapping[str, str]] = {
     "Parameters": "参数量",
     "Peak MiB": "内存峰值 MiB",
     "On disk": "磁盘占用",
+    # sentences of report.json, see `MADE`
+    "{name}, seed {seed}, {of}": "{name}（随机种子 {seed}，{of}）",
+    "{name}, seed {seed}": "{name}（随机种子 {seed}）",
+    "{where} was left out: {why}": "{where} 未参加：{why}",
+    "{where} failed ({work}): {why}": "{where} 失败（{work}）：{why}",
+    "{where}: no language measure: {why}": "{where}：没有语言模型指标：{why}",
+    "the text is too small to hold a part of it out: there is no language measure": "文本太少，无法留出一部分：没有语言模型指标",
+    "no evaluation set was given or found: words are not scored": "没有给出也没有找到评测集：词向量未评分",
+    "not all models know {words}: their neighbours are not shown": "并非所有模型都认识 {words}：不显示其近邻",
+    "{set}: none of its {n} questions has only words that all models know": "{set}：其 {n} 道题中没有一道的词是所有模型都认识的",
+    "{where}, has vectors of {n} of the {n_all} words alone, and is not scored by words": (
+        "{where} 只有 {n_all} 个词中 {n} 个的向量，不参加词的评分"
+    ),
+    "preparing counts, and takes nearly all of {n} minutes": "准备时间计入预算，而准备几乎用去全部 {n} 分钟",
+    "its process ended with signal {n}": "进程因信号 {n} 结束",
+    "its process ended with signal {n}; as a rule, because the memory was full": "进程因信号 {n} 结束（通常是内存不足）",
+    "its process ended with status {n}": "进程以状态码 {n} 结束",
+    "its process ended with status {n}; as a rule, because the memory was full": "进程以状态码 {n} 结束（通常是内存不足）",
+    "not enough memory: {error}": "内存不足：{error}",
+    "it knows none of the words that the comparison is about": "它不认识所比较的任何一个词",
+    "there is no text to measure a language model on": "没有可供测量语言模型的文本",
+    "there are no words to hide in the text": "文本中没有可遮盖的词",
+    "the text is too small to hold a part of it out; settings are chosen by --dev FILE then": (
+        "文本太少，无法留出一部分；此时用 --dev FILE 选择设置"
+    ),
+    "the held-out documents have no two words beside each other that the model knows": "留出的文档中没有模型都认识的两个相邻的词",
+    "one half of the items, seed {seed}; scored on the other": "用一半题目选择（随机种子 {seed}），在另一半上评分",
+    "The same {n} documents ({n_bytes} bytes, drawn by the seed) were held out of all trainings; of the rest, ELMo, GPT and "
+    "BERT set half a percent aside to watch their own loss.": (
+        "所有训练都留出相同的 {n} 篇文档（{n_bytes} 字节，按随机种子抽取）；其余文本中，ELMo、GPT 和 BERT 另留千分之五用于观察"
+        "自身的损失。"
+    ),
+    "All scores are of the {n} words that every model knows, cut by one segmentation ({method}): the {top} most frequent and "
+    "those that the sets ask for, of words that occur {least} times.": (
+        "所有得分都针对每个模型都认识的 {n} 个词，采用同一种切分（{method}）：最常见的 {top} 个词以及测试集所问的词，均至少出现 "
+        "{least} 次。"
+    ),
+    "Sizes: ELMo, GPT and BERT the largest preset that sees one token for each weight of its blocks within the budget at the "
+    "speed measured here, of no more than 16 passes over the text; the others 100 dimensions, unless told.": (
+        "规模：ELMo、GPT 和 BERT 取按本机实测速度在预算内能使各块的每个权重至少见到一个词元的最大预设，且至多遍历文本 16 次；"
+        "其余模型除非另行指定，均为 100 维。"
+    ),
+    "Static vectors of a network's layers are means over at most {n} contexts of a word, read in about a tenth of the budget "
+    "beside it; while it trains, over {n_training}, of the last layer but one.": (
+        "网络各层的静态向量是每个词至多 {n} 个上下文的平均，读取约用预算之外的十分之一；训练过程中至多 {n_training} 个，取倒数"
+        "第二层。"
+    ),
+    "Bits per byte are of the held-out documents; what a vocabulary lacks is charged for as spelt out at 8 bits a byte. BERT's "
+    "pseudo-perplexity is of {n} words drawn by the seed, each hidden with the rest of its pieces.": (
+        "每字节比特数在留出文档上测量；词表中没有的内容按逐字节拼写、每字节 8 比特计。BERT 的伪困惑度取按随机种子抽取的 {n} 个词，"
+        "每个词连同其全部词片一起遮盖。"
+    ),
+    "Each variant was tried with {n} settings, {share} of the budget each, chosen on {how}; never on the sets that are reported.": (
+        "每个模型试了 {n} 组设置，每组用预算的 {share}，按{how}选择，从不在所报告的测试集上选择。"
+    ),
+    "a development file of word pairs": "词对开发文件",
+    "the held-out documents": "留出的文档",
 }
 """What the phrases are in Chinese."""

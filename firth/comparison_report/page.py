@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from firth.comparison_report import charts, paper
 from firth.comparison_report.answers import kind_of, measure_of, name_of, number, opening, size_of, verdicts
-from firth.comparison_report.language import Say
+from firth.comparison_report.language import Say, retold
 from firth.comparison_report.pictures import Picture, made_by, pictured, place_of
 from firth.comparison_report.reading import Comparison, Neighbourhood, Run
 from firth.comparison_report.standings import Contest, Standing, contests
@@ -103,7 +103,7 @@ def _answer(found: Comparison, say: Say) -> list[str]:
         )
         parts.append(f'<p class="note">{text(note)}</p>')
     if found.missing:
-        lines = "".join(f"<li>{text(line)}</li>" for line in found.missing)
+        lines = "".join(f"<li>{text(retold(line, say))}</li>" for line in found.missing)
         parts.append(f'<div class="warning"><strong>{text(say("What is missing"))}</strong><ul>{lines}</ul></div>')
     every = contests(found)
     if every:
@@ -347,15 +347,16 @@ def _columns(columns: Sequence[Neighbourhood], shown: set[tuple[str, int]], say:
             models.setdefault(str(neighbour[0]), set()).add(column.variant)
     shared = {word for word, found in models.items() if len(found) > 1}
     head = "".join(
-        f'<th scope="col"{_more(column, shown)}>{text(column.variant)} <small>L{column.layer}</small></th>'
+        f'<th scope="col"{_more(column, shown)} aria-sort="none"><button type="button">{text(column.variant)} '
+        f"<small>L{column.layer}</small></button></th>"
         for column in columns
     )
     n_ranks = min(_MOST_RANKS, max((len(column.neighbours) for column in columns), default=0))
     lines = []
     for rank in range(n_ranks):
-        cells = "".join(f"<td{_more(column, shown)}>{_neighbour(column, rank, shared)}</td>" for column in columns)
+        cells = "".join(_neighbour(column, rank, shared, _more(column, shown)) for column in columns)
         lines.append(f'<tr><th scope="row">{rank + 1}</th>{cells}</tr>')
-    first = f'<th scope="col">{text(say("rank"))}</th>'
+    first = f'<th scope="col" class="number" aria-sort="none"><button type="button">{text(say("rank"))}</button></th>'
     body = f"<thead><tr>{first}{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="scroll" tabindex="0"><table class="neighbours">{body}</table></div>'
 
@@ -364,13 +365,14 @@ def _more(column: Neighbourhood, shown: set[tuple[str, int]]) -> str:
     return "" if (column.variant, column.layer) in shown else ' class="more"'
 
 
-def _neighbour(column: Neighbourhood, rank: int, shared: set[str]) -> str:
+def _neighbour(column: Neighbourhood, rank: int, shared: set[str], more: str) -> str:
+    """A cell, which sorts by the word alone."""
     if rank >= len(column.neighbours):
-        return ""
+        return f"<td{more}></td>"
     word, cosine = str(column.neighbours[rank][0]), column.neighbours[rank][1]
     near = "" if cosine is None else f"<small>{float(cosine):.2f}</small>"
     mark = ' class="shared"' if word in shared else ""
-    return f'<span data-word="{text(word)}"{mark}>{text(word)}</span>{near}'
+    return f'<td{more} data-value="{text(word)}"><span data-word="{text(word)}"{mark}>{text(word)}</span>{near}</td>'
 
 
 def _overlap(overlaps: Sequence[Any], shown: set[tuple[str, int]], caption: str) -> str:
@@ -423,7 +425,7 @@ def _settings(found: Comparison, say: Say) -> list[str]:
     for variant in found.variants:
         runs = [run for run in found.runs if run.variant == variant.name]
         failed = [run.failed for run in runs if run.failed]
-        state = variant.left_out or "; ".join(dict.fromkeys(failed))
+        state = "; ".join(retold(why, say) for why in dict.fromkeys([variant.left_out] if variant.left_out else failed))
         rows.append(
             {
                 say("model"): _name(found, variant.name),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from firth.comparison_report.answers import listed, name_of, number, size_of
-from firth.comparison_report.language import Say
+from firth.comparison_report.language import Say, retold
 from firth.comparison_report.reading import Comparison, Run, Variant
 from firth.comparison_report.references import ALWAYS, BY_FAMILY, BY_MEASURE, BY_SET, ENTRIES
 from firth.comparison_report.standings import Contest, Standing, contests
@@ -25,7 +25,7 @@ _LATEX: Final = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"{\char34}",  # \textquotedbl is not in LaTeX's default encoding
 }
 _SPECIAL: Final = re.compile("[" + re.escape("".join(_LATEX)) + "]")
 
@@ -77,7 +77,7 @@ def methods(found: Comparison, say: Say) -> str:
                 n=trials,
             )
         )
-    parts += [printable(note) for note in found.notes]
+    parts += [printable(retold(note, say)) for note in found.notes]
     sets = list(dict.fromkeys(printable(contest.key.set) for contest in contests(found)))
     if sets:
         parts.append(say("Measured on {sets}.", sets=listed(sets, say)))
@@ -86,7 +86,10 @@ def methods(found: Comparison, say: Say) -> str:
     chosen = list(dict.fromkeys(one.chosen_by for one in found.best_layers if one.chosen_by))
     if chosen:
         parts.append(
-            say("Of models with several layers the one reported was chosen by {how}.", how=printable(chosen[0]))
+            say(
+                "Of models with several layers the one reported was chosen by {how}.",
+                how=printable(retold(chosen[0], say)),
+            )
         )
     if any(one.low is not None for one in found.scores):
         parts.append(say("Intervals hold 95% of bootstrap samples of the items (Efron 1979)."))

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from firth.comparison_report.answers import kind_of, measure_of, name_of
-from firth.comparison_report.language import Say
+from firth.comparison_report.language import Say, retold
 from firth.comparison_report.reading import Comparison, Run
 from firth.comparison_report.standings import Contest, at_layers, contests
 from firth.files import printable
@@ -329,7 +329,7 @@ def _layers(found: Comparison, say: Say) -> Picture | None:
             "Layer 0 is the weight matrix behind the one-hot input. A model with one matrix is a level line. A ring is "
             "the layer that the tables speak of."
         )
-        + (say(" It was chosen by {how}.", how=printable(chosen_by[0])) if chosen_by else ""),
+        + (say(" It was chosen by {how}.", how=printable(retold(chosen_by[0], say))) if chosen_by else ""),
         made_by(found, say),
         (Group("", "", tuple(panels)),),
     )

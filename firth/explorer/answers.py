@@ -266,8 +266,9 @@ def cosines_of_sentences(shelf: Shelf, of: str, sentences: Sequence[str]) -> Ans
     named = name and layer.isdecimal() and not any(model.name == of for model in shelf.models)
     model = shelf.model(name if named else of)
     if model.is_contextual:
-        number_of_layer = int(layer) if named else model.layers[-1]
-        asked = asked_of(model.reader(), layers=[number_of_layer], unit="sentence", pool="mean", unknown="error")
+        wanted: str | list[int] = [int(layer)] if named else "last"
+        asked = asked_of(model.reader(), layers=wanted, unit="sentence", pool="mean", unknown="error")
+        number_of_layer = asked.layers.numbers[0]
         rows = np.stack([sentence.array[0, 0] for sentence in extracted(asked, list(sentences))])
     else:
         number_of_layer = shelf.matrix(of).layer
@@ -339,8 +340,8 @@ def contexts(model: Shown, sentences: Sequence[str], layers: Sequence[int] | Non
         n_words = sum(len(cut.words) for cut in cuts_of(asked, list(sentences)))
         if (n := n_words * asked.n_layers * asked.dim) > MOST_NUMBERS:
             raise UsageError(
-                f"{n_words:,} words in {asked.n_layers} layers of {asked.dim} dimensions are {n:,} numbers, and at most "
-                f"{MOST_NUMBERS:,} are answered at once; send fewer sentences at a time, or name fewer layers"
+                f"{n_words:,} words in {asked.n_layers} layers of {asked.dim} dimensions are {n:,} numbers, and at "
+                f"most {MOST_NUMBERS:,} are answered at once; send fewer sentences at a time, or name fewer layers"
             )
     told = []
     for sentence in extracted(asked, list(sentences)):

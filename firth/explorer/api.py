@@ -6,6 +6,7 @@ Work of a while answers 202 with how far it is: the same request, repeated, is a
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -301,8 +302,9 @@ def _router(exploration: Exploration) -> APIRouter:
             return answers.cosines_of_sentences(shelf, asked.of, asked.sentences or [])
 
         def rows(found: Answer) -> Rows:
+            names = answers.distinct(found["labels"])
             return [
-                {"": label, **dict(zip(found["labels"], cosines, strict=True))}
+                {"": label, **dict(zip(names, cosines, strict=True))}
                 for label, cosines in zip(found["labels"], found["cosines"], strict=True)
             ]
 
@@ -348,8 +350,8 @@ def _router(exploration: Exploration) -> APIRouter:
         def begin() -> tuple[Any, Callable[[Told], Made]]:
             model, index = shelf.model(asked.model), exploration.concordance()
             word = index.word(asked.word)
-            there = model.network_layers if model.is_contextual else model.layers
-            if asked.sense_layer is not None and asked.sense_layer not in there:
+            there = model.network_layers if model.is_contextual else model.layers[-1:]
+            if asked.sense_layer is not None and there and asked.sense_layer not in there:
                 raise UsageError(f"layer {asked.sense_layer} was asked for; there are {there}")
             of = (model.name, model.version, word, asked.most, asked.seed)
 
@@ -382,7 +384,7 @@ def _router(exploration: Exploration) -> APIRouter:
         """A matrix, and its map; `Working` where UMAP is at it; None where it was not asked to be."""
         matrix = shelf.matrix(model if layer is None else f"{model}:{layer}")
         n = min(limit, len(matrix.vectors))
-        key = ("map", matrix.name, method, n)
+        key = ("map", matrix.key, method, n)
         if method == "pca":
             return matrix, exploration.kept(
                 key, lambda: maps.by_components(matrix.vectors, n), lambda found: found.n_bytes
@@ -391,14 +393,14 @@ def _router(exploration: Exploration) -> APIRouter:
         kept: Any = exploration.background.cache.get(key)
         if isinstance(kept, maps.Map):
             return matrix, kept
-        if not is_begun and not maps.is_kept(matrix, n):
+        if not is_begun and not maps.is_kept(matrix, n, cache_dir=exploration.cache_dir):
             return matrix, None
-        return matrix, exploration.background.ask(key, _umap(matrix, n))
+        return matrix, exploration.background.ask(key, _umap(matrix, n, exploration.cache_dir))
 
-    def turned(found: maps.Map, onto: str | None, limit: int) -> maps.Map:
-        """A map turned onto another one that is named as MODEL:LAYER:METHOD."""
+    def other_map(onto: str | None, limit: int) -> tuple[Matrix, maps.Method, maps.Map] | None:
+        """The map that is named as MODEL:LAYER:METHOD, its matrix and method; None where none is named."""
         if not onto:
-            return found
+            return None
         name, _, method = onto.rpartition(":")
         if method not in ("pca", "umap"):
             raise UsageError("onto is MODEL:LAYER:METHOD, and METHOD is pca or umap")
@@ -407,13 +409,14 @@ def _router(exploration: Exploration) -> APIRouter:
         _, other = drawn(matrix.model.name, matrix.layer, chosen, limit)
         if not isinstance(other, maps.Map):
             raise UsageError("the map to turn onto is not drawn yet; draw it first")
-        return maps.onto(found, other)
+        return matrix, chosen, other
 
     def ready(model: str, layer: int | None, method: maps.Method, limit: int, onto: str | None) -> maps.Map:
         _, found = drawn(model, layer, method, limit)
         if not isinstance(found, maps.Map):
             raise NotThereError("the map by UMAP is not drawn yet; POST /api/map begins it")
-        return turned(found, onto, limit)
+        other = other_map(onto, limit)
+        return found if other is None else maps.onto(found, other[2])
 
     @router.get("/map", response_model=schemas.MapTold)
     async def map_told(
@@ -434,9 +437,9 @@ def _router(exploration: Exploration) -> APIRouter:
                 return told_of | {"state": "absent"}
             if isinstance(found, Working):
                 return told_of | {"state": "working", "what": found.what, "done": _finite(found.done)}
-            turned(found, onto, limit)
+            other = other_map(onto, limit)
             trust = exploration.background.ask(
-                ("trust", matrix.name, method, len(found.points)),
+                ("trust", matrix.key, method, len(found.points)),
                 lambda progress: Made(maps.judged(matrix.vectors, found), 64),
                 patience=0.05,
             )
@@ -451,7 +454,12 @@ def _router(exploration: Exploration) -> APIRouter:
                 "k": NEIGHBOURS,
                 "sample": min(SAMPLE, len(found.points)),
                 "explained": None if found.explained is None else [answers.number(x) for x in found.explained],
-                "python": _map_python(matrix, method, len(found.points)),
+                "python": maps.python(
+                    matrix,
+                    method,
+                    len(found.points),
+                    None if other is None else (other[0], other[1], len(other[2].points)),
+                ),
             }
 
         def rows(found: Answer) -> Rows:
@@ -517,7 +525,7 @@ def _router(exploration: Exploration) -> APIRouter:
             name = asked.model if asked.layer is None else f"{asked.model}:{asked.layer}"
             matrix = shelf.matrix(name)
             n = min(asked.limit, len(matrix.vectors))
-            found = exploration.background.ask(("map", matrix.name, "umap", n), _umap(matrix, n))
+            found = exploration.background.ask(("map", matrix.key, "umap", n), _umap(matrix, n, exploration.cache_dir))
             if isinstance(found, Working):
                 return _working(found)
             return as_json(
@@ -566,7 +574,7 @@ def _router(exploration: Exploration) -> APIRouter:
             model, index = shelf.model(asked.model), exploration.concordance_or_none()
 
             def make(progress: Told) -> Made:
-                return Made(layers.told(model, index, progress), 8_192)
+                return Made(layers.told(model, index, progress, cache_dir=exploration.cache_dir), 8_192)
 
             return ("layers", model.name, model.version, index is None), make
 
@@ -589,29 +597,17 @@ def _router(exploration: Exploration) -> APIRouter:
                 for entry in found["entries"]
             ]
 
-        return await told(lambda: runs.log(shelf.model(model), after), rows, format, "log")
+        return await told(lambda: runs.log(shelf.model(model), after, whole=format == "csv"), rows, format, "log")
 
     return router
 
 
-def _umap(matrix: Matrix, n: int) -> Callable[[Told], Made]:
+def _umap(matrix: Matrix, n: int, cache_dir: Path | None) -> Callable[[Told], Made]:
     def make(progress: Told) -> Made:
-        found = maps.by_umap(matrix, n, progress)
+        found = maps.by_umap(matrix, n, progress, cache_dir=cache_dir)
         return Made(found, found.n_bytes)
 
     return make
-
-
-def _map_python(matrix: Matrix, method: str, n: int) -> str:
-    if method == "pca":
-        return (
-            "from firth.explorer.pictures import principal\nfrom firth.neighbours import unit\n"
-            f"principal(unit({matrix.python}.matrix[:{n}])).points"
-        )
-    return (
-        f"umap.UMAP(n_neighbors={NEIGHBOURS}, metric='cosine', random_state={maps.SEED}, n_jobs=1)"
-        f".fit_transform(firth.neighbours.unit({matrix.python}.matrix[:{n}]))"
-    )
 
 
 def _numbered(vector: Sequence[float | None]) -> dict[str, float | None]:

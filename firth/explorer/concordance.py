@@ -164,16 +164,16 @@ class Concordance:
 
     @property
     def python(self) -> str:
-        """What makes the same index in Python."""
+        """What makes the same index in Python, with `indexed` of this module."""
         usual = Preparation().completed(cased=False, punctuation=False)
         told = []
         for field in fields(Preparation):
             value = getattr(self._preparation, field.name)
             if value != getattr(usual, field.name):
-                shown = without_folders(str(value)) if isinstance(value, Path) else value
+                shown = without_folders(str(value)) if isinstance(value, str | Path) else value
                 told.append(f"{field.name}={shown!r}")
         prepared = f", firth.Preparation({', '.join(told)})" if told else ""
-        return f"firth.explorer.concordance.indexed(CORPUS{prepared})"
+        return f"indexed(CORPUS{prepared})"
 
     @property
     def n_words(self) -> int:
@@ -305,7 +305,9 @@ def indexed(
         _write(folder, corpus, preparation, called, progress)
 
     if identity is not None:
-        return cache.features(about, called, 0, make, Concordance, cache_dir=cache_dir)
+        index = cache.features(about, called, 0, make, Concordance, cache_dir=cache_dir)
+        index.name = called  # whatever who made it called it: that may name a folder
+        return index
     with ExitStack() as closing:
         folder = closing.enter_context(cache.scratch(called, cache_dir=cache_dir))
         make(folder)

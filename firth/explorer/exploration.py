@@ -41,14 +41,18 @@ class Exploration:
         gate: Answers what is answered at once.
         background: Makes what takes longer, and keeps it.
         vectors: Keeps the vectors of occurrences.
+        cache_dir: The cache's place; None is the user's own.
     """
 
-    def __init__(self, models: Sequence[str | Path], *, at_once: int | None = None) -> None:
+    def __init__(
+        self, models: Sequence[str | Path], *, at_once: int | None = None, cache_dir: Path | None = None
+    ) -> None:
         """The models at some places; a corpus may come later.
 
         Raises:
             FirthError: there is no model at one of them.
         """
+        self.cache_dir = cache_dir
         self.shelf = Shelf(models)
         self.gate = Gate(at_once)
         self.background = Background(Cache(ANSWER_BYTES))
@@ -164,3 +168,5 @@ class Exploration:
         self.gate.close()
         if self._reader is not None:
             self._reader.join(5)
+        if self._concordance is not None:
+            self._concordance.close()

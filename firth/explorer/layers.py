@@ -21,8 +21,10 @@ PROBES: Final = "probe*.json"
 _HOW: Final[dict[str, Any]] = {"top": 300, "max_contexts": 20, "sentences": 200, "samples": 500}
 
 
-def told(model: Shown, concordance: Concordance | None, progress: Progress) -> Answer:
+def told(model: Shown, concordance: Concordance | None, progress: Progress, *, cache_dir: Path | None = None) -> Answer:
     """The measures of each layer, on a sample of the corpus; and the scores of probes, where any lie with the model.
+
+    The sample is kept in `cache_dir` meanwhile.
 
     Raises:
         NotThereError: the model is static, or there is neither a corpus nor a probe.
@@ -33,19 +35,27 @@ def told(model: Shown, concordance: Concordance | None, progress: Progress) -> A
     if concordance is None and not probes:
         raise NotThereError("layers are measured in a corpus; firth serve MODEL --corpus CORPUS names one")
     found: list[Answer] = []
+    settings = ", ".join(f"{key}={value}" for key, value in _HOW.items())
+    source = None
+    python = f"firth.layers({model.name!r}, CORPUS, seed={SEED}, {settings})"
     if concordance is not None:
         sentences = concordance.some(SENTENCES, SEED)
-        for one in measured(model.path, sentences, seed=SEED, progress=progress, **_HOW):
+        for one in measured(model.path, sentences, seed=SEED, progress=progress, cache_dir=cache_dir, **_HOW):
             row = one._asdict()
             found.append({key: value if isinstance(value, int) else number(value) for key, value in row.items()})
-    settings = ", ".join(f"{key}={value}" for key, value in _HOW.items())
+        source = f"measured on {len(sentences):,} sentences of {concordance.name}"
+        python = (
+            "from firth.explorer.concordance import indexed\n"
+            f"sentences = {concordance.python}.some({SENTENCES}, {SEED})\n"
+            f"firth.layers({model.name!r}, sentences, seed={SEED}, {settings})"
+        )
     return {
         "model": model.name,
         "seed": SEED,
-        "source": None if concordance is None else f"measured on {SENTENCES:,} sentences of {concordance.name}",
+        "source": source,
         "layers": found,
         "probes": probes,
-        "python": f"firth.layers({model.name!r}, CORPUS, seed={SEED}, {settings})",
+        "python": python,
     }
 
 
@@ -64,12 +74,7 @@ def probes_of(path: Path) -> list[Answer]:
 
 def _score(layer: dict[str, Any]) -> Answer:
     either = layer["dev"] if layer.get("dev") is not None else layer["test"]
-    return {
-        "layer": int(layer["layer"]),
-        "score": _finite(either["values"][either["main"]]),
-        "low": None,
-        "high": None,
-    }
+    return {"layer": int(layer["layer"]), "score": _finite(either["values"][either["main"]])}
 
 
 def _finite(value: Any) -> float | None:

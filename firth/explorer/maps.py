@@ -64,14 +64,20 @@ def by_components(vectors: Vectors, n: int) -> Map:
     return _map(vectors, n, picture)
 
 
-def by_umap(matrix: Matrix, n: int, progress: Progress) -> Map:
+def by_umap(matrix: Matrix, n: int, progress: Progress, *, cache_dir: Path | None = None) -> Map:
     """The map by UMAP with the cosine (McInnes et al. 2018), as it is kept, or made now and kept.
+
+    Args:
+        matrix: Of which the first n words are shown.
+        n: How many.
+        progress: Shows how far it is.
+        cache_dir: The cache's place, for a model beside which nothing can be written.
 
     Raises:
         FirthError: umap-learn is not installed.
     """
     vectors = matrix.vectors
-    kept = _kept_at(matrix, n)
+    kept = _kept_at(matrix, n, cache_dir)
     for place in kept:
         if (points := _read(place, min(n, len(vectors)))) is not None:
             return _map(vectors, n, Picture(points, (0.0, 0.0)))._replace(explained=None)
@@ -87,9 +93,9 @@ def by_umap(matrix: Matrix, n: int, progress: Progress) -> Map:
     return _map(vectors, n, Picture(points, (0.0, 0.0)))._replace(explained=None)
 
 
-def is_kept(matrix: Matrix, n: int) -> bool:
+def is_kept(matrix: Matrix, n: int, *, cache_dir: Path | None = None) -> bool:
     """Whether the map by UMAP was made already."""
-    return any(place.is_file() for place in _kept_at(matrix, n))
+    return any(place.is_file() for place in _kept_at(matrix, n, cache_dir))
 
 
 def judged(vectors: Vectors, found: Map) -> float | None:
@@ -106,6 +112,25 @@ def onto(found: Map, other: Map) -> Map:
     own, others = np.array(pairs).T
     points = turned(found.points, found.points[own], other.points[others])
     return found._replace(points=points.clip(-1, 1))
+
+
+def python(matrix: Matrix, method: Method, n: int, onto: tuple[Matrix, Method, int] | None = None) -> str:
+    """What makes the same map in Python, turned onto another one where one is named."""
+    lines = ["from firth.explorer import maps", f"points = {_made_by(matrix, method, n)}.points"]
+    if onto is not None:
+        lines[1:] = [
+            f"found = {_made_by(matrix, method, n)}",
+            f"points = maps.onto(found, {_made_by(*onto)}).points",
+        ]
+    if method == "umap" or (onto is not None and onto[1] == "umap"):
+        lines[:1] = ["from firth.explorer import maps, shelf", "from firth.progress import Silent"]
+    return "\n".join(lines)
+
+
+def _made_by(matrix: Matrix, method: Method, n: int) -> str:
+    if method == "pca":
+        return f"maps.by_components({matrix.python}, {n})"
+    return f"maps.by_umap(shelf.Shelf([{matrix.model.name!r}]).matrix({matrix.name!r}), {n}, Silent())"
 
 
 def has_umap() -> bool:
@@ -159,13 +184,13 @@ def _umap(rows: NDArray[np.float32], advance: Callable[[float | None], object]) 
         return of_one_size(np.asarray(reduction.fit_transform(rows), np.float32))
 
 
-def _kept_at(matrix: Matrix, n: int) -> list[Path]:
+def _kept_at(matrix: Matrix, n: int, cache_dir: Path | None) -> list[Path]:
     """Where the points of a map are kept: beside the model, or in the cache."""
     name = f"umap-{matrix.layer}-{n}-{SEED}-{_digest(matrix.vectors, n)}.safetensors"
     path = matrix.model.path
     beside = path / FOLDER if path.is_dir() else path.with_name(f"{path.name}.{FOLDER}")
     places = [beside / name] if os.access(path.parent if path.is_file() else path, os.W_OK) else []
-    return [*places, cache.place() / FOLDER / name]
+    return [*places, cache.place(cache_dir) / FOLDER / name]
 
 
 @lru_cache(64)

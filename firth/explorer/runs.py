@@ -55,8 +55,8 @@ def _finite(value: Any) -> Any:
     return without_folders(value) if isinstance(value, str) else value
 
 
-def log(model: Shown, after: int) -> dict[str, Any]:
-    """What the log has from entry `after` on, with the seconds of entries that do not tell them.
+def log(model: Shown, after: int, *, whole: bool = False) -> dict[str, Any]:
+    """What the log has from entry `after` on, with the seconds of entries that do not tell them; all with `whole`.
 
     A held-out loss is told at a part of the budget: its seconds are those of the report before it.
     """
@@ -68,7 +68,7 @@ def log(model: Shown, after: int) -> dict[str, Any]:
             seconds = told
         else:
             entry["seconds"] = seconds
-    some = everything[after : after + MOST_ENTRIES]
+    some = everything[after:] if whole else everything[after : after + MOST_ENTRIES]
     keys = list(dict.fromkeys(key for entry in everything for key, value in entry.items() if _is_number(value)))
     return {
         "model": model.name,

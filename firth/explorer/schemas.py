@@ -440,12 +440,10 @@ class LayerTold(Told):
 
 
 class ProbeScore(Told):
-    """The score of a probe on a layer, with the ends of its interval where they are known."""
+    """The score of a probe on a layer."""
 
     layer: int
     score: float | None
-    low: float | None
-    high: float | None
 
 
 class ProbeTold(Told):

@@ -127,7 +127,7 @@ class Shown:
         """The numbers of its network's layers, 0 the one before any context is read; empty where they are not told."""
         family = self.about.get("family")
         n_layers = family.get("n_layers") if isinstance(family, dict) else None
-        for name in ("num_hidden_layers", "n_layer"):
+        for name in ("num_hidden_layers", "n_layer", "n_layers"):
             n_layers = self.about.get(name, n_layers)
         if self.family == "elmo" and n_layers is None:
             n_layers = 2

@@ -210,14 +210,15 @@ def shown(
             ],
         },
         "columns": columns_by_frequency(usages.occurrences, concordance.columns),
-        "python": _python(model, usages, written, most, seed),
+        "python": _python(model, concordance, written, most, seed),
     }
 
 
-def _python(model: Shown, usages: Usages, word: str, most: int, seed: int) -> str:
+def _python(model: Shown, concordance: Concordance, word: str, most: int, seed: int) -> str:
     return (
-        "from firth.explorer import concordance, pictures, shelf, usages\nfrom firth.progress import Silent\n"
-        f"index = concordance.indexed(CORPUS)\nmodel = shelf.Shelf([{model.name!r}]).models[0]\n"
+        "from firth.explorer import pictures, shelf, usages\nfrom firth.explorer.concordance import indexed\n"
+        "from firth.progress import Silent\n"
+        f"index = {concordance.python}\nmodel = shelf.Shelf([{model.name!r}]).models[0]\n"
         f"found = usages.gathered(model, index, {word!r}, {most}, {seed}, Silent())\n"
         "points = [picture.points for picture in pictures.aligned(found.vectors)]"
     )
@@ -309,7 +310,7 @@ def listed(concordance: Concordance, word: str, most: int, seed: int) -> Answer:
         "occurrences": [{"id": place, **settings_of(one)} for place, one in enumerate(found)],
         "columns": columns_by_frequency(found, concordance.columns),
         "python": "from firth.explorer.concordance import indexed\n"
-        f"indexed(CORPUS).sample({written!r}, {most}, {seed})",
+        f"{concordance.python}.sample({written!r}, {most}, {seed})",
     }
 
 

@@ -15,6 +15,7 @@ import pytest
 from watching import Watched, axe_file, faults
 
 import firth
+from firth.explorer import runs
 from firth.model import Model
 from firth.pieces import train_pieces
 from firth.preparation import Preparation
@@ -142,6 +143,7 @@ def test_every_view_opens_fits_and_complains_of_nothing(watched):
         one = wide if view in ("contexts", "map", "home") else narrow
         one.open(path, ready)
         assert one.overflow() == [], view
+        assert one.too_small() == [], view
 
 
 @pytest.mark.slow
@@ -154,6 +156,7 @@ def test_every_view_is_photographed_and_can_be_read(watched, tmp_path, view, sch
         page = one.open(*VIEWS[view])
         assert page.evaluate("document.documentElement.lang")[:2] == language
         assert one.overflow() == []
+        assert one.too_small() == []
         path = tmp_path / f"{view}-{scheme}-{language}-{width}.png"
         page.screenshot(path=path, full_page=True)
         assert path.stat().st_size > 10_000
@@ -288,9 +291,12 @@ def test_training_is_followed_while_it_runs(watched, folder):
     assert page.locator("#caption").inner_text().startswith("first")
     assert "running live" in page.locator("#caption").inner_text()
     rows = page.locator("#table tbody tr").count()
+    page.locator("#take").get_by_text("SVG").focus()
+    page.evaluate("window.focused = document.activeElement")
     with (folder / "running" / "checkpoint" / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(ENTRY % (11, 0.55, 1_100, 3.5))
     until(lambda: page.locator("#table tbody tr").count() > rows)
+    assert page.evaluate("document.activeElement === window.focused && window.focused.isConnected")
 
 
 @pytest.mark.slow
@@ -310,13 +316,17 @@ def test_what_is_shown_can_be_taken_away(watched, tmp_path, view):
     taken = {}
     for kind in ("CSV", "JSON", "SVG", "PNG"):
         with page.expect_download() as download:
-            page.locator("#take").get_by_text(kind, exact=True).click()
+            page.locator("#take").get_by_text(kind).first.click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         assert path.suffix == f".{kind.lower()}"
         taken[kind] = path.read_bytes()
     assert json.loads(taken["JSON"])
     assert taken["CSV"].decode("utf-8-sig").count("\n") > 3
+    assert page.locator("#take").get_by_text("CSV").count() == (2 if view in ("map", "training") else 1)
+    if view == "map":
+        assert taken["CSV"].decode("utf-8-sig").startswith("word,x,y,count")
+        assert len(json.loads(taken["JSON"])["points"]) == len(json.loads(taken["JSON"])["words"]) == len(WORDS)
     assert taken["PNG"].startswith(b"\x89PNG")
     drawn = taken["SVG"].decode()
     assert "var(--" not in drawn
@@ -346,5 +356,136 @@ def test_a_page_says_when_its_server_is_gone(watched):
     page.route("**/api/**", lambda route: route.abort())
     page.fill("#word", "money")
     page.keyboard.press("Enter")
+    page.locator("#message", has_text="does not answer").wait_for()
+    one.expect_complaint("failed:", "ERR_FAILED")
+
+
+@pytest.mark.slow
+def test_a_log_is_read_to_its_end_however_little_one_answer_holds(watched, monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "MOST_ENTRIES", 4)
+    page = watched(accept_downloads=True).open("/training?run=first", "#plot svg path")
+    assert page.locator("#table tbody tr").count() == 10
+    with page.expect_download() as download:
+        page.locator("#take").get_by_text("JSON").click()
+    download.value.save_as(tmp_path / "log.json")
+    told = json.loads((tmp_path / "log.json").read_text(encoding="utf-8"))
+    assert [entry["seconds"] for entry in told["entries"]] == list(range(1, 11))
+    with page.expect_download() as download:
+        page.locator("#take").get_by_text("CSV").click()
+    download.value.save_as(tmp_path / "log.csv")
+    assert len((tmp_path / "log.csv").read_text(encoding="utf-8-sig").splitlines()) == 1 + 10
+
+
+@pytest.mark.slow
+def test_an_error_of_the_training_page_goes_when_the_server_answers_again(watched):
+    one = watched()
+    page = one.page
+    page.route("**/api/runs", lambda route: route.abort(), times=1)
+    one.open("/training", "#message b")
+    until(page.locator("#message").is_hidden)
+    one.expect_complaint("failed:", "ERR_FAILED")
+
+
+@pytest.mark.slow
+def test_a_spelling_goes_where_the_unknown_word_stands(watched):
+    one = watched()
+    page = one.open("/analogy?a=river&b=watr&c=money&of=first:0", "#message button")
+    one.expect_complaint("404")
+    page.locator("#message button", has_text="water").first.click()
+    page.wait_for_selector("#answers svg")
+    assert [page.input_value(f"#{name}") for name in "abc"] == ["river", "water", "money"]
+    page.fill("#expected", "river")
+    page.keyboard.press("Enter")
+    until(lambda: "one of the three given words" in page.locator("#answers").inner_text())
+    page.goto(one.base + "/heatmap?model=first&kind=words&text=river%0Amoneey")
+    page.locator("#message button", has_text="money").first.click()
+    until(lambda: page.input_value("#text") == "river\nmoney")
+
+
+@pytest.mark.slow
+def test_what_is_typed_but_not_asked_stands_in_no_address(watched):
+    page = watched(reduced_motion="reduce").open(*VIEWS["contexts"])
+    page.fill("#word", "")
+    page.locator("#word").press_sequentially("ri")  # no completion, and no complaint: the model has no list of words
+    page.wait_for_timeout(400)
+    page.locator("#layer").focus()
+    page.keyboard.press("Home")
+    until(lambda: "layer=0" in page.evaluate("location.search"))
+    assert "word=bank" in page.evaluate("location.search")
+    assert "most=40" in page.evaluate("location.search")
+
+
+@pytest.mark.slow
+def test_maps_that_are_drawn_anew_leave_nothing_behind(watched):
+    page = watched().open(*VIEWS["map"])
+    page.evaluate("""() => {
+        window.gone = 0;
+        const put = CanvasRenderingContext2D.prototype.putImageData;
+        CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+            if (!this.canvas.isConnected) window.gone++;
+            return put.apply(this, given);
+        };
+        window.old = document.querySelector("#maps canvas");
+    }""")
+    page.select_option("#beside", "")
+    until(lambda: page.evaluate("!window.old.isConnected"))
+    page.locator("#theme").click()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.gone") == 0
+    page.fill("#word", "River")
+    page.keyboard.press("Enter")
+    until(lambda: page.input_value("#word") == "river" and "word=river" in page.evaluate("location.search"))
+
+
+@pytest.mark.slow
+def test_a_text_too_long_for_an_address_stands_in_its_fragment(watched):
+    text = "\n".join(["river", "money", *(f"开心{'很' * 40}{number}" for number in range(60))])
+    one = watched()
+    page = one.open("/heatmap?model=first&kind=words", "#text")
+    page.fill("#text", text)
+    page.locator("button.main").click()
+    page.wait_for_selector("#plot svg rect")
+    assert len(page.evaluate("location.search")) < 200
+    page.reload()
+    page.wait_for_selector("#plot svg rect")
+    assert page.input_value("#text") == text
+
+
+@pytest.mark.slow
+def test_the_way_to_the_content_reloads_nothing(watched):
+    page = watched().open(*VIEWS["neighbours"])
+    page.evaluate("window.here = true")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    until(lambda: page.evaluate("document.activeElement.id") == "main")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.here")
+    page.locator('#plot svg a[data-word="water"]').first.click()
+    until(lambda: page.locator("#caption b").inner_text() == "water")
+    page.go_back()
+    page.wait_for_function("window.here === undefined && document.querySelector('#caption b')?.innerText === 'river'")
+
+
+@pytest.mark.slow
+def test_a_link_is_copied_where_the_browser_has_no_clipboard_for_pages(watched):
+    one = watched()
+    one.page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page = one.open(*VIEWS["neighbours"])
+    page.locator("#take").get_by_text("Copy link").click()
+    until(lambda: page.locator("#take").get_by_text("Copied").count())
+    page.fill("#word", "")
+    page.keyboard.press("Control+V")
+    assert page.input_value("#word") == page.url
+    wrapped = page.evaluate("import('/static/figure.js').then((figure) => figure.wrap('中'.repeat(100), 480))")
+    assert "".join(wrapped) == "中" * 100
+    assert max(map(len, wrapped)) * 12 <= 480
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_had_is_told_of(watched):
+    one = watched()
+    page = one.open(*VIEWS["contexts"])
+    page.route("**/api/occurrences?format=csv", lambda route: route.abort())
+    page.locator("#take").get_by_text("CSV").click()
     page.locator("#message", has_text="does not answer").wait_for()
     one.expect_complaint("failed:", "ERR_FAILED")

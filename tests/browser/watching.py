@@ -18,6 +18,13 @@ OVERFLOW = """() => {
         .map((one) => `${one.tagName} ${one.id} ${one.className} ${(one.textContent || "").slice(0, 40)}`);
 }"""
 
+SMALL = """least => [...document.querySelectorAll("svg text")].flatMap((one) => {
+    const { a, b } = one.getScreenCTM();
+    const size = parseFloat(getComputedStyle(one).fontSize) * Math.hypot(a, b);
+    return one.textContent && size < least ? [`${size.toFixed(1)} px: ${one.textContent.slice(0, 40)}`] : [];
+})"""
+LEAST_PX = 8
+
 
 class Watched:
     """A page, and all that it has complained of since it was opened.
@@ -51,6 +58,11 @@ class Watched:
         found: list[str] = self.page.evaluate(OVERFLOW)
         if self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             found.append("the page scrolls to the side")
+        return found
+
+    def too_small(self) -> list[str]:
+        """What is written in a drawing in letters too small to be read, as it stands on the page."""
+        found: list[str] = self.page.evaluate(SMALL, LEAST_PX)
         return found
 
     def expect_complaint(self, *texts: str) -> None:

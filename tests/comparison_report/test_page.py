@@ -57,6 +57,12 @@ class TestPage:
         ]
         assert places == sorted(places)
 
+    def test_every_column_has_a_button_that_sorts_by_it(self) -> None:
+        heads = re.findall(r"<thead><tr>(.*?)</tr></thead>", page(invented()), re.DOTALL)
+        assert len(heads) > 10
+        for head in heads:
+            assert head.count("<th") == head.count('aria-sort="none"><button') > 0
+
     def test_all_sections_are_there_and_linked(self) -> None:
         tags = Tags(page(invented()))
         ids = [one["id"] for _, one in tags.found if "id" in one]
@@ -176,6 +182,20 @@ class TestFigures:
         assert [path.name for path in drawn.paths] == ["one.svg"]
         assert "词向量" in (tmp_path / "one.svg").read_text(encoding="utf-8")
         assert "no font on this machine has the characters" in drawn.notes[0]
+
+    @pytest.mark.parametrize("name", ["हिन्दी", "\U0001f600", "ᚠᚢᚦ"])
+    def test_what_no_font_has_is_said_of_every_script(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        pytest.importorskip("matplotlib")
+        from matplotlib import font_manager
+
+        every = [entry for entry in font_manager.fontManager.ttflist if "matplotlib" in entry.fname]
+        monkeypatch.setattr(font_manager.fontManager, "ttflist", every)
+        drawn = figures.draw(self.pictures(f"{name} ascii"), tmp_path, speaker("en"))
+        is_known = name.startswith("\U0001f600")  # of faces, DejaVu Sans has these few
+        assert [path.name for path in drawn.paths] == (["one.svg", "one.png"] if is_known else ["one.svg"])
+        assert len(drawn.notes) == (0 if is_known else 1)
 
     def test_chinese_with_a_font(self, tmp_path: Path) -> None:
         pytest.importorskip("matplotlib")

@@ -43,6 +43,7 @@ class TestLatex:
         assert escaped(r"a_b & 50% $x$ {\y} ^~#") == (
             r"a\_b \& 50\% \$x\$ \{\textbackslash{}y\} \textasciicircum{}\textasciitilde{}\#"
         )
+        assert escaped('"a"') == r"{\char34}a{\char34}"  # \textquotedbl would need \usepackage[T1]{fontenc}
         told = latex(Comparison.read(hostile()), SAY)
         assert EVIL not in "\n".join(line for line in told.splitlines() if not line.startswith("%"))
         report = invented()

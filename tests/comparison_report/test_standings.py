@@ -138,8 +138,18 @@ class TestLayers:
 
     def test_a_model_with_one_layer_is_scored_on_the_same_half(self) -> None:
         half = [{"variant": "b", "kind": "similarity", "set": "s", "layer": 0, "score": 0.2, "n_items": 83}]
-        (standing,) = only(report(model("b"), scores=[score("b", 0.3, n_items=166)], best_layers=half)).standings
-        assert (standing.layer, standing.score, standing.n_items) == (0, 0.2, 83)
+        scores = [score("b", 0.3, n_items=166, n_known=150)]
+        (standing,) = only(report(model("b"), scores=scores, best_layers=half)).standings
+        assert standing.n_known == 150
+        assert (standing.layer, standing.score, standing.n_items) == (0, 0.2, 166)
+
+    def test_seeds_scored_on_the_other_half_are_counted(self) -> None:
+        half = [
+            {"variant": "b", "kind": "similarity", "set": "s", "layer": 0, "score": seed / 10, "seed": seed}
+            for seed in (1, 2, 3)
+        ]
+        (standing,) = only(report(model("b"), scores=[score("b", 0.3)], best_layers=half)).standings
+        assert (standing.n_seeds, standing.spread) == (3, (0.1, 0.3))
 
     def test_each_seed_has_its_own_choice(self) -> None:
         scores = [score("a", seed / 10 + layer, layer=layer, seed=seed) for layer in (0, 1) for seed in (1, 2)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import firth
+from firth.explorer import answers
 from firth.vectors import Vectors
 
 from .conftest import Client
@@ -46,6 +47,20 @@ def test_the_python_line_gives_the_same_numbers(client, places, monkeypatch):
     assert column["python"] == "firth.Vectors.load('second').layer(1).most_similar('boat', topn=10)"
     due = firth.Vectors.load("second").layer(1).most_similar("boat", topn=10)
     assert [one["word"] for one in column["neighbours"]] == [word for word, _ in due]
+
+
+def test_the_python_lines_of_a_word_in_its_contexts_give_the_same(client, places, monkeypatch, tmp_path):
+    monkeypatch.chdir(places["first"].parent)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = {"word": "bank", "most": 20}
+    listed = client.post("/api/concordance", asked).json()
+    assert listed["python"].endswith("indexed(CORPUS, firth.Preparation(keep=('source',))).sample('bank', 20, 1)")
+    told = client.post("/api/occurrences", asked | {"model": "second"}).json()
+    known = {"firth": firth, "CORPUS": places["corpus"]}
+    exec(told["python"], known)
+    np.testing.assert_allclose(known["points"], told["points"], atol=1e-5)
+    assert [one.line for one in known["found"].occurrences] == [one["line"] for one in listed["occurrences"]]
+    assert known["index"].columns == ("source",)
 
 
 def test_many_words_are_answered_as_each_alone(client):
@@ -138,6 +153,16 @@ def test_a_map_is_turned_onto_another(client):
     np.testing.assert_allclose(same, plain, atol=1e-4)
 
 
+def test_the_python_lines_of_a_map_give_its_points(client, places, monkeypatch):
+    monkeypatch.chdir(places["first"].parent)
+    for asked in ({"limit": 9}, {"limit": 9, "onto": "first:0:pca"}):
+        told = client.get("/api/map", params={"model": "second", "layer": 1} | asked).json()
+        known = {"firth": firth}
+        exec(told["python"], known)
+        points = np.frombuffer(client.get(told["points"]).content, "<f4").reshape(-1, 2)
+        np.testing.assert_allclose(known["points"], points, atol=1e-6)
+
+
 def test_a_map_by_umap_is_absent_until_it_is_asked_for(client):
     told = client.get("/api/map", params={"model": "first", "method": "umap"}).json()
     assert told["state"] == "absent"
@@ -161,6 +186,11 @@ def test_heat_maps_of_words_and_sentences(client):
     assert of_sentences["layer"] == 1
     assert of_sentences["cosines"][0][1] == of_sentences["cosines"][1][0]
     assert client.post("/api/heatmap", {"of": "first"}).status_code == 400
+    twice = {"of": "first", "sentences": ["river", "money", "river", "river (2)"]}
+    rows = list(csv.reader(io.StringIO(client.post("/api/heatmap?format=csv", twice).content.decode("utf-8-sig"))))
+    assert rows[0] == ["", "river", "money", "river (2)", "river (2) (2)"]
+    assert rows[1][1] == rows[1][3]
+    assert {len(row) for row in rows} == {5}
 
 
 def test_contexts_of_a_static_model_are_its_vectors(client, places):
@@ -170,6 +200,19 @@ def test_contexts_of_a_static_model_are_its_vectors(client, places):
     assert sentence["unknown"] == [2]
     assert sentence["vectors"][0][2] == [None] * 8
     np.testing.assert_allclose(sentence["vectors"][0][1], Vectors.load(places["first"])["river"], atol=1e-5)
+
+
+def test_more_numbers_than_an_answer_may_hold_are_refused(client, monkeypatch):
+    monkeypatch.setattr(answers, "MOST_NUMBERS", 2 * 4 * 8)
+    asked = {"model": "second", "sentences": ["the river", "the bank"]}
+    assert client.post("/api/contexts", asked).status_code == 200
+    more = asked | {"sentences": ["the river", "the bank bank"]}
+    refused = client.post("/api/contexts", more)
+    assert refused.status_code == 400
+    assert "5 words in 2 layers of 8 dimensions are 80 numbers" in refused.json()["error"]
+    assert refused.json()["what_to_do"] == "send fewer sentences at a time, or name fewer layers"
+    assert client.post("/api/contexts", more | {"layers": [1]}).status_code == 200
+    assert client.post("/api/contexts", more | {"vectors": False}).status_code == 200
 
 
 def test_a_log_is_read_as_far_as_it_is_written(client):

@@ -3,23 +3,30 @@
 import asyncio
 import csv
 import io
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import firth
 from firth.errors import FirthError
-from firth.explorer import pictures, runs, spreadsheet, usages
+from firth.explorer import layers, maps, pictures, runs, spreadsheet, usages
 from firth.explorer.caches import MISSING, Cache
-from firth.explorer.concordance import indexed
+from firth.explorer.concordance import MOST_CHARACTERS, Concordance, indexed
+from firth.explorer.exploration import Exploration
 from firth.explorer.faults import BusyError, NoSuchWordError, TooSlowError
 from firth.explorer.gate import Gate
 from firth.explorer.pages import language
+from firth.explorer.shelf import Shelf
 from firth.explorer.work import Background, Made, StoppedError, Working
+from firth.preparation import Preparation
+from firth.progress import Silent
 
 RNG = np.random.default_rng(1)
 
@@ -122,6 +129,51 @@ def test_work_that_failed_says_so_once_and_begins_anew():
     with pytest.raises(FirthError, match="broken"):
         background.ask("key", fail, patience=10)
     assert background.ask("key", lambda told: Made(1, 1), patience=10) == 1
+    background.close()
+
+
+def test_work_that_nobody_asks_for_again_makes_room_for_other_work():
+    background = Background(Cache(1000))
+    go = threading.Event()
+
+    def make(told):
+        go.wait(10)
+        return Made("made", 10)
+
+    for number in range(8):
+        assert isinstance(background.ask(number, make, patience=0), Working)
+    with pytest.raises(BusyError):
+        background.ask("more", make, patience=0)
+    go.set()
+    assert background.ask(7, make, patience=10) == "made"
+    assert background.ask("more", make, patience=10) == "made"
+    background.close()
+    assert [background.cache.get(number) for number in range(8)] == ["made"] * 8
+    assert background.cache.n_bytes == 90
+    assert [background.status(number) for number in range(8)] == [None] * 8
+
+
+def test_a_failure_that_nobody_saw_is_told_to_who_asks_next():
+    background = Background(Cache(1000))
+    go = threading.Event()
+
+    def fail(told):
+        go.wait(10)
+        raise FirthError("broken")
+
+    background.ask("key", fail, patience=0)
+    go.set()
+    background.close()  # waits for it
+    assert background.status("key") is not None
+    with pytest.raises(FirthError, match="broken"):
+        background.ask("key", fail)
+    assert background.status("key") is None
+
+
+def test_what_is_too_large_to_keep_is_told_and_not_made_for_ever():
+    background = Background(Cache(10))
+    with pytest.raises(FirthError, match=r"11 bytes.*ask for less"):
+        background.ask("key", lambda told: Made(1, 11), patience=10)
     background.close()
 
 
@@ -296,6 +348,41 @@ def test_a_long_sentence_is_shown_around_its_word(tmp_path):
     assert shown.text[shown.start : shown.end] == "needle"
 
 
+def test_a_text_without_line_ends_is_read_in_parts(tmp_path, monkeypatch):
+    words = [f"w{number}" if number % 10 else "needle" for number in range(5_000)]
+    corpus = tmp_path / "corpus.jsonl"
+    records = [{"text": " ".join(words), "source": "long"}, {"text": "A needle.", "source": "short"}]
+    corpus.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    index = indexed(corpus, Preparation(keep=("source",)), cache_dir=tmp_path / "cache")
+    assert index.n_words == 5_002
+    assert index.count("w4999") == 1
+    assert index.n_documents == 2
+    read, text_of = [], Concordance._text
+    monkeypatch.setattr(Concordance, "_text", lambda self, line: read.append(line) or text_of(self, line))
+    found = index.sample("needle", 1_000, 1)
+    assert len(found) == 501
+    assert len(read) == len(set(read)) == index.n_lines > 5
+    assert max(len(one.text) for one in found) <= MOST_CHARACTERS
+    assert all(one.text[one.start : one.end] == "needle" for one in found)
+    assert [one.columns["source"] for one in found] == ["long"] * 500 + ["short"]
+
+
+def test_a_text_without_any_white_space_is_read_in_parts(tmp_path):
+    index = indexed(["开心" * 5_000], name="long", cache_dir=tmp_path)
+    assert index.n_lines == 3
+    index.close()
+
+
+def test_the_index_of_a_text_that_is_no_file_goes_with_the_explorer(places, tmp_path):
+    exploration = Exploration([places["first"]], cache_dir=tmp_path)
+    exploration.read(["The bank of the river."], name="given", cache_dir=tmp_path)
+    exploration.wait()
+    assert exploration.concordance().sample("bank", 1, 1)
+    assert list(tmp_path.iterdir())
+    exploration.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_words_that_tell_groups_apart():
     company = [["river", "the"], ["river", "the"], ["river"], ["money", "the"], ["money", "the"], ["money"]]
     told = usages.telling(company, np.array([0, 0, 0, 1, 1, 1]), 2)
@@ -308,3 +395,56 @@ def test_an_index_is_read_by_several_threads(tmp_path):
     with ThreadPoolExecutor(4) as workers:
         found = list(workers.map(lambda seed: len(index.sample("word", 50, seed)), range(20)))
     assert found == [50] * 20
+
+
+# --- maps and layers
+
+
+def test_a_map_is_kept_in_the_cache_that_was_named(places, tmp_path, monkeypatch):
+    matrix = Shelf([places["first"]]).matrix("first")
+    monkeypatch.setattr(maps.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(maps, "_umap", lambda rows, advance: np.ones((len(rows), 2), np.float32))
+    assert not maps.is_kept(matrix, 5, cache_dir=tmp_path)
+    maps.by_umap(matrix, 5, Silent(), cache_dir=tmp_path)
+    assert [path.suffix for path in (tmp_path / "maps").iterdir()] == [".safetensors"]
+    assert maps.is_kept(matrix, 5, cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("method", ["pca", "umap"])
+def test_the_python_lines_of_a_map_make_the_same_map(places, monkeypatch, method):
+    monkeypatch.setattr(maps, "_umap", lambda rows, advance: rows[:, :2].copy())
+    monkeypatch.setattr(maps, "_read", lambda place, n: None)
+    monkeypatch.setattr(maps.safetensors, "write", lambda place, arrays: None)
+    shelf = Shelf([places["first"], places["second"]])
+    first, second = shelf.matrix("first"), shelf.matrix("second:1")
+    monkeypatch.chdir(places["first"].parent)
+    plain, turned = {"firth": firth}, {"firth": firth}
+    exec(maps.python(second, method, 9), plain)
+    exec(maps.python(second, method, 9, (first, "pca", 13)), turned)
+    due = maps.by_components(second.vectors, 9) if method == "pca" else maps.by_umap(second, 9, Silent())
+    np.testing.assert_array_equal(plain["points"], due.points)
+    onto = maps.onto(due, maps.by_components(first.vectors, 13))
+    np.testing.assert_array_equal(turned["points"], onto.points)
+    assert not np.array_equal(plain["points"], turned["points"])
+
+
+def test_the_python_line_of_layers_measures_the_same_sentences(tmp_path, monkeypatch):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("".join(f"Line {number} stands here.\n" for number in range(60)), encoding="utf-8")
+    indexed(corpus, Preparation(cased=True), cache_dir=tmp_path / "cache")  # under a name with folders
+    index = indexed(corpus, Preparation(cased=True), name="corpus.txt", cache_dir=tmp_path / "cache")
+    measured = []
+    monkeypatch.setattr(layers, "measured", lambda model, text, **how: measured.append((text, how)) or [])
+    monkeypatch.setattr(firth, "layers", lambda model, text, **how: measured.append((text, how)))
+    monkeypatch.setattr(layers, "SENTENCES", 20)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = SimpleNamespace(name="model", path=tmp_path, is_contextual=True)
+    told = layers.told(model, index, Silent())
+    assert told["source"] == "measured on 20 sentences of corpus.txt"
+    assert "Preparation(cased=True)" in told["python"]
+    exec(told["python"], {"firth": firth, "CORPUS": corpus})
+    (page, how_page), (line, how_line) = measured
+    assert page == line
+    assert how_line.items() <= how_page.items()
+    monkeypatch.setattr(layers, "SENTENCES", 5_000)
+    assert layers.told(model, index, Silent())["source"].startswith("measured on 60 sentences")

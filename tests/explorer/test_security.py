@@ -3,6 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
+from firth.errors import UsageError
 from firth.explorer import security
 from firth.explorer.app import application
 
@@ -49,6 +50,35 @@ def test_our_own_page_is_answered(client):
     assert client.get("/", headers={"sec-fetch-site": "cross-site"}).status_code == 200  # a link to it
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"accept": "image/avif,image/webp,*/*;q=0.8"},
+        {"accept": "video/webm,*/*"},
+        {"accept": "text/css,*/*;q=0.1"},
+        {"referer": "http://evil.example/page"},
+        {"referer": "http://127.0.0.1:9/"},
+        {"referer": "http://127.0.0.1:7321@evil.example/"},
+    ],
+)
+def test_a_browser_that_does_not_say_where_from_starts_no_work_for_another_page(client, headers):
+    assert client.get("/api/map?model=first", headers=headers).status_code == 403
+    assert client.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"accept": "*/*"},
+        {"accept": "text/html,application/xhtml+xml,image/avif,*/*;q=0.8"},
+        {"referer": "http://127.0.0.1:7321/map"},
+        {"accept": "image/*", "sec-fetch-site": "same-origin"},
+    ],
+)
+def test_a_program_and_our_own_page_need_say_nothing(client, headers):
+    assert client.get("/api/models", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_form_is_no_json(client, kind):
     answer = client.http.post("/api/concordance", content=b'{"word": "bank"}', headers={"content-type": kind})
@@ -88,17 +118,60 @@ def test_a_token_is_asked_of_everyone(exploration):
     assert guarded.post("/api/concordance?token=s3cret", json={"word": "bank"}).status_code == 401
     assert guarded.get("/api/models", headers={"authorization": "Bearer s3cret"}).status_code == 200
     assert guarded.get("/api/models", headers={"authorization": "Bearer s3cre"}).status_code == 401
+    assert guarded.get("/").json()["error"]
+    page = guarded.get("/", headers={"accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 401
+    assert page.headers["content-type"].startswith("text/html")
+    assert "firth serve" in page.text
     opened = guarded.get("/%2Fevil.example/?word=a%26b&token=s3cret")
     assert opened.status_code == 303
     assert opened.headers["location"] == "/evil.example/?word=a%26b"
     assert "HttpOnly" in opened.headers["set-cookie"]
-    assert "SameSite=Strict" in opened.headers["set-cookie"]
+    strict, lax = opened.headers.get_list("set-cookie")
+    assert "SameSite=Strict" in strict
+    assert "SameSite=Lax" in lax
     assert guarded.get("/api/models").status_code == 200  # by the cookie
     assert guarded.get("/api/models", headers={"host": "other.example"}).status_code == 400
 
 
+def test_a_link_from_elsewhere_opens_the_pages_and_not_the_api(exploration):
+    guarded = TestClient(application(exploration, token="s3cret"), base_url="http://127.0.0.1:7321")
+    cookie = {"cookie": f"{security.PAGE_COOKIE}=s3cret"}  # all that a browser sends with such a link
+    assert guarded.get("/", headers=cookie).status_code == 200
+    assert guarded.get("/api/models", headers=cookie).status_code == 401
+    assert guarded.post("/api/concordance", json={"word": "bank"}, headers=cookie).status_code == 401
+
+
+def test_the_address_at_which_a_request_came_is_a_name_of_this_machine(exploration):
+    there = TestClient(application(exploration), base_url="http://192.0.2.7:7321")  # no name that was given
+    assert there.get("/api/models").status_code == 200
+    assert there.get("/api/models", headers={"host": "192.0.2.8:7321"}).status_code == 400
+    by_name = TestClient(application(exploration), base_url="http://evil.example:7321")
+    assert by_name.get("/api/models").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://Note.Example/", "http://note.example"),
+        ("https://note.example:443", "https://note.example"),
+        ("http://[::1]:80/", "http://[::1]"),
+        ("vscode-webview://a-1", "vscode-webview://a-1"),
+    ],
+)
+def test_origins_are_as_browsers_write_them(given, origin):
+    assert security.origin_of(given) == origin
+
+
+@pytest.mark.parametrize("given", ["*", "null", "", "localhost:3000", "http://x/page", "http://me@x", "http://*.x"])
+def test_what_is_no_origin_is_refused(exploration, given):
+    with pytest.raises(UsageError, match="http://localhost:3000"):
+        application(exploration, cors=[given])
+
+
 def test_other_origins_are_answered_only_where_they_were_named(exploration):
-    shared = TestClient(application(exploration, cors=["http://note.example"]), base_url="http://127.0.0.1:7321")
+    shared = TestClient(application(exploration, cors=["http://Note.example:80/"]), base_url="http://127.0.0.1:7321")
     asked = {"origin": "http://note.example", "sec-fetch-site": "cross-site"}
     answer = shared.post("/api/concordance", json={"word": "bank"}, headers=asked)
     assert answer.status_code == 200

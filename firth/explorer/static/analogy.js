@@ -1,10 +1,11 @@
 // A is to B as C is to what? The answers of each matrix, and the true rank of the word that is expected.
 
 import { address, ask, colour, complain, draw, find, latest, make, number, say, showPython, table, values } from "./page.js";
-import { noColumn, titleOf, worked } from "./choices.js";
+import { fieldOf, noColumn, titleOf, worked } from "./choices.js";
 import { offer } from "./figure.js";
 
 const SIZE = { width: 300, height: 210 };
+const FIELDS = ["a", "b", "c", "expected"];
 const form = find("#ask");
 let shown = null;
 
@@ -27,8 +28,9 @@ const question = () => say("analogy-is", { a: shown.a, b: shown.b, c: shown.c, e
 function verdict(column) {
   if (!column.known) return column.error;
   if (!shown.expected) return "";
-  return column.rank === null ? say("expected-unknown", { word: shown.expected })
-    : say("true-rank", { word: shown.expected, rank: number(column.rank), of: number(column.of_words) });
+  const [expected, ...given] = column.picture.words.toReversed(); // as the vocabulary writes them
+  if (column.rank === null) return say(given.includes(expected) ? "expected-given" : "expected-unknown", { word: shown.expected });
+  return say("true-rank", { word: shown.expected, rank: number(column.rank), of: number(column.of_words) });
 }
 
 function paint() {
@@ -44,7 +46,13 @@ function paint() {
     shown.columns.flatMap((column) => (column.answers ?? []).map(({ word, cosine, count }, at) => [titleOf(column), at + 1, word, cosine, count ?? null]))));
 }
 
-const spellings = (column) => make("div", { class: "chips" }, (column.spellings ?? []).map((word) => make("span", { class: "button small" }, word)));
+const spellings = (column) => make("div", { class: "chips" }, (column.spellings ?? []).map((word) =>
+  make("button", { type: "button", class: "small", on: { click: () => {
+    const field = fieldOf(form, FIELDS, { word: column.word, message: column.error });
+    if (!field) return;
+    form.elements[field].value = word;
+    go();
+  } } }, word)));
 
 /** The four words on their plane of greatest variance: a picture, not the judge; the rank is. */
 function parallelogram({ picture, ...column }) {
@@ -80,4 +88,4 @@ function sheet() {
 }
 
 addEventListener("themechange", () => { if (shown) paint(); });
-worked(form, ["a", "b", "c", "expected"], show);
+const go = worked(form, FIELDS, show);

@@ -1,6 +1,6 @@
 // The matrices that a view compares: one box for each layer of each model; and the form that asks by them.
 
-import { all, ask, asked, complete, find, keep, models, say, values, whenSpelt } from "./page.js";
+import { all, ask, asked, complete, find, isElsewhere, keep, models, say, values, whenSpelt, wordOf } from "./page.js";
 
 const MOST = 5; // columns that are ticked without being asked for
 
@@ -37,14 +37,20 @@ export function worked(form, fields, show) {
     const field = form.elements[name];
     field.addEventListener("focus", () => { last = name; });
     complete(field, async (text, signal) => {
-      const of = values(form).of?.[0] ?? models[0]?.name ?? "";
+      const of = values(form).of?.[0] ?? models.find((model) => model.has_vectors)?.name ?? "";
       return (await ask("/api/words", { model: of.replace(/:\d+$/, ""), prefix: text, limit: 12 }, { signal })).words;
     }, () => { if (fields.length === 1) go(); });
   }
-  whenSpelt((word) => { form.elements[last].value = word; go(); });
-  addEventListener("popstate", () => location.reload());
+  whenSpelt((word, error) => { form.elements[fieldOf(form, fields, error) ?? last].value = word; go(); });
+  addEventListener("popstate", () => { if (isElsewhere()) location.reload(); });
   if (form.elements[fields[0]].value) show();
   return go;
+}
+
+/** The name of the field that holds the word an error is about. */
+export function fieldOf(form, fields, error) {
+  const given = fields.map((name) => form.elements[name].value.trim());
+  return fields[given.indexOf(wordOf(error, given))];
 }
 
 /** The name of a column, as it is shown. */

@@ -12,6 +12,7 @@ const form = find("#ask"), canvas = find("#canvas"), slider = find("#layer"), li
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
 let shown = null; // the answer that is on the page
+let answered = null; // what it was asked for by
 let xs = new Float64Array(0), ys = xs; // where the points are now, also on their way
 let place = 0; // of the layer in the list of layers
 let pointed = -1;
@@ -49,6 +50,7 @@ const show = latest(async (signal) => {
   shown = found;
   if (isNew) plane.camera.reset();
   begin(layer);
+  answered = { ...body, senses: body.senses ?? "" };
   find("#view").hidden = false;
   plane.resize();
   address();
@@ -75,8 +77,7 @@ function begin(layer) {
 }
 
 function address() {
-  const query = values(form);
-  keep({ ...query, layer: shown?.layers[place], colour: find("#colour").value === "sense" ? "" : find("#colour").value });
+  if (shown) keep({ ...answered, layer: shown.layers[place], colour: find("#colour").value === "sense" ? "" : find("#colour").value });
 }
 
 // --- layers
@@ -281,8 +282,11 @@ find("#lasso").addEventListener("click", (event) => {
 });
 addEventListener("themechange", () => { if (shown) { recolour(); } });
 whenSpelt((word) => { form.elements.word.value = word; show(); });
-complete(form.elements.word, async (text, signal) =>
-  (await ask("/api/words", { model: form.elements.model.value, prefix: text, limit: 12 }, { signal })).words, () => show());
+complete(form.elements.word, async (text, signal) => {
+  const model = form.elements.model.value;
+  if (!models.find((one) => one.name === model)?.has_vectors) return []; // it has no list of words
+  return (await ask("/api/words", { model, prefix: text, limit: 12 }, { signal })).words;
+}, () => show());
 
 for (const [name, value] of asked()) {
   const field = form.elements[name];

@@ -1,6 +1,6 @@
 // Drawings in SVG, of which the reader may take a copy: lines, a heat map; and the buttons that save what is shown.
 
-import { address, ask, colour, draw, find, make, number, rounded, say } from "./page.js";
+import { address, ask, colour, complain, copy, draw, find, make, number, rounded, say, tell } from "./page.js";
 
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "font-family",
   "font-size", "font-weight", "text-anchor", "opacity"];
@@ -11,18 +11,11 @@ const CAPTION_PX = 12;
 /**
  * Fills the page's place for it with all that can be taken: CSV, JSON, SVG, PNG and the address.
  * `path`, `parameters`, `body`: the question whose answer is shown; with a body it is posted.
+ * `parts`: where several answers are shown, a question for each, with its `name`; `json()` gives what the page itself holds of it.
  * `svg`: gives the drawing; `caption`: the lines that say below it what it shows. `name`: of the files.
  */
-export function offer({ path, parameters = {}, body, svg, caption, name }) {
-  const buttons = ["csv", "json"].map((format) => {
-    const asked = format === "csv" ? { ...parameters, format } : parameters;
-    const file = `${safe(name)}.${format}`;
-    if (body === undefined) return make("a", { class: "button small", href: address(path, asked), download: file }, format.toUpperCase());
-    return button(format.toUpperCase(), async () => {
-      const found = await ask(path, asked, { body, raw: true });
-      save(new Blob([found]), file);
-    });
-  });
+export function offer({ path, parameters, body, parts = [{ path, parameters, body }], svg, caption, name }) {
+  const buttons = parts.flatMap((part) => taken(part, parts.length > 1 ? part.name : "", name));
   if (svg) {
     buttons.push(
       button("SVG", () => save(new Blob([framed(svg(), caption())], { type: "image/svg+xml" }), `${safe(name)}.svg`)),
@@ -30,14 +23,32 @@ export function offer({ path, parameters = {}, body, svg, caption, name }) {
     );
   }
   const link = button(say("copy-link"), async () => {
-    await navigator.clipboard.writeText(location.href);
+    await copy(location.href);
     link.textContent = say("copied");
     setTimeout(() => { link.textContent = say("copy-link"); }, 1500);
   });
   find("#take").replaceChildren(make("span", { class: "label" }, say("take")), ...buttons, link);
 }
 
-const button = (text, work) => make("button", { type: "button", class: "small", on: { click: work } }, text);
+/** The buttons that save one answer; `which` says of what it is, where there are several. */
+function taken({ path, parameters = {}, body, json }, which, name) {
+  return ["csv", "json"].map((format) => {
+    const asked = format === "csv" ? { ...parameters, format } : parameters;
+    const file = `${safe(which ? `${name}-of-${which}` : name)}.${format}`;
+    const label = `${format.toUpperCase()}${which ? ` · ${which}` : ""}`;
+    if (format === "json" && json) return button(label, () => save(new Blob([JSON.stringify(json())], { type: "application/json" }), file));
+    if (body === undefined) return make("a", { class: "button small", href: address(path, asked), download: file }, label);
+    return button(label, async () => {
+      const found = await ask(path, asked, { body, raw: true });
+      tell("");
+      save(new Blob([found]), file);
+    });
+  });
+}
+
+const button = (text, work) => make("button", { type: "button", class: "small", on: { click: async () => {
+  try { await work(); } catch (error) { tell(""); complain(error.message, error.advice ?? ""); }
+} } }, text);
 const safe = (name) => name.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 80);
 
 function save(blob, name) {
@@ -53,7 +64,7 @@ export function framed(svg, lines) {
   inlined(svg, copy);
   if (svg.parentNode === find("#workbench")) svg.remove();
   const [width, height] = svg.getAttribute("viewBox").split(" ").slice(2).map(Number);
-  const wrapped = lines.flatMap((line) => wrap(line, Math.floor((width - 24) / (CAPTION_PX * 0.56))));
+  const wrapped = lines.flatMap((line) => wrap(line, width - 24));
   const whole = height + 14 + wrapped.length * CAPTION_PX * 1.45;
   for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${whole}`, width, height: whole, xmlns: "http://www.w3.org/2000/svg" })) copy.setAttribute(key, value);
   const font = getComputedStyle(document.body).fontFamily;
@@ -73,10 +84,13 @@ function inlined(from, to) {
   [...from.children].forEach((child, at) => inlined(child, to.children[at]));
 }
 
-function wrap(line, most) {
+/** A line broken into lines of at most so many pixels, at blanks where there are some. */
+export function wrap(line, pixels) {
   const lines = [];
   for (let rest = Array.from(line); rest.length;) {
-    let cut = rest.length;
+    let cut = rest.length, most = 0;
+    for (let wide = 0; most < rest.length && (wide += widthOf(rest[most])) <= pixels;) most++;
+    most = Math.max(1, most);
     if (cut > most) {
       const blank = rest.slice(0, most).lastIndexOf(" ");
       cut = blank > most / 2 ? blank + 1 : most;

@@ -1,10 +1,11 @@
 // Cosines of chosen words or sentences, each with each, in one layer.
 
-import { ask, asked, complain, find, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt } from "./page.js";
+import { ask, asked, complain, find, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt, wordOf } from "./page.js";
 import { heat, offer, redrawn } from "./figure.js";
 
 const form = find("#ask");
-let shown = null, picture = null, order = [];
+let shown = null, picture = null, order = [], answered = null; // answered: what is shown, as it was asked
+const MOST_IN_QUERY = 4_000; // letters; what is longer stands in the fragment, for servers refuse long addresses
 
 const lines = () => [...new Set(form.elements.text.value.split("\n").map((line) => line.trim()).filter(Boolean))];
 
@@ -21,9 +22,15 @@ const show = latest(async (signal) => {
   const query = values(form);
   const given = query.kind === "words" && lines().length < 2 ? lines().flatMap((line) => line.split(/[\s,，、]+/)).filter(Boolean) : lines();
   if (given.length < 2) return complain(say("two-at-least"));
-  keep({ ...query, text: given.join("\n") });
+  whenSpelt((word, error) => {
+    const wrong = wordOf(error, given);
+    form.elements.text.value = given.map((one) => (one === wrong ? word : one)).join("\n");
+    show();
+  });
   const body = { of: `${query.model}:${query.layer}`, [query.kind]: given };
   shown = await ask("/api/heatmap", {}, { body, signal });
+  answered = { ...query, text: given.join("\n") };
+  remember();
   find("#view").hidden = false;
   paint();
   showPython(shown.python);
@@ -31,10 +38,15 @@ const show = latest(async (signal) => {
     name: `cosines-${shown.model}-${shown.layer}` });
   const [first] = shown.unknown ?? [];
   if (first) {
-    whenSpelt((word) => { form.elements.text.value = form.elements.text.value.split("\n").map((line) => (line.trim() === first.word ? word : line)).join("\n"); show(); });
-    complain(say("unknown-words", { words: shown.unknown.map((one) => one.word).join(", ") }), "", first.spellings);
+    complain(say("unknown-words", { words: shown.unknown.map((one) => one.word).join(", ") }), "", first.spellings, first.word);
   }
 });
+
+function remember() {
+  const { text, ...rest } = { ...answered, order: form.elements.order.value };
+  const isLong = encodeURIComponent(text).length > MOST_IN_QUERY;
+  keep(isLong ? rest : { ...rest, text }, { fragment: isLong ? new URLSearchParams({ text }).toString() : "" });
+}
 
 function paint() {
   order = form.elements.order.value === "alike" ? alike(shown.cosines) : shown.labels.map((_, at) => at);
@@ -67,11 +79,11 @@ function alike(cosines) {
 
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 form.elements.model.addEventListener("change", layersOf);
-form.elements.order.addEventListener("change", () => { if (shown) { paint(); keep(values(form)); } });
+form.elements.order.addEventListener("change", () => { if (shown) { paint(); remember(); } });
 if (asked().get("model")) form.elements.model.value = asked().get("model");
 layersOf();
 for (const name of ["layer", "kind", "order", "text"]) {
-  const value = asked().get(name);
+  const value = asked().get(name) ?? new URLSearchParams(location.hash.slice(1)).get(name);
   if (value !== null) form.elements[name].value = value;
 }
 if (form.elements.text.value.trim()) show();

@@ -17,7 +17,7 @@ const show = latest(async (signal) => {
   find("#view").hidden = false;
   paint();
   showPython(shown.map((one) => one.python).join("\n"));
-  offer({ path: "/api/layers", body: { model: chosen[0] }, svg: sheet, caption: () => [shown.map((one) => `${one.model}: ${one.source ?? ""}, ${say("seed")} ${one.seed}`).join("; "), ...shown.map((one) => one.python)],
+  offer({ parts: chosen.map((model) => ({ name: model, path: "/api/layers", body: { model } })), svg: sheet, caption: () => [shown.map((one) => `${one.model}: ${one.source ?? ""}, ${say("seed")} ${one.seed}`).join("; "), ...shown.map((one) => one.python)],
     name: `layers-${chosen.join("-")}` });
 });
 

@@ -1,6 +1,6 @@
 // The map of a vocabulary: each word a point, labels where there is room; two models side by side, moving together.
 
-import { ask, asked, colour, complete, draw, find, keep, latest, make, models, number, options, pause, say, showPython, table,
+import { ask, asked, colour, complain, complete, draw, find, keep, latest, make, models, number, options, pause, say, showPython, table,
   tell, values, whenSpelt } from "./page.js";
 import { offer } from "./figure.js";
 import { Camera, nearest, placeTip, Plane } from "./plane.js";
@@ -13,6 +13,7 @@ const NEIGHBOURS = 15;
 const form = find("#ask");
 const camera = new Camera();
 let panes = [];
+let answered = null; // what they were asked for by
 let chosen = null; // the word that was clicked or searched
 let near = []; // its neighbours in the space of the vectors
 let pointed = null;
@@ -30,13 +31,14 @@ const show = latest(async (signal) => {
   const place = find("#maps");
   place.classList.toggle("two", Boolean(second));
   panes = [first, second].filter(Boolean).map((found) => new Pane(found, place));
+  answered = query;
   const n = Math.max(...panes.map((pane) => pane.n));
   for (const field of [form.elements.from, form.elements.to]) field.max = n;
   if (!Number(form.elements.to.value) || !asked().get("to")) form.elements.to.value = n;
   remember();
   showPython(panes.map((pane) => pane.python).join("\n"));
-  judged(signal).catch((error) => { if (error.name !== "AbortError") throw error; });
-  offer({ path: "/api/map/words", parameters: panes[0].parameters, svg: drawing, caption: () => [...panes.map((pane) => pane.told()), ...panes.map((pane) => pane.python)],
+  judged(signal).catch((error) => { if (error.name !== "AbortError") complain(error.message, error.advice ?? ""); });
+  offer({ parts: panes.map((pane) => pane.taken()), svg: drawing, caption: () => [...panes.map((pane) => pane.told()), ...panes.map((pane) => pane.python)],
     name: `map-${panes.map((pane) => pane.model).join("-")}` });
   await Promise.all([movers(signal), chosen ? choose(chosen, false) : null]);
 });
@@ -71,10 +73,10 @@ async function load(model, layer, method, onto, signal) {
 }
 
 function remember() {
-  const query = asking();
-  const n = panes[0]?.n ?? 0;
+  if (!answered) return;
+  const n = panes[0].n;
   const [from, to] = [Number(form.elements.from.value), Number(form.elements.to.value)];
-  keep({ ...query, word: chosen, from: from > 1 ? from : "", to: to < n ? to : "" });
+  keep({ ...answered, word: chosen, from: from > 1 ? from : "", to: to < n ? to : "" });
 }
 
 // --- one map
@@ -109,12 +111,19 @@ class Pane {
     find("figcaption", this.figure).replaceChildren(...this.told().split(" · ").map((part, at) => make("span", {}, at ? part : make("b", {}, part))));
   }
 
-  end() { this.plane.observer.disconnect(); this.figure.remove(); }
+  end() { this.plane.end(); this.figure.remove(); }
+
+  /** What of it can be saved: words with their places and counts. */
+  taken() {
+    const { model, layer, method, parameters } = this.head;
+    return { name: `${model} ${layer} ${method}`, path: "/api/map", parameters,
+      json: () => ({ ...this.head, parameters: undefined, words: this.words, counts: this.counts, points: Array.from(this.xs, (x, at) => [x, this.ys[at]]) }) };
+  }
 
   told() {
-    const { model, layer, method, trustworthiness, k, sample, explained, seed } = this.head;
+    const { model, layer, method, trustworthiness, judging, k, sample, explained, seed } = this.head;
     return [model, `${say("layer")} ${layer}`, String(method).toUpperCase(), `${number(this.n)} ${say("words")}`,
-      trustworthiness === null || trustworthiness === undefined ? say("no-trust") : say("trust-of-sample", { value: number(trustworthiness, 2), k, sample: number(sample) }),
+      trustworthiness === null || trustworthiness === undefined ? say(judging ? "no-trust" : "no-trust-of-few") : say("trust-of-sample", { value: number(trustworthiness, 2), k, sample: number(sample) }),
       explained ? say("explains", { share: number(100 * (explained[0] + explained[1]), 0) }) : null, seed === undefined ? null : `${say("seed")} ${seed}`].filter(Boolean).join(" · ");
   }
 
@@ -239,10 +248,11 @@ class Pane {
     };
     for (const [at, isCentre] of [...marked].reverse()) put(at, isCentre);
     const [first, stop] = this.range;
-    for (let at = first, tried = 0; at < stop && tried < MOST_TRIED && found.length < most; at++, tried++) {
-      if (isMarked.has(at)) continue;
-      const x = plane.x(this.xs[at]);
-      if (x > 0 && x < plane.width) put(at, false);
+    for (let at = first, tried = 0; at < stop && tried < MOST_TRIED && found.length < most; at++) {
+      const x = plane.x(this.xs[at]), y = plane.y(this.ys[at]);
+      if (isMarked.has(at) || x < 0 || y < 0 || x > plane.width || y > plane.height) continue;
+      tried++; // of those in view alone: from near, rare words are labelled too
+      put(at, false);
     }
     return found;
   }
@@ -277,18 +287,11 @@ function point(word, pane, at) {
 }
 
 const choose = latest(async (signal, word, isVisit = true) => {
-  chosen = word;
   near = [];
-  const pane = panes.find((one) => one.places.has(word));
-  if (isVisit && pane) {
-    const at = pane.places.get(word);
-    const [x, y] = [pane.plane.x(pane.xs[at]), pane.plane.y(pane.ys[at])];
-    if (x < 40 || y < 40 || x > pane.plane.width - 40 || y > pane.plane.height - 40) pane.plane.visit(pane.xs[at], pane.ys[at], 3);
-  }
-  form.elements.word.value = word;
-  remember();
-  for (const one of panes) one.plane.soon();
+  mark(word, isVisit);
   const found = await ask("/api/neighbours", { word, of: panes.map((one) => `${one.model}:${one.layer}`), topn: NEIGHBOURS }, { signal });
+  const known = found.columns.find((column) => column.known)?.word ?? word;
+  if (known !== word) mark((word = known), isVisit); // the vocabulary writes it otherwise, as in small letters
   near = [...new Set(found.columns.flatMap((column) => column.neighbours.map((one) => one.word)))];
   for (const one of panes) one.plane.soon();
   find("#side-title").textContent = say("neighbours-of", { word });
@@ -299,6 +302,20 @@ const choose = latest(async (signal, word, isVisit = true) => {
   find("#table").replaceChildren(table(say("neighbours-of", { word }), [say("model"), say("word"), say("cosine"), say("count")],
     found.columns.flatMap((column) => column.neighbours.map((one) => [column.of, one.word, one.cosine, one.count ?? null]))));
 });
+
+/** Makes a word the chosen one, and looks at it where it is not to be seen. */
+function mark(word, isVisit) {
+  chosen = word;
+  const pane = panes.find((one) => one.places.has(word));
+  if (isVisit && pane) {
+    const at = pane.places.get(word);
+    const [x, y] = [pane.plane.x(pane.xs[at]), pane.plane.y(pane.ys[at])];
+    if (x < 40 || y < 40 || x > pane.plane.width - 40 || y > pane.plane.height - 40) pane.plane.visit(pane.xs[at], pane.ys[at], 3);
+  }
+  form.elements.word.value = word;
+  remember();
+  for (const one of panes) one.plane.soon();
+}
 
 const row = (word, told) => make("button", { type: "button", class: "row pairs", on: { click: () => choose(word), pointerenter: () => point(word), pointerleave: () => point(null) } },
   make("span", {}, word), make("span", { class: "faint" }, told));

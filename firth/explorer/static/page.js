@@ -73,6 +73,7 @@ export class Refusal extends Error {
     this.status = status;
     this.advice = answer.what_to_do ?? "";
     this.spellings = answer.spellings ?? [];
+    this.word = answer.word ?? null; // the unknown one, of which they are spellings
   }
 }
 
@@ -168,7 +169,7 @@ export function tell(text, fraction = null) {
 }
 
 let onSpelling = () => {};
-/** What is done with a spelling that was offered for an unknown word. */
+/** What is done with a spelling that was offered for an unknown word; it is told the error that offered it too. */
 export function whenSpelt(listener) { onSpelling = listener; }
 
 function message(error) {
@@ -176,7 +177,7 @@ function message(error) {
   place.replaceChildren(make("p", {}, make("b", {}, error.message)), error.advice ? make("p", {}, error.advice) : "");
   if (error.spellings?.length) {
     const offered = error.spellings.map((word) =>
-      make("button", { type: "button", class: "small", on: { click: () => onSpelling(word) } }, word));
+      make("button", { type: "button", class: "small", on: { click: () => onSpelling(word, error) } }, word));
     place.append(make("p", {}, say("did-you-mean")), make("div", { class: "chips" }, offered));
   }
   place.hidden = false;
@@ -185,18 +186,27 @@ function message(error) {
 export function clearMessage() { const place = find("#message"); place.hidden = true; place.replaceChildren(); }
 
 /** A message of our own, as errors are shown. */
-export const complain = (text, advice = "", spellings = []) => message({ message: text, advice, spellings });
+export const complain = (text, advice = "", spellings = [], word = null) => message({ message: text, advice, spellings, word });
+
+/** Which of some words an error is about: the one that it names. */
+export const wordOf = (error, words) => error.word ?? words.find((word) => word && error.message.includes(`'${word}'`));
 
 // --- the address of a view
 
 /** What the page's address asks for. */
 export const asked = () => new URLSearchParams(location.search);
 
-/** Writes what is shown into the address, so that it can be passed on. */
-export function keep(parameters, { push = false } = {}) {
+let written = location.search; // what the page last wrote or was opened with
+
+/** Whether the reader has gone back or forth to another question than the one shown; not so within the page. */
+export const isElsewhere = () => location.search !== written;
+
+/** Writes what is shown into the address, so that it can be passed on; `fragment` is what no server is to be asked with. */
+export function keep(parameters, { push = false, fragment = "" } = {}) {
   const kept = asked().get("lang");
-  const url = address(location.pathname, { ...parameters, lang: kept });
-  if (url !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", url);
+  const url = address(location.pathname, { ...parameters, lang: kept }) + (fragment ? `#${fragment}` : "");
+  if (url !== location.pathname + location.search + location.hash) history[push ? "pushState" : "replaceState"](null, "", url);
+  written = location.search;
 }
 
 // --- forms
@@ -272,12 +282,25 @@ export function complete(input, look, take) {
   input.form?.addEventListener("submit", () => { running?.abort(); close(); });
 }
 
+/** Puts text where it can be pasted from; also where the browser keeps its clipboard from a page without https. */
+export async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const before = document.activeElement;
+  const field = make("textarea", { class: "hidden-label" });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+  before?.focus();
+}
+
 /** Lines of Python that give the same numbers, to be copied. */
 export function showPython(text) {
   const place = find("#python");
   if (!place) return;
   const button = make("button", { type: "button", class: "small", on: { click: async () => {
-    await navigator.clipboard.writeText(text);
+    await copy(text);
     button.textContent = say("copied");
     setTimeout(() => { button.textContent = say("copy"); }, 1500);
   } } }, say("copy"));

@@ -23,6 +23,7 @@ export class Plane {
     Object.assign(this, { canvas, paint, point, click, encircle, camera, isLasso: false, polygon: [], isStill: true });
     this.context = canvas.getContext("2d", { alpha: false });
     this.held = new Map();
+    this.ended = new AbortController();
     camera.planes.push(this);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(canvas.parentElement);
@@ -44,8 +45,17 @@ export class Plane {
       else return;
       event.preventDefault();
     });
-    addEventListener("themechange", () => this.soon());
+    addEventListener("themechange", () => this.soon(), { signal: this.ended.signal });
     this.resize();
+  }
+
+  /** Draws no more, and is held by nothing. */
+  end() {
+    this.ended.abort();
+    this.observer.disconnect();
+    clearTimeout(this.rest);
+    cancelAnimationFrame(this.frame);
+    this.camera.planes = this.camera.planes.filter((plane) => plane !== this);
   }
 
   resize() {

@@ -1,6 +1,6 @@
 // How training went, or goes: loss and whatever else the log has, against seconds or tokens.
 
-import { ask, asked, complain, find, keep, make, models, number, options, pause, say, showPython, table, tell, values } from "./page.js";
+import { ask, asked, clearMessage, complain, find, keep, make, models, number, options, pause, say, showPython, table, tell, values } from "./page.js";
 import { lines, offer, redrawn } from "./figure.js";
 
 const POLL_MS = 2000, RUNS_MS = 6000, MOST_POINTS = 1500;
@@ -8,7 +8,8 @@ const LOSSES = ["loss_nats", "loss", "held_out_nats"]; // drawn together
 const NOT_SHOWN = ["seconds", "tokens", "fraction", "epochs", ...LOSSES];
 const form = find("#ask");
 const logs = new Map(); // model -> {entries, next, finished}
-let runs = [], picture = null;
+const readings = new Map(); // model -> what is on its way
+let runs = [], picture = null, drawn = [];
 
 const chosen = () => values(form).run ?? [];
 
@@ -19,15 +20,28 @@ async function follow() {
       if (!told || performance.now() - told > RUNS_MS) { told = performance.now(); list((await ask("/api/runs")).runs); }
       let isNew = false;
       for (const model of chosen()) isNew = (await read(model)) || isNew;
+      clearMessage();
       if (isNew) paint();
     } catch (error) { complain(error.message, error.advice ?? ""); }
     await pause(chosen().some((model) => !logs.get(model)?.finished) || !runs.length ? POLL_MS : RUNS_MS);
   }
 }
 
-async function read(model) {
+/** Reads a log as far as it is written, an answer at a time; whether it brought something. Never twice at once. */
+function read(model) {
+  if (!readings.has(model)) readings.set(model, readOn(model).finally(() => readings.delete(model)));
+  return readings.get(model);
+}
+
+async function readOn(model) {
+  if (logs.get(model)?.finished && !runs.find((run) => run.model === model)?.live) return false;
+  let isNew = !logs.has(model);
+  while (await readNext(model)) isNew = true;
+  return isNew;
+}
+
+async function readNext(model) {
   const log = logs.get(model) ?? { entries: [], next: 0, keys: [], finished: false };
-  if (logs.has(model) && log.finished && !runs.find((run) => run.model === model)?.live) return false;
   const found = await ask(`/api/runs/${encodeURIComponent(model)}/log`, { after: log.next });
   const isAgain = found.next < log.next; // it was begun anew
   log.entries = isAgain ? [] : [...log.entries, ...found.entries];
@@ -35,7 +49,7 @@ async function read(model) {
   for (const entry of log.entries) tokens = entry.tokens ??= tokens;
   Object.assign(log, { next: isAgain ? 0 : found.next, finished: found.finished, keys: [...new Set([...log.keys, ...found.keys])], python: found.python });
   logs.set(model, log);
-  return found.entries.length > 0 || isAgain || log.entries.length === 0;
+  return found.entries.length > 0 || isAgain;
 }
 
 function list(found) {
@@ -51,26 +65,35 @@ function list(found) {
 }
 
 function paint() {
-  const drawn = chosen().filter((model) => logs.get(model)?.entries.length);
+  const before = drawn.join("\n");
+  drawn = chosen().filter((model) => logs.get(model)?.entries.length);
   find("#view").hidden = !drawn.length;
   tell(drawn.length ? "" : say("no-runs"));
   if (!drawn.length) return;
   const found = [...new Set(drawn.flatMap((model) => logs.get(model).keys))];
   const keys = [...(found.some((key) => LOSSES.includes(key)) ? ["loss"] : []), ...found.filter((key) => !NOT_SHOWN.includes(key))];
   const shown = find("#shown");
-  options(shown, keys.map((key) => [key, say(`log-${key}`) === `log-${key}` ? key : say(`log-${key}`)]), picture ? shown.value : asked().get("shown") ?? "loss");
+  if (keys.join() !== [...shown.options].map((option) => option.value).join() || !picture) { // a list that is open stays so
+    options(shown, keys.map((key) => [key, say(`log-${key}`) === `log-${key}` ? key : say(`log-${key}`)]), picture ? shown.value : asked().get("shown") ?? "loss");
+  }
   const wished = values(form);
   keep({ run: drawn, against: wished.against, shown: wished.shown, log: wished.log });
   if (picture) picture.paint();
   else picture = redrawn(find("#plot"), drawing);
   find("#caption").replaceChildren(...drawn.map((model) => make("span", {}, make("b", {}, model), ` ${state(model)}`)));
-  find("#table").replaceChildren(...drawn.map((model) => {
+  const tables = drawn.map((model) => {
     const { keys: all, entries } = logs.get(model);
     return table(model, all, entries.slice(-200).map((entry) => all.map((key) => entry[key] ?? null)));
-  }));
+  });
+  if (drawn.join("\n") === before) { // the same runs went on: what has the focus keeps it
+    [...find("#table").children].forEach((region, at) => region.replaceChildren(...tables[at].childNodes));
+    return;
+  }
+  find("#table").replaceChildren(...tables);
   const python = drawn.map((model) => logs.get(model).python).filter(Boolean).join("\n");
   showPython(python);
-  offer({ path: `/api/runs/${encodeURIComponent(drawn[0])}/log`, svg: () => drawing(900), caption: () => [
+  const parts = drawn.map((model) => ({ name: model, path: `/api/runs/${encodeURIComponent(model)}/log`, json: () => ({ model, ...logs.get(model) }) }));
+  offer({ parts, svg: () => drawing(900), caption: () => [
     ...drawn.map((model) => `${model}: ${state(model)}; ${say("seed")} ${models.find((one) => one.name === model)?.seed ?? "–"}`), python], name: `training-${drawn.join("-")}` });
 }
 
@@ -104,8 +127,10 @@ function thinned(entries) {
 
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", async () => {
-  for (const model of chosen()) if (!logs.has(model)) await read(model);
-  paint();
+  try {
+    for (const model of chosen()) if (!logs.has(model)) await read(model);
+    paint();
+  } catch (error) { complain(error.message, error.advice ?? ""); }
 });
 for (const name of ["against", "log"]) {
   const value = asked().get(name);

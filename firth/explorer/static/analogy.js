@@ -29,7 +29,10 @@ function verdict(column) {
   if (!column.known) return column.error;
   if (!shown.expected) return "";
   const [expected, ...given] = column.picture.words.toReversed(); // as the vocabulary writes them
-  if (column.rank === null) return say(given.includes(expected) ? "expected-given" : "expected-unknown", { word: shown.expected });
+  if (column.rank === null) {
+    const word = shown.expected;
+    return given.includes(expected) ? say("expected-given", { word }) : say("expected-unknown", { word });
+  }
   return say("true-rank", { word: shown.expected, rank: number(column.rank), of: number(column.of_words) });
 }
 

@@ -123,7 +123,7 @@ class Pane {
   told() {
     const { model, layer, method, trustworthiness, judging, k, sample, explained, seed } = this.head;
     return [model, `${say("layer")} ${layer}`, String(method).toUpperCase(), `${number(this.n)} ${say("words")}`,
-      trustworthiness === null || trustworthiness === undefined ? say(judging ? "no-trust" : "no-trust-of-few") : say("trust-of-sample", { value: number(trustworthiness, 2), k, sample: number(sample) }),
+      trustworthiness === null || trustworthiness === undefined ? (judging ? say("no-trust") : say("no-trust-of-few")) : say("trust-of-sample", { value: number(trustworthiness, 2), k, sample: number(sample) }),
       explained ? say("explains", { share: number(100 * (explained[0] + explained[1]), 0) }) : null, seed === undefined ? null : `${say("seed")} ${seed}`].filter(Boolean).join(" · ");
   }
 

@@ -42,8 +42,12 @@ def ctrl_c_in_step(monkeypatch):
                 time.sleep(0.3)  # the main thread stops the run meanwhile
             return step(*arguments, **keywords)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(type(family), "step", interrupted_step)
-            yield
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(type(family), "step", interrupted_step)
+                yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     return pressing

@@ -13,7 +13,8 @@ what firth chooses for so long. Their vectors are then used for seven tasks:
 
 At most N_TRAIN training examples (of chnsenticorp FEWER), the same for all; all of dev and test. Head and settings are
 the same for all too: SETTINGS; tables and heads learn at RATE, the networks above tables at DEEP_RATE, with dropout .1;
-the epoch that is best on dev is scored on test. GPT and BERT read the first 128 pieces of a text, the others all of it.
+the epoch that is best on dev is scored on test. GPT and BERT, trained with the task, read the first 128 pieces of a text
+and GPT has no second loss; as features they read all of it, in windows.
 SEEDED have SEEDS seeds, the others one. CBOW and GloVe have the words of Skip-gram, and the same table from scratch.
 
 Each run stands in results/uses.jsonl; what stands there is not run again, and --minutes ends a sitting. results/uses.md
@@ -230,13 +231,17 @@ class Sitting:
         """Whether there was time for the cell."""
         language = labelled.LABELLED[cell.task].language
         settings = {"part": "pretraining", "family": cell.family, "language": language, "minutes": PRETRAINING}
-        place = self.work / f"{language}-{cell.family}"
+        place = self.work / ("trial" if self.trial else "models") / f"{language}-{cell.family}"
         if not (place / "firth.json").is_file():
             if not self.has_time("pretraining"):
                 return False
             asked = settings | {"model": str(place), "cache": str(self.work / "cache"), "trial": self.trial}
             asked |= {"minutes": 0.1} if self.trial else {}
-            recorded("uses", settings | {"threads": THREADS}, 1, lambda: process(asked), commit=self.commit)
+            settings |= {"threads": THREADS}
+            if found("uses", settings, 1) is None:
+                recorded("uses", settings, 1, lambda: process(asked), commit=self.commit)
+            else:  # in another folder, which is gone
+                process(asked)
         if not self.has_time("cell"):
             return False
         asked = self.settings_of(cell) | {"seed": cell.seed, "model": str(place), "n_scored": self.trial}

@@ -13,8 +13,8 @@ what firth chooses for so long. Their vectors are then used for seven tasks:
 
 At most N_TRAIN training examples (of chnsenticorp FEWER), the same for all; all of dev and test. Head and settings are
 the same for all too: SETTINGS; tables and heads learn at RATE, the networks above tables at DEEP_RATE, with dropout .1;
-the epoch that is best on dev is scored on test. GPT and BERT, trained with the task, read the first 128 pieces of a text
-and GPT has no second loss; as features they read all of it, in windows.
+the epoch that is best on dev is scored on test. GPT and BERT, trained with the task, read the first 128 pieces of
+a text and GPT has no second loss; as features they read all of it, in windows.
 SEEDED have SEEDS seeds, the others one. CBOW and GloVe have the words of Skip-gram, and the same table from scratch.
 
 Each run stands in results/uses.jsonl; what stands there is not run again, and --minutes ends a sitting. results/uses.md

@@ -15,7 +15,6 @@ _USES: Final = {
     ("outliers", None, None): "finding the word that does not belong",
     ("categories", None, None): "grouping words into categories",
     ("context", None, None): "the meaning of a word in its context",
-    ("senses", None, None): "telling a word's senses apart",
     ("language", None, None): "language modelling",
     ("probe", "tag", None): "tagging, by a linear probe",
     ("probe", "classify", None): "classifying texts, by a linear probe",

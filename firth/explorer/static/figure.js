@@ -132,7 +132,7 @@ export function ticks(low, high, count = 6) {
 }
 
 /**
- * A drawing of lines. `series`: [{name, colour (0 to 7), points: [[x, y], ...], dots, dash, bands: [[x, low, high], ...]}]; a y that is null leaves a gap.
+ * A drawing of lines. `series`: [{name, colour (0 to 7), points: [[x, y], ...], dots, dash}]; a y that is null leaves a gap.
  * `x`, `y`: {title, from, whole (ticks are whole numbers)}.
  */
 export function lines({ width, height = 380, series, x, y, title }) {
@@ -141,9 +141,8 @@ export function lines({ width, height = 380, series, x, y, title }) {
   const edge = { left: 62, right: 14, top: 14 + rows.length * 20, bottom: 46 };
   const inner = { width: Math.max(40, width - edge.left - edge.right), height: height - edge.top - edge.bottom };
   const points = shown.flatMap((one) => one.points).filter((point) => point[1] !== null);
-  const bands = shown.flatMap((one) => (one.bands ?? []).flatMap(([at, low, high]) => [[at, low], [at, high]]));
-  const [left, right] = extent([...points, ...bands].map((point) => point[0]), x.from, 0);
-  const [low, high] = extent([...points, ...bands].map((point) => point[1]), y.from, 0.06);
+  const [left, right] = extent(points.map((point) => point[0]), x.from, 0);
+  const [low, high] = extent(points.map((point) => point[1]), y.from, 0.06);
   const placeX = (value) => edge.left + ((value - left) / (right - left || 1)) * inner.width;
   const placeY = (value) => edge.top + inner.height - ((value - low) / (high - low || 1)) * inner.height;
   const marksX = x.whole
@@ -169,7 +168,6 @@ export function lines({ width, height = 380, series, x, y, title }) {
     shown.map((one) => {
       const stroke = colour(`c${one.colour}`);
       return draw("g", {},
-        (one.bands ?? []).map(([at, from, to]) => draw("line", { x1: placeX(at), x2: placeX(at), y1: placeY(from), y2: placeY(to), stroke, "stroke-width": 1.4, "stroke-opacity": 0.6 })),
         draw("path", { d: pathOf(one.points, placeX, placeY), fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": one.dash ?? DASHES[one.colour] }),
         one.dots === false ? [] : one.points.filter((point) => point[1] !== null).map((point) =>
           draw("circle", { cx: placeX(point[0]), cy: placeY(point[1]), r: 3, fill: stroke })));

@@ -28,8 +28,7 @@ function charts() {
   const names = [...new Set(shown.flatMap((one) => (one.probes ?? []).map((probe) => `${probe.task}: ${probe.measure}`)))];
   const probed = names.map((name) => [say("probe", { name }), name, undefined, shown.flatMap((one, at) =>
     one.probes.filter((probe) => `${probe.task}: ${probe.measure}` === name).map((probe) => ({
-      name: one.model, colour: at % 8, points: probe.scores.map(({ layer, score }) => [layer, score]),
-      bands: probe.scores.filter(({ low }) => low !== null && low !== undefined).map(({ layer, low, high }) => [layer, low, high]) })))]);
+      name: one.model, colour: at % 8, points: probe.scores.map(({ layer, score }) => [layer, score]) })))]);
   return [...measured, ...probed];
 }
 

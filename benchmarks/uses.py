@@ -1,6 +1,6 @@
 """Seven tasks by vectors of every family after five minutes of pretraining, and by a table drawn at random.
 
-    python benchmarks/uses.py --work work --minutes 30      # the most telling cells first; again goes on from there
+    python benchmarks/uses.py --work work --minutes 30      # again goes on from there
 
 Every family is pretrained for PRETRAINING minutes on two threads, on English Wikipedia (en-wiki) for tasks in English
 and on zh-mixed for tasks in Chinese (FIRTH_SHARED has texts and tasks), GPT, BERT and ELMo in the size `tiny`, which is
@@ -11,16 +11,22 @@ what firth chooses for so long. Their vectors are then used for seven tasks:
     scratch    nothing is pretrained: a table of the same words or pieces, and as wide, is drawn from a uniform
                distribution and trained with the task; as `features` of it, the table stays as it is drawn
 
-At most N_TRAIN training examples (of chnsenticorp FEWER), the same for all; all of dev and test. Head and settings are
+At most 2,000 training examples (of chnsenticorp 1,000), the same for all; all of dev and test. Head and settings are
 the same for all too: SETTINGS; tables and heads learn at RATE, the networks above tables at DEEP_RATE, with dropout .1;
-the epoch that is best on dev is scored on test. GPT and BERT, trained with the task, read the first 128 pieces of
-a text and GPT has no second loss; as features they read all of it, in windows.
+the epoch that is best on dev is scored on test. GPT and BERT read 128 pieces at once: trained with the task, they read
+no more of a text, and GPT has no second loss; as features they read all of it, in windows.
 SEEDED have SEEDS seeds, the others one. CBOW and GloVe have the words of Skip-gram, and the same table from scratch.
+Heads and what is fine-tuned compute in fp32 on every processor, since sittings may be on several.
 
-Each run stands in results/uses.jsonl; what stands there is not run again, and --minutes ends a sitting. results/uses.md
-shows what there is, and as `owed` what is not. Models are kept in --work. All of it takes about 4 hours on 2 cores, of
-which pretraining is 85 minutes, and the fine-tuning of ELMo, GPT and BERT 75: 20 to 90 s a run, of ELMo three times as
-long. The others take 10 to 25 s.
+A model is pretrained, and then used for all that there is to do with it, before the next one is: its folder in --work
+may be gone at the next sitting. What is left then takes a model that is pretrained anew, which is recorded with its
+number and told on the page. A task by one way to use a model, with all its seeds, stands as one line in
+results/uses.jsonl; what stands there is not run again. --minutes ends a sitting, and a model is not begun when there is
+no time for its pretraining and some of its cells. results/uses.md shows what there is, and as `owed` what is not.
+
+All of it takes about 2 hours 30 minutes on 2 cores, reckoned from trials with 50 and 128 examples and not measured in
+full: pretraining 70 minutes, starting processes 8, tables and features 35 (6 to 20 s a seed), and the networks that are
+fine-tuned 40 (GPT and BERT 25 to 45 s a seed, ELMo 60 to 120).
 """
 
 import argparse
@@ -31,6 +37,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -41,17 +48,16 @@ from recording import SHARED, Record, found, machine, recorded, run_measured
 
 import firth
 from firth.bodies import Words, from_scratch
-from firth.tasks import are_seen
+from firth.tasks import Examples, are_seen
 
 THREADS: Final = 2
 TRIAL_BYTES: Final = 1_000_000
 PRETRAINING: Final = 5.0
-N_TRAIN: Final = 2000
-FEWER: Final = {"chnsenticorp": 1000}  # its texts are five times as long as those of SST-2
+TRIAL_MINUTES: Final = 0.1
+N_TRAIN: Final = dict.fromkeys(labelled.LABELLED, 2000) | {"chnsenticorp": 1000}  # whose texts are five times as long
 SEEDS: Final = 3
 SEEDED: Final = ("sst2", "ud-ewt", "chnsenticorp")
 CORPORA: Final = {"en": "en-wiki.txt.xz", "zh": "zh-mixed.txt.xz"}
-SUBWORDS: Final = {"en": "3-6", "zh": "1-3"}
 SETTINGS: Final = {
     "head": "cnn",
     "head_dim": 100,
@@ -63,16 +69,16 @@ SETTINGS: Final = {
     "weight_decay": 0.01,
     "warmup": 0.1,
     "context_length": 128,
+    "precision": "fp32",
 }
 RATE: Final = 1e-3
 DEEP_RATE: Final = 3e-4
 DEEP: Final = ("elmo", "gpt", "bert")
-FAMILIES: Final = ("skipgram", "bert", "gpt", "elmo", "cbow", "glove", "subwords")
+FAMILIES: Final = ("skipgram", "bert", "gpt", "elmo", "cbow", "glove")
 NAMES: Final = {
     "skipgram": "Skip-gram",
     "cbow": "CBOW",
     "glove": "GloVe",
-    "subwords": "Skip-gram with sub-words",
     "elmo": "ELMo",
     "gpt": "GPT",
     "bert": "BERT",
@@ -83,37 +89,47 @@ OF_SCRATCH: Final = {
     "gpt": "the pieces of GPT",
     "bert": "the pieces of BERT",
 }
-MINUTES_OF: Final = {"pretraining": PRETRAINING + 2, "cell": 1.0}
-"""That a run is expected to take at most: a sitting ends before one that would not fit."""
+MINUTES_OF: Final = {"pretraining": 6.5, "after pretraining": 4.0, "table": 0.4, "gpt": 0.9, "bert": 0.9, "elmo": 2.5}
+"""That they are expected to take at most, of cells for each seed: a sitting ends before one that would not fit.
+
+A model is not pretrained when there is no time for some cells of it."""
 
 
 class Cell(NamedTuple):
-    """A run: `features` or `scratch` of "random FAMILY" are of the table drawn at random."""
+    """A task by one way to use a model, with all its seeds; `random features` are of the table drawn at random."""
 
     task: str
     family: str
     use: str
-    seed: int
+
+    @property
+    def language(self) -> str:
+        return labelled.LABELLED[self.task].language
+
+    @property
+    def n_seeds(self) -> int:
+        return SEEDS if self.task in SEEDED else 1
+
+    @property
+    def minutes(self) -> float:
+        """That it is expected to take at most."""
+        kind = "network" if self.family in DEEP and self.use == "finetune" else "table"
+        return MINUTES_OF[self.family if kind == "network" else kind] * self.n_seeds
 
 
 def cells() -> list[Cell]:
-    """All of them, the most telling first: a seed of all before the next."""
-    kinds = [("skipgram", "scratch"), ("skipgram", "features"), ("skipgram", "finetune")]
-    for family in FAMILIES[1:]:
-        kinds += [(family, "features"), (family, "finetune")]
-        kinds += [(family, "scratch")] if family in OF_SCRATCH else []
-    kinds.append(("skipgram", "random features"))
+    """All of them, those of a model together: what a sitting has pretrained is used before the next is."""
     found = []
-    for seed in range(1, SEEDS + 1):
-        tasks = [task for task in labelled.LABELLED if seed == 1 or task in SEEDED]
-        for family, use in kinds:
-            found += [Cell(task, family, use, seed) for task in tasks]
+    for language in CORPORA:
+        tasks = [name for name, given in labelled.LABELLED.items() if given.language == language]
+        for family in FAMILIES:
+            uses = ["features", "finetune", *(["scratch"] if family in OF_SCRATCH else [])]
+            uses += ["random features"] if family == "skipgram" else []
+            found += [Cell(task, family, use) for use in uses for task in tasks]
     return found
 
 
-def family_of(name: str, language: str) -> Any:
-    if name == "subwords":
-        return replace(firth.Skipgram(), subwords=SUBWORDS[language])
+def family_of(name: str) -> Any:
     if name in DEEP:
         deep: dict[str, Any] = {"elmo": firth.ELMo, "gpt": firth.GPT, "bert": firth.BERT}
         return deep[name].tiny()
@@ -136,7 +152,7 @@ def pretrained(asked: Record) -> Record:
         corpus = begin_of(corpus, Path(asked["model"]).parent)
     began = time.monotonic()
     model = firth.train(
-        family_of(asked["family"], asked["language"]), corpus, minutes=asked["minutes"], threads=THREADS, seed=1,
+        family_of(asked["family"]), corpus, minutes=asked["minutes"], threads=THREADS, seed=1,
         output=asked["model"], overwrite=True, cache_dir=asked["cache"], matrices=False,
         device="cpu" if asked["family"] in DEEP else None,
     )  # fmt: skip
@@ -146,6 +162,7 @@ def pretrained(asked: Record) -> Record:
 
 def begin_of(corpus: Path, folder: Path) -> Path:
     """Its first TRIAL_BYTES, as a file of text."""
+    folder.mkdir(exist_ok=True)
     place = folder / corpus.stem
     with lzma.open(corpus) as file:
         place.write_text(file.read(TRIAL_BYTES).decode(errors="ignore"), encoding="utf-8")
@@ -153,50 +170,46 @@ def begin_of(corpus: Path, folder: Path) -> Path:
 
 
 def used(asked: Record) -> Record:
-    """A task by one way to use a model."""
-    name, family, use = asked["task"], asked["family"], asked["use"]
-    whole, dev, test = labelled.read(name, None, asked["n_scored"])
+    """A task by one way to use a model, seed by seed."""
+    whole, dev, test = labelled.read(asked["task"], None, asked["n_scored"])
     train = labelled.some(whole, asked["n_train"])
+    seen = are_seen(whole, test)
     model: Any = firth.load(asked["model"])
-    settings = dict(asked["settings"])
-    settings |= {"learning_rate": RATE}
-    if family not in DEEP:
+    if asked["family"] not in DEEP:
         model = model.vectors
-    if family not in ("gpt", "bert"):
-        del settings["context_length"]  # they read texts whole
+    runs = [run_of(model, asked, seed, (train, dev, test), seen) for seed in range(1, asked["seeds"] + 1)]
+    return {"runs": runs, "seen": sum(seen) / len(seen)}
+
+
+def run_of(model: Any, asked: Record, seed: int, sets: tuple[Examples, ...], seen: list[bool]) -> Record:
+    """One seed of it."""
+    train, dev, test = sets
+    family, use = asked["family"], asked["use"]
+    settings = asked["settings"] | {"learning_rate": RATE}
     if family in DEEP and use == "finetune":
         settings |= {"learning_rate": DEEP_RATE, "head_rate": RATE / DEEP_RATE}
         settings |= {"language_model": 0.0} if family == "gpt" else {}
     if use == "random features":
-        body = from_scratch(model, [], model.segmentation, asked["seed"])
+        body = from_scratch(model, [], model.segmentation, seed)
         assert isinstance(body, Words)
         model, use = body.vectors, "features"
     if family not in DEEP or use == "scratch":
         settings["layers"] = "last"  # there is one
-        settings.pop("context_length", None)
-    began = time.monotonic()
+    if family not in ("gpt", "bert") or use == "scratch":
+        del settings["context_length"]  # they read texts whole
     made = firth.finetune(
-        model, train, dev=dev, test=test, task=train.task, use=use, seed=asked["seed"], device="cpu", threads=THREADS,
-        **settings,
-    )  # fmt: skip
+        model, train, dev=dev, task=train.task, use=use, seed=seed, device="cpu", threads=THREADS, **settings
+    )
     run = made.runs[0]
     assert run.dev is not None
-    assert run.test is not None
-    told = {
-        "main": run.test.main,
-        "dev": run.dev.value,
-        "test": run.test.value,
-        "values": dict(run.test.values),
-        "epochs": run.epochs,
-        "best_epoch": run.best_epoch,
-        "train_seconds": round(run.seconds, 1),
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    seen = are_seen(whole, test)
+    found = made.predict((example.inputs for example in test), device="cpu", threads=THREADS)
+    scores = made.scores(test, found)
+    told = {"main": scores.main, "dev": run.dev.value, "test": scores.value, "values": dict(scores.values)}
+    told |= {"epochs": run.epochs, "best_epoch": run.best_epoch, "train_seconds": round(run.seconds, 1)}
     if sum(seen) > len(seen) / 10:
-        new = tuple(example for example, is_seen in zip(test, seen, strict=True) if not is_seen)
-        told |= {"test_new": made.evaluate(replace(test, examples=new), device="cpu", threads=THREADS).value}
-        told |= {"seen": sum(seen) / len(seen)}
+        new = [place for place, is_seen in enumerate(seen) if not is_seen]
+        examples = replace(test, examples=tuple(test[place] for place in new))
+        told["test_new"] = made.scores(examples, [found[place] for place in new]).value
     return told
 
 
@@ -213,41 +226,56 @@ class Sitting:
             recording.RESULTS = self.work  # the others are not for trials
 
     def settings_of(self, cell: Cell) -> Record:
-        settings = {"part": "use", "task": cell.task, "family": cell.family, "use": cell.use, "threads": THREADS}
-        pretraining = None if cell.use in ("scratch", "random features") else PRETRAINING
-        return settings | {
-            "n_train": FEWER.get(cell.task, N_TRAIN),
-            "pretraining_minutes": pretraining,
+        is_pretrained = cell.use in ("features", "finetune")
+        return {
+            "part": "use",
+            "task": cell.task,
+            "family": cell.family,
+            "use": cell.use,
+            "threads": THREADS,
+            "seeds": cell.n_seeds,
+            "n_train": N_TRAIN[cell.task],
+            "pretraining_minutes": PRETRAINING if is_pretrained else None,
             "settings": SETTINGS,
         }
 
     def record(self, cell: Cell) -> Record | None:
-        return found("uses", self.settings_of(cell), cell.seed)
+        return found("uses", self.settings_of(cell), 1)
 
-    def has_time(self, kind: str) -> bool:
-        return bool(time.monotonic() + 60 * MINUTES_OF[kind] <= self.ends)
+    def pretrainings(self, language: str, family: str) -> list[Record]:
+        """One, or more where a later sitting had to begin anew."""
+        settings = {"part": "pretraining", "family": family, "language": language, "minutes": PRETRAINING}
+        settings |= {"threads": THREADS}
+        each = (found("uses", settings | {"number": number}, 1) for number in count(1))
+        return [record for record in takewhile(lambda record: record is not None, each) if record is not None]
+
+    def has_time(self, minutes: float) -> bool:
+        return bool(time.monotonic() + 60 * minutes <= self.ends)
 
     def run(self, cell: Cell) -> bool:
         """Whether there was time for the cell."""
-        language = labelled.LABELLED[cell.task].language
-        settings = {"part": "pretraining", "family": cell.family, "language": language, "minutes": PRETRAINING}
-        place = self.work / ("trial" if self.trial else "models") / f"{language}-{cell.family}"
-        if not (place / "firth.json").is_file():
-            if not self.has_time("pretraining"):
+        place = self.work / ("trial" if self.trial else "models") / f"{cell.language}-{cell.family}"
+        told = place.with_suffix(".json")  # which pretraining it is of, written when that is recorded
+        if not told.is_file():
+            if not self.has_time(MINUTES_OF["pretraining"] + MINUTES_OF["after pretraining"]):
                 return False
-            asked = settings | {"model": str(place), "cache": str(self.work / "cache"), "trial": self.trial}
-            asked |= {"minutes": 0.1} if self.trial else {}
-            settings |= {"threads": THREADS}
-            if found("uses", settings, 1) is None:
-                recorded("uses", settings, 1, lambda: process(asked), commit=self.commit)
-            else:  # in another folder, which is gone
-                process(asked)
-        if not self.has_time("cell"):
+            self.pretrain(cell, place)
+            told.write_text(json.dumps(len(self.pretrainings(cell.language, cell.family))), encoding="utf-8")
+        if not self.has_time(cell.minutes):
             return False
-        asked = self.settings_of(cell) | {"seed": cell.seed, "model": str(place), "n_scored": self.trial}
+        asked = self.settings_of(cell) | {"model": str(place), "n_scored": self.trial}
         asked |= {"n_train": self.trial} if self.trial else {}
-        recorded("uses", self.settings_of(cell), cell.seed, lambda: process(asked), commit=self.commit)
+        of_model = {"pretraining": json.loads(told.read_bytes())}
+        recorded("uses", self.settings_of(cell), 1, lambda: process(asked) | of_model, commit=self.commit)
         return True
+
+    def pretrain(self, cell: Cell, place: Path) -> None:
+        """Trains the cell's model and records that, anew where an earlier sitting's is gone."""
+        settings = {"part": "pretraining", "family": cell.family, "language": cell.language, "minutes": PRETRAINING}
+        asked = settings | {"model": str(place), "cache": str(self.work / "cache"), "trial": self.trial}
+        asked |= {"minutes": TRIAL_MINUTES} if self.trial else {}
+        settings |= {"threads": THREADS, "number": len(self.pretrainings(cell.language, cell.family)) + 1}
+        recorded("uses", settings, 1, lambda: process(asked), commit=self.commit)
 
 
 def process(asked: Record) -> Record:
@@ -256,23 +284,17 @@ def process(asked: Record) -> Record:
     return record | {"wall_seconds": done.wall_seconds, "peak_anonymous_mib": done.peak_anonymous_mib}
 
 
-def shown(records: list[Record], due: int, key: str = "test") -> str:
+def shown(record: Record | None, key: str = "test") -> str:
     """The mean in hundredths and the deviation over seeds."""
-    values = [100 * record[key] for record in records if key in record]
-    if not values:
+    if record is None:
         return "owed"
-    text = f"{statistics.fmean(values):.1f}"
-    text += f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return text + (f" ({due - len(values)} owed)" if len(values) < due else "")
+    values = [100 * run[key] for run in record["runs"] if key in run]
+    text = f"{statistics.fmean(values):.1f}" if values else ""
+    return text + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def tables(runs: dict[Cell, Record]) -> Iterator[str]:
     """One of vectors as they are, one of those trained with the task."""
-
-    def records(task: str, family: str, use: str) -> list[Record]:
-        of = [Cell(task, family, use, seed) for seed in range(1, SEEDS + 1)]
-        return [runs[cell] for cell in of if cell in runs]
-
     parts = (
         ("Vectors as they are, under the head", "features", {"skipgram": "random features"}),
         ("All weights trained with the task", "finetune", dict.fromkeys(OF_SCRATCH, "scratch")),
@@ -283,22 +305,22 @@ def tables(runs: dict[Cell, Record]) -> Iterator[str]:
         rows = [(f"random: {OF_SCRATCH[family]}", family, how) for family, how in at_random.items()]
         rows += [(NAMES[family], family, use) for family in NAMES]
         for name, family, how in rows:
-            row = [shown(records(task, family, how), SEEDS if task in SEEDED else 1) for task in labelled.LABELLED]
-            row.append(shown(records("chnsenticorp", family, how), SEEDS, "test_new"))
+            row = [shown(runs.get(Cell(task, family, how))) for task in labelled.LABELLED]
+            row.append(shown(runs.get(Cell("chnsenticorp", family, how)), "test_new"))
             yield f"| {name} | {' | '.join(row)} |"
         yield ""
     yield from ("## Pretrained beside from scratch", "")
     for task in labelled.LABELLED:
-        yield f"- {task}: {beside_scratch(task, records)}"
+        yield f"- {task}: {beside_scratch(task, runs)}"
     yield ""
 
 
-def beside_scratch(task: str, records: Any) -> str:
+def beside_scratch(task: str, runs: dict[Cell, Record]) -> str:
     """In a sentence, which ways to use what is pretrained beat the table drawn at random, and which do not."""
 
     def mean(family: str, use: str) -> float | None:
-        values = [record["test"] for record in records(task, family, use)]
-        return statistics.fmean(values) if values else None
+        record = runs.get(Cell(task, family, use))
+        return None if record is None else statistics.fmean(run["test"] for run in record["runs"])
 
     better: list[str] = []
     worse: list[str] = []
@@ -320,31 +342,25 @@ def beside_scratch(task: str, records: Any) -> str:
 def write(sitting: Sitting) -> None:
     runs = {cell: record for cell in cells() if (record := sitting.record(cell)) is not None}
     n_owed = len(cells()) - len(runs)
-    seconds = [record["wall_seconds"] for record in runs.values()]
-    cost = (
-        f"a run took {statistics.median(seconds):.0f} s (median), {sum(seconds) / 60:.0f} minutes together"
-        if seconds
-        else ""
-    )
+    seconds = sum(record["wall_seconds"] for record in runs.values())
     settings = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
-    seen = next((record["seen"] for record in runs.values() if "seen" in record), None)
-    told = (
-        ""
-        if seen is None
-        else (
-            f" Of chnsenticorp's test texts {seen:.0%} stand verbatim in its train file "
-            f"(of which {FEWER['chnsenticorp']:,} texts are trained on); `new texts` are the others."
-        )
-    )
+    seen = next((record["seen"] for cell, record in runs.items() if cell.task == "chnsenticorp"), None)
+    told = "" if seen is None else (
+        f" Of chnsenticorp's test texts {seen:.0%} stand verbatim in its train file "
+        f"(of which {N_TRAIN['chnsenticorp']:,} texts are trained on); `new texts` are the others."
+    )  # fmt: skip
+    pretrained = {(cell.language, cell.family): sitting.pretrainings(cell.language, cell.family) for cell in cells()}
+    anew = [f"{NAMES[family]} ({language})" for (language, family), some in pretrained.items() if len(some) > 1]
+    told += f" Pretrained anew, for cells of a later sitting: {', '.join(anew)}." if anew else ""
     commits = ", ".join(sorted({str(record["commit"]) for record in runs.values()}))
     text = (
         "# Seven tasks by every family, pretrained for five minutes\n\n`python benchmarks/uses.py --work WORK`: test "
-        f"scores in hundredths (accuracy; of wnut17 and resume-ner the F1 of entities), at most {N_TRAIN:,} training "
-        f"examples (chnsenticorp {FEWER['chnsenticorp']:,}); mean ± standard deviation over {SEEDS} "
+        "scores in hundredths (accuracy; of wnut17 and resume-ner the F1 of entities); training examples at most "
+        f"{', '.join(f'{n:,} ({task})' for task, n in N_TRAIN.items())}; mean ± standard deviation over {SEEDS} "
         f"seeds for {', '.join(SEEDED)}, one seed for the others. "
         f"Pretrained for {PRETRAINING:g} minutes on {THREADS} threads, on en-wiki or zh-mixed; GPT, BERT and ELMo in "
         f"the size tiny. For all: {settings}; rates {RATE:g}, of networks that are fine-tuned {DEEP_RATE:g}.{told} "
-        f"{n_owed} of {len(cells())} runs are owed; {cost}.\n\n"
+        f"{n_owed} of {len(cells())} cells are owed; those there are took {seconds / 60:.0f} minutes.\n\n"
         + "\n".join(tables(runs))
         + f"\nMachine: {machine()}. Commits: {commits}. Every run: `uses.jsonl`.\n"
     )

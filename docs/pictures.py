@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "pictures"
 FIRTH = [sys.executable, "-m", "firth"]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = {"width": 1200, "height": 860}
+WIDTH, HEIGHT = 1200, 860
 
 
 def main() -> None:
@@ -52,20 +52,19 @@ def take(base: str, word: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_context(viewport=SIZE, color_scheme="light", locale="en").new_page()
+        page = browser.new_context(
+            viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", locale="en"
+        ).new_page()
         models: list[dict[str, Any]] = page.request.get(f"{base}/api/models", timeout=300_000).json()["models"]
-        reader = next((one for one in models if one["in_context"]), models[0])["name"]
         tables = [one["name"] for one in models if one["has_vectors"]]
-        views = {
-            "contexts": (f"/contexts?word={word}&model={reader}", "#list mark"),
-        }
+        views = {"contexts": (f"/contexts?word={word}", "#list mark")}
         if tables:  # both are of words by themselves
             views["neighbours"] = (f"/neighbours?word={word}&topn=12", "#plot svg a")
-            views["map"] = (f"/map?model={tables[0]}&word=music", "#list button")
+            views["map"] = (f"/map?model={tables[0]}&word=music", "#maps figcaption:has-text('k = 15')")
         for name, (path, ready) in views.items():
             page.goto(base + path, timeout=300_000)
             page.wait_for_selector(ready, timeout=300_000)
-            page.wait_for_timeout(2_500)  # for points to arrive, and trustworthiness to be judged
+            page.wait_for_timeout(2_500)  # for points to arrive
             page.screenshot(path=FOLDER / f"{name}.png")
             print(FOLDER / f"{name}.png")
         browser.close()

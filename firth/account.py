@@ -1,26 +1,24 @@
 """What a comparison found, as `report.json` has it: made of the records of its work, and of grades."""
 
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firth import grades, jobs, language, plan
 from firth.division import HELD_OUT
 from firth.families.family import from_settings
-from firth.files import replacing, without_folders
-from firth.grades import Candidate, Grades
+from firth.files import without_folders
+from firth.grades import Grades
+from firth.ledger import ItemName, items_path, machine, read_items
 from firth.model import FAMILIES, versions
 from firth.significance import bounds
-from firth.undertaking import LEAST_COUNT, USES, Undertaking, safe
+from firth.undertaking import LEAST_COUNT, RANDOM_DIM, USES, Undertaking
 from firth.variants import RANDOM, Variant
-from firth.vectors import Vectors
 
-RANDOM_DIM: Final = 100
 PAPERS: Final[Mapping[str, str]] = {
     "cbow": "mikolov2013",
     "skipgram": "mikolov2013distributed",
@@ -38,22 +36,17 @@ class Account:
         """Of this work."""
         self.work = work
 
-    def report(self, shown: Sequence[str]) -> dict[str, Any]:
-        """All that was found, as `report.json` has it."""
+    def report(self) -> dict[str, Any]:
+        """All that was found, as `report.json` has it: of the seeds that are whole."""
         self.work.progress.say("scoring what was trained")
-        graded = self.graded(shown)
+        graded = self.work.marking.graded(self.work.seeds)
         scores = [*graded.scores, *self.judged_scores(graded), *self.language_scores(), *self.use_scores(graded)]
-        for name, items in graded.items.items():
-            path = self.work.folder / "items" / f"{safe(name)}.npy"
-            path.parent.mkdir(exist_ok=True)
-            with replacing(path, "wb") as file:
-                np.save(file, items.astype(np.float32), allow_pickle=False)
-        missing = [*graded.missing, *self.notes_of_failures()]
+        missing = [*self.notes_of_seeds(), *graded.missing, *self.notes_of_failures()]
         words = None if self.work.asked.words is None else round(self.work.asked.words)
         report = {
             "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
             "versions": versions(),
-            "machine": machine(),
+            "machine": "; ".join(self.machines()),
             "command": self.work.asked.command,
             "python": self.python(),
             "corpus": {
@@ -68,7 +61,7 @@ class Account:
             },
             "budget": {"minutes": self.work.asked.minutes, "words": words},
             "counts": self.work.asked.counts,
-            "seeds": list(self.work.asked.seeds),
+            "seeds": list(self.work.seeds),
             "variants": [*map(self.told_of, self.work.asked.variants), self.told_of_random()],
             "runs": list(self.runs()),
             "scores": scores,
@@ -89,39 +82,33 @@ class Account:
         names = ",".join(variant.name for variant in self.work.asked.variants if not variant.published)
         return f'firth.compare(corpus, {names!r}, {budget}, seeds={len(asked.seeds)}, output="report")'
 
-    def graded(self, shown: Sequence[str]) -> Grades:
-        """The scores of all models' static vectors."""
-        candidates = []
-        for seed in self.work.asked.seeds:
-            table = np.random.default_rng([seed, 0xF1]).uniform(-0.5, 0.5, (len(self.work.frequent), RANDOM_DIM))
-            candidates.append(
-                Candidate(RANDOM, seed, Vectors(self.work.frequent, table.astype(np.float32) / RANDOM_DIM))
-            )
-        for variant in self.work.asked.variants:
-            for seed in self.work.asked.seeds:
-                if self.work.is_done(self.work.records.get("matrices", variant.name, seed)):
-                    candidates.append(Candidate(variant.name, seed, self.work.vectors_of(variant, seed)))
-        return grades.grade(
-            candidates, self.work.questions, self.work.frequent, shown=shown, seed=self.work.asked.seeds[0]
-        )
+    def machines(self) -> list[str]:
+        """Where it was made: of several sittings on several machines, all of them."""
+        records = [*self.work.records.found.values()]
+        return list(dict.fromkeys(one["machine"] for one in records if "machine" in one)) or [machine()]
 
     def each(self, work: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """The records of a kind of work that ended well, and what it found."""
         for one in self.work.records.found.values():
-            if one["work"] == work and "ok" in one:
+            if one["work"] == work and "ok" in one and one["seed"] in self.work.seeds:
                 yield one, one["ok"]
+
+    def items_of(self, one: Mapping[str, Any]) -> dict[ItemName, NDArray[np.float64]]:
+        """The items that a piece of work found."""
+        return read_items(items_path(self.work.folder, one["work"], one["variant"], one["seed"], one["of"]))
 
     def judged_scores(self, graded: Grades) -> Iterator[dict[str, Any]]:
         """What sets of words in sentences came to; best layers and differences are added to the grades."""
         items: dict[grades.Key, dict[str, dict[int, dict[int, Any]]]] = {}
         for one, found in self.each("judge"):
-            for layer in found["layers"]:
+            stored = self.items_of(one)
+            for place, layer in enumerate(found["layers"]):
                 told = _score(one, "context", one["of"], layer["measure"], layer["score"], layer["n_items"])
                 number = layer["layer"] or 0
                 yield told | {"layer": number, "method": layer["method"], "n_known": layer["n_known"]}
                 key: grades.Key = ("context", one["of"], layer["measure"], layer["method"])
                 of_layer = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(number, {})
-                of_layer[one["seed"]] = np.array(layer["items"], np.float64)  # null is NaN
+                of_layer[one["seed"]] = stored[(place,)]
         for key, of_key in items.items():
             if answered := _answered(graded, key, of_key):
                 grades.take_items(graded, key, answered, seed=self.work.asked.seeds[0])
@@ -145,10 +132,10 @@ class Account:
             told = _score(one, "use", name, found["measure"], found["score"], found["n_items"])
             for method in USES if use == "scratch" else (use,):  # the random table is beside both
                 yield told | {"method": method, "task": kinds.get(name)}
-                if found.get("items"):
+                if (answered := self.items_of(one) if found["has_items"] else None) is not None:
                     key: grades.Key = ("use", name, found["measure"], method)
                     of_run = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(0, {})
-                    of_run[one["seed"]] = np.array(found["items"], np.float64)
+                    of_run[one["seed"]] = answered[()]
         for one, found in self.each("probe"):
             for layer in found["layers"]:
                 told = _score(one, "probe", one["of"], layer["measure"], layer["score"], layer.get("n_items"))
@@ -161,7 +148,7 @@ class Account:
 
     def told_of(self, variant: Variant) -> dict[str, Any]:
         """A variant as the report has it."""
-        runs = [self.work.records.get("train", variant.name, seed) or {} for seed in self.work.asked.seeds]
+        runs = [self.work.records.get("train", variant.name, seed) or {} for seed in self.work.seeds]
         measured = self.work.records.get("matrices", variant.name, self.work.asked.seeds[0]) or {}
         told = next((run["ok"]["family"] for run in runs if "ok" in run), None)
         if variant.published:
@@ -195,7 +182,7 @@ class Account:
     def runs(self) -> Iterator[dict[str, Any]]:
         """What every training took, and every published model."""
         for variant in self.work.asked.variants:
-            for seed in self.work.asked.seeds if not variant.published else self.work.asked.seeds[:1]:
+            for seed in self.work.seeds if not variant.published else self.work.seeds[:1]:
                 trained = self.work.records.get("train", variant.name, seed) or {}
                 measured = self.work.records.get("matrices", variant.name, seed) or {}
                 if "left_out" in trained:
@@ -258,6 +245,12 @@ class Account:
             seconds["encode_seconds"] = max(seconds["encode_seconds"], self.work.seconds_of_encoding)
         return float(round(sum(seconds.values()), 3))
 
+    def notes_of_seeds(self) -> Iterator[str]:
+        """What is still to come, in a sentence."""
+        if self.work.seeds != list(self.work.asked.seeds):
+            done, asked = len(self.work.seeds), len(self.work.asked.seeds)
+            yield f"{done} of {asked} seeds are done so far, and the report is of these"
+
     def notes_of_failures(self) -> Iterator[str]:
         """What failed or was left out, in sentences."""
         for one in self.work.records.found.values():
@@ -282,7 +275,7 @@ class Account:
             "own loss."
         )
         yield (
-            f"All scores are of the {graded.n_words:,} words that every model knows, cut by one segmentation "
+            f"All scores are of the {_from_to(graded.n_words)} words that every model knows, cut by one segmentation "
             f"({self.work.segmentation.method}): the {self.work.asked.top:,} most frequent and those that the sets ask "
             f"for, of words that occur {LEAST_COUNT} times."
         )
@@ -318,7 +311,7 @@ def _answered(
     for variant, layers in of_key.items():
         for layer, seeds in layers.items():
             for seed, items in seeds.items():
-                n_known = int((~np.isnan(items.reshape(len(items), -1)).any(axis=1)).sum())
+                n_known = grades.n_answered(items)
                 if n_known >= grades.LEAST_KNOWN * len(items):
                     kept.setdefault(variant, {}).setdefault(layer, {})[seed] = items
                     continue
@@ -346,24 +339,18 @@ def _score(
     }  # fmt: skip
 
 
+def _from_to(numbers: Sequence[int]) -> str:
+    """A number, or between what several lie, as those of words that models of different seeds know."""
+    return "\N{EN DASH}".join(f"{number:,}" for number in dict.fromkeys((min(numbers), max(numbers))))
+
+
 def _of_language(cost: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Between what a pseudo-perplexity lies, for other words; nothing of bits per byte."""
+    """Between what a cost lies, for other text of the kind: of words or stretches, drawn with replacement."""
     items = np.asarray(cost["items"], np.float64)
-    if cost["measure"] != "pseudo_perplexity" or len(items) < 2:
+    if len(items) < 2:
         return None, None
-    drawn = np.random.default_rng(1).integers(0, len(items), (1000, len(items)))
-    means = items[drawn].mean(axis=1)
-    low, high = bounds(np.exp(np.minimum(means, 700.0)))
-    return low, high
-
-
-def machine() -> str:
-    """Processor, cores and system: enough to know whether two figures may be compared."""
-    model = platform.processor() or platform.machine()
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        facts = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
-        model = {name.strip(): value.strip() for name, value in facts.items()}["model name"]
-    except (OSError, KeyError):
-        pass
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    drawn = items[np.random.default_rng(1).integers(0, len(items), (1000, len(items)))]
+    if cost["measure"] == "pseudo_perplexity":
+        return bounds(np.exp(np.minimum(drawn.mean(axis=1), 700.0)))
+    bits, n_bytes = np.moveaxis(drawn.sum(axis=1), -1, 0)
+    return bounds(bits / n_bytes)

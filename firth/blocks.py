@@ -407,7 +407,34 @@ def check_sizes(given: Any) -> None:
             f"context_length is {given.context_length}, and the network has {given.n_positions} positions; "
             "give it a shorter context, or more positions (n_positions) if it is not trained yet"
         )
-    for name in ("dropout", "attention_dropout", "warmup"):
+    check_steps(
+        given,
+        shares=("dropout", "attention_dropout", "warmup"),
+        not_negative={name: getattr(given, name) for name in ("weight_decay", "clip", "deviation", "norm_epsilon")},
+        known={
+            "norm": ("post", "pre"),
+            "activation": tuple(ACTIVATIONS),
+            "schedule": ("linear", "cosine", "hold"),
+        },
+    )
+
+
+def check_steps(
+    given: Any,
+    *,
+    shares: Sequence[str],
+    not_negative: Mapping[str, float],
+    known: Mapping[str, Sequence[str]],
+) -> None:
+    """Refuses settings of a network's steps that lie outside their range (UsageError).
+
+    Args:
+        given: A family.
+        shares: The names of those from 0 to below 1.
+        not_negative: Those that are 0 or more.
+        known: What each of these may be; one that the family does not have is passed over.
+    """
+    for name in shares:
         if not 0 <= getattr(given, name) < 1:
             raise UsageError(f"{name} is {getattr(given, name)}; it must be a share, at least 0 and below 1")
     highest, last = given.highest_rate, given.rate(1.0)
@@ -416,9 +443,9 @@ def check_sizes(given: Any) -> None:
             f"learning_rate {highest} and final_learning_rate {last}: "
             "the first must be positive, and the second no larger"
         )
-    for name in ("weight_decay", "clip", "deviation", "norm_epsilon"):
-        if not 0 <= getattr(given, name) < float("inf"):
-            raise UsageError(f"{name} is {getattr(given, name)}; it must be at least 0, and finite")
+    for name, number in not_negative.items():
+        if not 0 <= number < float("inf"):
+            raise UsageError(f"{name} is {number}; it must be at least 0, and finite")
     if not 0 < given.muon_rate < float("inf"):
         raise UsageError(f"muon_rate is {given.muon_rate}; it must be positive, and finite")
     if not 0 <= given.beta1 < 1 or not 0 <= given.beta2 < 1 or not given.epsilon > 0:
@@ -426,10 +453,6 @@ def check_sizes(given: Any) -> None:
             f"beta1 {given.beta1}, beta2 {given.beta2}, epsilon {given.epsilon}: "
             "the betas must be at least 0 and below 1, epsilon positive"
         )
-    for name, known in (
-        ("norm", ("post", "pre")),
-        ("activation", tuple(ACTIVATIONS)),
-        ("schedule", ("linear", "cosine", "hold")),
-    ):
-        if getattr(given, name, known[0]) not in known:
-            raise UsageError(f"{name} is {getattr(given, name)!r}; there are {', '.join(map(repr, known))}")
+    for name, names in known.items():
+        if getattr(given, name, names[0]) not in names:
+            raise UsageError(f"{name} is {getattr(given, name)!r}; there are {', '.join(map(repr, names))}")

@@ -7,11 +7,13 @@
     grade       scores with intervals, best layers, differences that are no ties
 
 Every model is an ordinary directory. What is done is written down at once, so that a comparison which was interrupted
-goes on where it was.
+goes on where it was. Of a seed that is whole, the models may be deleted: plan.json, records.jsonl and items/ are enough
+to go on from, on another machine too; the text is divided anew.
 """
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,10 +28,11 @@ from firth.division import ABOUT, PARTS, divide
 from firth.errors import FirthError, UsageError
 from firth.files import lock, printable
 from firth.grades import Questions
+from firth.ledger import ITEMS, RECORDS
 from firth.plan import Counts, Plan, Task
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent
-from firth.undertaking import RECORDS, Asked, Judged, Undertaking, planned
+from firth.undertaking import MODELS, TEXT, Asked, Judged, Undertaking, planned
 from firth.variants import Variant, check_different, read_all
 
 DEFAULT: Final = ("cbow", "skipgram", "glove", "elmo", "gpt", "bert")
@@ -88,6 +91,7 @@ def compare(
     lang: str = "en",
     overwrite: bool = False,
     resume: bool = False,
+    stop_after: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     command: str = "",
@@ -127,6 +131,8 @@ def compare(
         lang: Of the page: `en` or `zh`.
         overwrite: Whether a comparison in `output` may be replaced.
         resume: Go on with the one in `output`; all else must be as it was.
+        stop_after: Minutes within which to stop: no seed is begun that would not be whole by then. The report is of
+            those that are; `resume` goes on with the others.
         cache_dir: Where encoded text is kept, and sets that are fetched.
         progress: Shows how far the work is.
         command: The command that makes the report again, as it shall be told.
@@ -152,7 +158,11 @@ def compare(
         threads,
         device,
         top,
+        neighbours,
     )
+    if stop_after is not None and not stop_after > 0:
+        raise UsageError(f"stop_after is {stop_after}; it is minutes, a positive number")
+    deadline = time.monotonic() + 60 * (float("inf") if stop_after is None else stop_after)
     progress = progress or Silent()
     questions, judged, digests = _questions(
         sets, sets_from, pairs, analogies, outliers, categories, cache_dir, progress
@@ -176,16 +186,16 @@ def compare(
         check_folder(folder, overwrite=overwrite, resume=resume)  # which another process may have filled
         if not resume:
             _empty(folder)
-        text = divide(corpus, preparation or Preparation(), folder / "text", seed=seed, progress=progress)
+        text = divide(corpus, preparation or Preparation(), folder / TEXT, seed=seed, progress=progress)
         work = Undertaking(
             asked, folder, text, preparation or Preparation(), questions, judged, uses, cache_dir, progress
         )
-        work.plan = replace(work.plan, inputs=inputs)
+        work.plan = replace(work.plan, inputs={**inputs, "text": text.fingerprint})
         plan.begin(work.plan, folder, resume=resume)
         if not resume:
             plan.check_disk(work.plan, folder)
-        work.run()
-        report = Account(work).report(tuple(neighbours))
+        work.run(deadline)
+        report = Account(work).report()
         paths, notes = comparison_report.write(report, folder, lang)
     for note in notes:
         progress.say(note)
@@ -257,6 +267,7 @@ def _asked(
     threads: int | None,
     device: str | None,
     top: int,
+    neighbours: Sequence[str] = (),
 ) -> Asked:
     from firth.cutting import available_processors
     from firth.evaluation import read_word_pairs
@@ -299,6 +310,7 @@ def _asked(
         threads=available_processors() if threads is None else threads,
         device=device,
         top=top,
+        neighbours=tuple(neighbours),
     )
 
 
@@ -363,7 +375,7 @@ def check_folder(folder: Path, *, overwrite: bool, resume: bool) -> None:
         UsageError: something stands there that may not be replaced, or there is nothing to go on with.
     """
     shown = printable(str(folder))
-    is_ours = (folder / plan.PLAN).is_file() or (folder / "text" / ABOUT).is_file()
+    is_ours = (folder / plan.PLAN).is_file() or (folder / TEXT / ABOUT).is_file()
     if resume:
         if not is_ours:
             raise UsageError(f"{shown} holds no comparison to go on with; leave --resume out")
@@ -379,14 +391,14 @@ def check_folder(folder: Path, *, overwrite: bool, resume: bool) -> None:
 
 def _is_vacant(folder: Path) -> bool:
     """Whether a directory is empty, but for what is left of a comparison that ended before its corpus was read."""
-    text = folder / "text"
+    text = folder / TEXT
     names = {path.name for path in folder.iterdir()} - {LOCK}
-    return not names or (names == {"text"} and text.is_dir() and {path.name for path in text.iterdir()} <= {*PARTS})
+    return not names or (names == {TEXT} and text.is_dir() and {path.name for path in text.iterdir()} <= {*PARTS})
 
 
 def _empty(folder: Path) -> None:
     """Deletes what a comparison writes."""
-    for name in ("text", "models", "trials", "uses", "items", "jobs", "figures", plan.PLAN, RECORDS, REPORT):
+    for name in (TEXT, MODELS, "trials", "uses", ITEMS, "jobs", "figures", plan.PLAN, RECORDS, REPORT):
         path = folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -28,11 +28,10 @@ from firth.texts import (
     lines_of_words,
     prepared,
 )
-from firth.tokens import EncodedCorpus
+from firth.tokens import EncodedCorpus, described
 
 if TYPE_CHECKING:
     from firth import runs
-    from firth.encoded import EncodedPieces
     from firth.parts import Given
     from firth.pieces import Pieces
 
@@ -86,11 +85,11 @@ def train_pieces(
         progress.say(f"device: {devices.said(chosen)}; {devices.chosen_precision(chosen)}")
         if run is None:
             budget = asked.budget or Budget(minutes=DEFAULT_MINUTES)
-            family = suited(sizes, text, pieces, budget, chosen, progress)
+            family = suited(sizes, text, pieces, asked.sized_for or budget, chosen, progress)
             model = beginner(family, pieces, base, asked.seed)
             model.record = {
                 "finished": False,
-                "corpus": _described_pieces(encoded),
+                "corpus": encoded.described(),
                 "preparation": without_folders(asked.preparation.settings()) | {"cased": bool(asked.preparation.cased)},
                 "budget": budget.settings(),
                 "seed": asked.seed,
@@ -140,11 +139,12 @@ def train_words_in_context(asked: Asked, device: str | None, compile: Compile) -
         if run is None:
             budget = asked.budget or Budget(minutes=DEFAULT_MINUTES)
             words = _words_to_predict(sizes[0], encoded, base)
-            family = suited(sizes, sizes[0].stream(encoded, words.vocabulary), words, budget, chosen, progress)
+            text = sizes[0].stream(encoded, words.vocabulary)
+            family = suited(sizes, text, words, asked.sized_for or budget, chosen, progress)
             model = beginner(family, words, base, asked.seed)
             model.record = {
                 "finished": False,
-                "corpus": _described_words(encoded),
+                "corpus": described(encoded),
                 "preparation": without_folders(encoded.preparation.settings()),
                 "budget": budget.settings(),
                 "seed": asked.seed,
@@ -348,30 +348,6 @@ def _perplexities_account(record: Mapping[str, Any]) -> Iterator[str]:
             f"{found['mean']:,.2f} in the mean, of {record['words']['vocabulary']:,} words; "
             f"{record['words']['held_out_unknown_share']:.2%} of the held-out words are <UNK>"
         )
-
-
-def _described_words(encoded: EncodedCorpus) -> dict[str, Any]:
-    """What the record of a model that reads words says of its corpus."""
-    return {
-        "fingerprint": encoded.fingerprint,
-        "n_tokens": encoded.n_tokens,
-        "n_lines": encoded.n_lines,
-        "n_documents": encoded.n_documents,
-        "layout": encoded.layout,
-        "lang": encoded.lang,
-        "remarks": without_folders(encoded.remarks),
-    }
-
-
-def _described_pieces(encoded: "EncodedPieces") -> dict[str, Any]:
-    return {
-        "fingerprint": encoded.fingerprint,
-        "n_tokens": encoded.n_tokens,
-        "n_sentences": encoded.n_sentences,
-        "n_documents": encoded.n_documents,
-        "unknown_share": encoded.unknown_share,
-        "remarks": without_folders(encoded.remarks),
-    }
 
 
 def _weights_of(model: Model) -> int:

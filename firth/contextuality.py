@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firth import cache, occurrences
 from firth import corpus as corpora
+from firth import occurrences
 from firth.errors import FirthError, UsageError
 from firth.extraction import Opened, prepare
 from firth.neighbours import unit
@@ -144,16 +144,14 @@ def layers(
     how: dict[str, Any] = {"context_length": context_length, "device": device, "threads": threads}
     asked = read_as_by(prepare(model, pool=pool, segmentation=segmentation, precision=precision, **how))
     found = corpora.read(corpus, preparation)
-    with cache.scratch("contexts of words", cache_dir=cache_dir) as folder:
-        with progress.stage("looking for words") as advance:
-            store = occurrences.stored(
-                asked,
-                occurrences.lines_of(found),
-                folder,
-                most_types=preparation.max_types,
-                advance=advance,
-                fraction=lambda: found.done_bytes / found.total_bytes if found.total_bytes else None,
-            )
+    with occurrences.kept(
+        asked,
+        occurrences.lines_of(found),
+        cache_dir,
+        progress,
+        most_types=preparation.max_types,
+        fraction=lambda: found.done_share,
+    ) as store:
         numbers = _numbers(store, None if words is None else checked_words(words, asked.segmentation), top)
         if not len(numbers):
             raise FirthError("there are no words in the text" if words is None else "none of the words is in the text")

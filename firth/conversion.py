@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from firth import hub, neighbours
 from firth.errors import FirthError, UsageError
+from firth.explanations import warn_of_repeated
 from firth.exports import to_sentence_transformers
 from firth.files import printable
 from firth.formats import (
@@ -34,7 +35,7 @@ from firth.formats.rows import Array, Rows
 from firth.postprocessing import NoComponentsError, postprocess, reduce_dim
 from firth.quantisation import Precision
 from firth.subwords import fitted
-from firth.vectors import Vectors, warn_of_repeated
+from firth.vectors import Vectors
 
 TargetFormat = Format | Literal["sentence-transformers", "onnx"]
 

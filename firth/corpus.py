@@ -72,6 +72,11 @@ class Corpus(ABC):
         """How much of it `blocks` has read so far (of strings and words: characters)."""
 
     @property
+    def done_share(self) -> float | None:
+        """Which part of it `blocks` has read so far; None where nobody knows."""
+        return self.done_bytes / self.total_bytes if self.total_bytes else None
+
+    @property
     @abstractmethod
     def longest_line(self) -> LongestLine:
         """The longest line that `blocks` has met so far; one without words is a line too."""

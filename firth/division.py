@@ -128,7 +128,7 @@ def _divided(found: corpora.Corpus, preparation: Preparation, folder: Path, seed
             n_bytes += len(data)
             is_begun = True
             if len(ends) % 256 == 0:
-                advance(found.done_bytes / found.total_bytes if found.total_bytes else None, 0)
+                advance(found.done_share, 0)
         if is_begun:
             ends.append(n_bytes)
     if not ends:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from firth.corpus import Corpus
 from firth.errors import FirthError, UsageError
-from firth.files import appearing, lock, printable
+from firth.files import appearing, lock, printable, without_folders
 from firth.pieces import HAN, LONGEST_WORD, PARTED, PLAIN_PATTERNS, Pieces
 from firth.segmentation import Segmentation
 
@@ -130,6 +130,17 @@ class EncodedPieces:
     def unknown_share(self) -> float:
         """Which part of the pieces stands for text that the vocabulary does not have."""
         return self.n_unknown / max(1, self.n_tokens)
+
+    def described(self) -> dict[str, Any]:
+        """What the record of a model says of it; of folders it says nothing."""
+        return {
+            "fingerprint": self.fingerprint,
+            "n_tokens": self.n_tokens,
+            "n_sentences": self.n_sentences,
+            "n_documents": self.n_documents,
+            "unknown_share": self.unknown_share,
+            "remarks": without_folders(self.remarks),
+        }
 
     def close(self) -> None:
         """Lets go of the mapped files, which some systems neither rename nor delete before."""

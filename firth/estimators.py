@@ -11,9 +11,13 @@ of that directory; whoever opens it trusts it as any pickle, whereas the directo
 """
 
 import os
+import shutil
+import weakref
 from collections.abc import Iterable, Sequence
+from functools import partial
+from inspect import signature
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -21,6 +25,7 @@ from numpy.typing import NDArray
 
 from firth.errors import FirthError
 from firth.files import printable
+from firth.foreign import Foreign
 from firth.segmentation import Method, Segmentation
 from firth.vectorizers import InputError, check_choices, texts_of, twin_of
 
@@ -204,6 +209,8 @@ class FirthClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # u
     def load(cls, path: str | os.PathLike[str]) -> "FirthClassifier":
         """What `save`, `firth.Finetuned.save` or `firth finetune` has written, of texts or pairs and their classes.
 
+        It has the parameters that it was trained with, and the directory as its model.
+
         Raises:
             FirthError: there is no such directory, or it is of another task.
         """
@@ -211,7 +218,7 @@ class FirthClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # u
         if made.tuning.task == "tag" or made.tuning.is_regression:
             what = "numbers" if made.tuning.is_regression else "tags of words"
             raise FirthError(f"{printable(str(path))} answers by {what}, and a FirthClassifier by classes of texts")
-        found = cls(path, **_as_trained(made), task=made.tuning.task)
+        found = cls(path, **_as_trained(made, FirthClassifier), task=made.tuning.task)
         names, classes = made.record.get("classes", [made.labels, made.labels])
         found.classes_ = np.asarray(classes)
         if _names(found.classes_) != list(names):
@@ -385,14 +392,15 @@ class FirthTagger(BaseEstimator):  # type: ignore[misc] # untyped
     def load(cls, path: str | os.PathLike[str]) -> "FirthTagger":
         """What `save`, `firth.Finetuned.save` or `firth finetune` has written, of words and their tags.
 
+        Its parameters are as of `FirthClassifier.load`.
+
         Raises:
             FirthError: there is no such directory, or it is of another task.
         """
         made = _loaded(path)
         if made.tuning.task != "tag":
             raise FirthError(f"{printable(str(path))} is of task {made.tuning.task}, and a FirthTagger of tag")
-        settings = {name: value for name, value in _as_trained(made).items() if name != "pool"}
-        found = cls(path, **settings)
+        found = cls(path, **_as_trained(made, FirthTagger))
         found.finetuned_ = made
         found.classes_ = np.asarray(made.labels)
         return found
@@ -425,7 +433,8 @@ def _trained(estimator: Any, task: Any, rows: Sequence[Any], dev: Sequence[Any] 
 
     given = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}
     chosen = {name: value for name, value in given.items() if value is not None}
-    return finetune(estimator.model, rows, task=task, dev=dev, columns={"target": "labels"}, **chosen)
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in chosen.items()}
+    return finetune(estimator.model, rows, task=task, dev=dev, columns={"target": "labels"}, **plain)
 
 
 def _loaded(path: str | os.PathLike[str]) -> "Finetuned":
@@ -434,9 +443,12 @@ def _loaded(path: str | os.PathLike[str]) -> "Finetuned":
     return load_finetuned(path)
 
 
-def _as_trained(made: "Finetuned") -> dict[str, Any]:
-    """The parameters that what was loaded was trained with, as far as they are told."""
-    return {"use": made.use, "head": made.tuning.head, "seed": int(made.record.get("seed", 1))}
+def _as_trained(made: "Finetuned", kind: type) -> dict[str, Any]:
+    """The parameters that what was loaded was trained with, of those that an estimator has."""
+    asked = dict(made.record.get("asked", {})) | {"use": made.use, "seed": made.record["seed"]}
+    if isinstance(cut := asked.get("segmentation"), dict):
+        asked["segmentation"] = Segmentation.from_settings(cut)
+    return {name: asked[name] for name in signature(kind).parameters if name in asked}
 
 
 def _packed(state: dict[str, Any]) -> dict[str, Any]:
@@ -454,12 +466,21 @@ def _unpacked(state: dict[str, Any]) -> dict[str, Any]:
     """The contrary."""
     files = state.pop("_files", None)
     if files is not None:
-        with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        folder = mkdtemp()
+        remove = partial(shutil.rmtree, folder, ignore_errors=True)
+        try:
             for name, data in files.items():
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-            state["finetuned_"] = _loaded(folder)
+            made = state["finetuned_"] = _loaded(folder)
+        except BaseException:
+            remove()
+            raise
+        if isinstance(made.model, Foreign):  # which is read from there when it is saved, or moved to another device
+            weakref.finalize(made, remove)
+        else:
+            remove()
     return state
 
 

@@ -131,9 +131,7 @@ def read_word_pairs(path: str | Path) -> list[WordPair]:
         FirthError: the file is missing, holds no pair, or a line is malformed; it is named by its number.
     """
     path = Path(path)
-    lines = [(n, line) for n, line in lines_of(path) if line.strip() and not line.startswith("#")]
-    delimiter = _delimiter(lines[0][1]) if lines else None
-    rows = [(n, [field.strip() for field in line.split(delimiter)]) for n, line in lines]
+    rows = fields_of(path)
     if rows and _score_column(rows[0][1]) is None:
         del rows[0]  # a header
     if not rows:
@@ -313,6 +311,13 @@ def folded_rows(words: Sequence[str], restrict: int | None, fold: Fold) -> dict[
     return {fold(words[row]): row for row in reversed(range(n_words))}
 
 
+def spelt_alike(asked: Iterable[str], words: Sequence[str], fold: Fold) -> dict[str, str]:
+    """Each word asked for as n-grams of `words` should have it: in small letters where these are, if `fold` allows."""
+    low = {word: word.lower() if fold(word.lower()) == fold(word) else word for word in asked}
+    is_low = all(word == spelt for word, spelt in low.items()) or all(word == word.lower() for word in words)
+    return low if is_low else {word: word for word in low}
+
+
 def _answered_rightly(
     matrix: NDArray[np.float32], standing_for: NDArray[np.intp], questions: NDArray[np.intp], method: Method
 ) -> NDArray[np.bool_]:
@@ -399,8 +404,15 @@ def lines_of(path: Path) -> list[tuple[int, str]]:
     return list(enumerate(text.split("\n"), start=1))
 
 
-def _delimiter(line: str) -> str | None:
-    return "\t" if "\t" in line else "," if "," in line else None
+def fields_of(path: Path) -> list[tuple[int, list[str]]]:
+    """Line numbers from 1 and the fields of lines: parted as the first one is, by tabs, commas or else white space.
+
+    Empty lines, and lines that begin with "#", are passed over.
+    """
+    lines = [(n, line.strip()) for n, line in lines_of(path) if line.strip() and not line.startswith("#")]
+    first = lines[0][1] if lines else ""
+    delimiter = "\t" if "\t" in first else "," if "," in first else None
+    return [(n, [field.strip() for field in line.split(delimiter)]) for n, line in lines]
 
 
 def _score_column(fields: list[str]) -> int | None:

@@ -2,7 +2,9 @@
 
 import difflib
 import functools
+import warnings
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from firth.errors import UsageError
@@ -76,6 +78,22 @@ def origin(provenance: dict[str, Any]) -> str:
         return "a set of vectors"
     title = FAMILY_TITLES.get(name, name)
     return f"{'an' if title[0] in 'AEIOaeio' else 'a'} {printable(title)} model"
+
+
+def named_layers(numbers: Sequence[int]) -> str:
+    """Layers by their numbers, for a message."""
+    if len(numbers) == 1:
+        return f"layer {numbers[0]}"
+    if list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
+        return f"layers {numbers[0]} to {numbers[-1]}"
+    return f"layers {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def warn_of_repeated(path: Path, repeated: Sequence[str]) -> None:
+    """Warns of words that a file has twice, of which the first vector was kept."""
+    if repeated:
+        left_out = f"{len(repeated):,} left out, as their words stood before"
+        warnings.warn(f"{printable(str(path))}: {left_out}: {first_few(repeated)}", stacklevel=3)
 
 
 def first_few(words: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from firth.bodies import START, Blocks, Body, Inputs, PieceTable, Spelt, Stored,
 from firth.defaults import Use, stored
 from firth.errors import FirthError, UsageError
 from firth.files import appearing, check_output, printable, replacing
-from firth.foreign import FOLDER, Foreign
+from firth.foreign import Foreign, within
 from firth.formats import classification, safetensors
 from firth.model import Model, load
 from firth.outcomes import Seed
@@ -290,10 +290,7 @@ def load_finetuned(path: str | os.PathLike[str]) -> Finetuned:
     if not isinstance(told, dict):
         raise FirthError(f"{shown} has no head: it was not trained for a task; `firth finetune` does that")
     model: Model | Vectors | Foreign
-    if "foreign" in description:
-        model = Foreign(path / FOLDER)
-    else:
-        model = Vectors.load(path) if "counts_known" in description else load(path)
+    model = within(path) or (Vectors.load(path) if "counts_known" in description else load(path))
     try:
         given = Tuning(**told["tuning"])
         body = _body_of(told, model, path)

@@ -34,7 +34,7 @@ from firth.errors import FirthError, UsageError
 from firth.extraction import is_for_transformers, opened
 from firth.files import appearing, check_output, latest_checkpoint, printable, replacing, uninterrupted
 from firth.finetuned import Finetuned, Given, examples_of, load_finetuned
-from firth.foreign import Foreign
+from firth.foreign import Foreign, within
 from firth.formats import safetensors
 from firth.heads import Head, TextPool
 from firth.model import CONTEXTUAL, Model, versions
@@ -174,7 +174,8 @@ def finetune(
         best, runs = _of_seeds(asked, range(seed, seed + seeds), resume=resume)
     best.runs = runs
     best.record |= outcomes.summary(runs) | {
-        "train": {"source": found.source, "format": found.format, "n": len(found), "columns": dict(found.columns)}
+        "train": {"source": found.source, "format": found.format, "n": len(found), "columns": dict(found.columns)},
+        "asked": _settings_of(asked) | {"device": device, "precision": precision, "threads": threads},
     }
     for line in outcomes.told(runs):
         progress.say(line)
@@ -361,8 +362,12 @@ class _Job:
 
 def _opened(given: Model | Vectors | str | os.PathLike[str]) -> Model | Vectors | Foreign:
     """A model; of a static one its vectors."""
-    if isinstance(given, str | os.PathLike) and is_for_transformers(path := hub.found(given).path):
-        return Foreign(path)
+    if isinstance(given, str | os.PathLike):
+        path = hub.found(given).path
+        if is_for_transformers(path):
+            return Foreign(path)
+        if (own := within(path)) is not None:
+            return own
     model = opened(given)
     if isinstance(model, Model) and model.family.name not in CONTEXTUAL:
         return model.vectors
@@ -392,20 +397,19 @@ def _targets(train: Examples, rows: Rows) -> tuple[list[Any], float, float]:
 def _begun_with(asked: Asked) -> dict[str, Any]:
     """What all runs of the seeds keep, as JSON: the settings; a digest of examples, labels and model."""
     sets = [examples and [list(one)[:2] for one in examples] for examples in (asked.train, asked.dev, asked.test)]
-    cut = asked.segmentation.settings() if isinstance(asked.segmentation, Segmentation) else asked.segmentation
     model = asked.model
     reader = of_words(model) if isinstance(model, Vectors) else model.reader(device="cpu")
     digest = hashlib.blake2b(
         json.dumps([sets, asked.train.labels, reader.fingerprint()], default=str).encode(), digest_size=16
     )
-    settings = {
-        "use": asked.use,
-        "patience": asked.patience,
-        "segmentation": cut,
-        "context_length": asked.context_length,
-        **asked.settings,
-    }
-    return {"settings": json.loads(json.dumps(settings, default=str)), "examples": digest.hexdigest()}
+    return {"settings": json.loads(json.dumps(_settings_of(asked), default=str)), "examples": digest.hexdigest()}
+
+
+def _settings_of(asked: Asked) -> dict[str, Any]:
+    """What was asked for, as JSON: nothing that was left to firth."""
+    cut = asked.segmentation.settings() if isinstance(asked.segmentation, Segmentation) else asked.segmentation
+    own = {"use": asked.use, "patience": asked.patience, "segmentation": cut, "context_length": asked.context_length}
+    return own | dict(asked.settings)
 
 
 def _check_begun(told: Mapping[str, Any], begun: Mapping[str, Any]) -> None:

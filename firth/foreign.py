@@ -3,6 +3,7 @@
 transformers runs it, with the extra `hf`: it is read as it is, and not trained.
 """
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,3 +53,12 @@ class Foreign:
                     shutil.copyfile(file, place / file.name)
         except OSError as error:
             raise FirthError(f"{printable(str(self.path))} cannot be copied: {error.strerror or error}") from None
+
+
+def within(path: Path) -> Foreign | None:
+    """The network in the directory of a head that stands on one; None where `path` is no such directory."""
+    try:
+        told = json.loads((path / "firth.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return Foreign(path / FOLDER) if isinstance(told, dict) and "foreign" in told else None

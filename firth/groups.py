@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from firth import neighbours, significance
 from firth.clusters import clustered
 from firth.errors import FirthError
-from firth.evaluation import Fold, folded_rows, lines_of, malformed, shown_without
+from firth.evaluation import Fold, fields_of, folded_rows, lines_of, malformed, shown_without
 from firth.files import printable
 
 
@@ -110,11 +110,8 @@ def read_categories(path: str | Path) -> list[Category]:
         FirthError: it is missing, holds no word, or a line is malformed; it is named by its number.
     """
     path = Path(path)
-    lines = [(n, line.strip()) for n, line in lines_of(path) if line.strip() and not line.startswith("#")]
-    delimiter = "\t" if lines and "\t" in lines[0][1] else "," if lines and "," in lines[0][1] else None
     found = []
-    for line_number, line in lines:
-        fields = [field.strip() for field in line.split(delimiter)]
+    for line_number, fields in fields_of(path):
         if len(fields) != 2 or not all(fields):
             raise malformed(path, line_number, "a word and its category are due")
         found.append(Category(*fields))

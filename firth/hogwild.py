@@ -32,7 +32,7 @@ from firth.files import printable, replacing, uninterrupted, without_folders
 from firth.formats import safetensors
 from firth.model import CONTEXTUAL, Model, Words, load, versions
 from firth.progress import Progress
-from firth.tokens import EncodedCorpus
+from firth.tokens import EncodedCorpus, described
 from firth.vocabulary import Vocabulary
 from firth.windows import STRETCH, Stream
 
@@ -78,15 +78,7 @@ class Run:
             family.go_on(network, vocabulary, rows, base.network, base.family)
         record = {
             "finished": False,
-            "corpus": {
-                "fingerprint": encoded.fingerprint,
-                "n_tokens": encoded.n_tokens,
-                "n_lines": encoded.n_lines,
-                "n_documents": encoded.n_documents,
-                "layout": encoded.layout,
-                "lang": encoded.lang,
-                "remarks": without_folders(encoded.remarks),
-            },
+            "corpus": described(encoded),
             "preparation": without_folders(encoded.preparation.settings()),
             "budget": budget.settings(),
             "seed": seed,

@@ -96,7 +96,7 @@ def check(
         if not corpus.longest_line.n_characters:  # it was read before, and lies in the cache
             with progress.stage("looking") as advance:
                 for _ in corpus.blocks():
-                    advance(corpus.done_bytes / corpus.total_bytes if corpus.total_bytes else None, 0)
+                    advance(corpus.done_share, 0)
         texts = _laid_out(corpus.samples(), encoded)
         with progress.stage("measuring") as advance:
             paces, failures = words_paces(encoded, n_threads)

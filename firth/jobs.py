@@ -13,8 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -22,7 +24,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from firth import costs, language, parts, reduction
-from firth.budget import Report
+from firth.budget import Budget, Report
 from firth.division import lines_of
 from firth.errors import FirthError, UsageError
 from firth.evaluation import WordPair, evaluate_pairs
@@ -31,6 +33,7 @@ from firth.families.family import from_settings, settings
 from firth.files import json_object, latest_checkpoint, printable, replacing, uninterrupted
 from firth.formats.directory import MATRICES
 from firth.model import CONTEXTUAL, COUNTING, FAMILIES, Model, load
+from firth.plan import TRIAL_SHARE
 from firth.preparation import Preparation
 from firth.progress import Progress, Silent, to_stderr
 from firth.segmentation import Segmentation
@@ -61,6 +64,8 @@ LEAST_LOOKED_AT: Final = 5_000_000
 """Words of the text among which contexts are looked for, or as many as the network has seen."""
 PREPARING: Final = ("encode_seconds", "count_seconds", "compile_seconds")
 """What a model's record has of the time before its training."""
+COMPILED: Final = ("NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+"""Environment variables that say where compiled code is kept for the next process."""
 FULL: Final = 3
 """The status of a process that found no room on the disk."""
 INTERRUPTED: Final = 4
@@ -92,15 +97,16 @@ def run(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
     with replacing(asked) as file:
         json.dump({**job, "parent": os.getpid(), "outcome": str(outcome)}, file, ensure_ascii=False)
     command = [sys.executable, "-m", "firth.jobs", str(asked)]
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        status = child.wait()
-    except BaseException:
-        with uninterrupted():  # it has had Ctrl-C too, from a terminal; it writes its checkpoint
-            if not _ends(child, 5):
-                child.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-            child.wait()
-        raise
+    with _environment(job, folder) as environment:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+        try:
+            status = child.wait()
+        except BaseException:
+            with uninterrupted():  # it has had Ctrl-C too, from a terminal; it writes its checkpoint
+                if not _ends(child, 5):
+                    child.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+                child.wait()
+            raise
     if status == FULL:
         raise DiskFullError(
             f"the disk is full: {printable(str(folder.parent))} has no room; make some, and --resume goes on from here"
@@ -115,6 +121,16 @@ def run(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
     killed = f"signal {-status}" if status < 0 else f"status {status}"
     why = "; as a rule, because the memory was full" if status in (-9, 137) else ""
     return {"failed": f"its process ended with {killed}{why}"}
+
+
+@contextmanager
+def _environment(job: Mapping[str, Any], folder: Path) -> Iterator[dict[str, str] | None]:
+    """Variables of the process of a job; one whose preparing counts compiles anew, or the first of many would pay."""
+    if job["work"] != "train" or not _is_charged(job):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="compiled-", dir=folder, ignore_cleanup_errors=True) as place:
+        yield os.environ | {name: str(Path(place) / name.lower()) for name in COMPILED}
 
 
 def _ends(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
@@ -213,12 +229,16 @@ def _progress(job: Mapping[str, Any]) -> Progress:
 # --- training
 
 
-def _train(job: Mapping[str, Any]) -> dict[str, Any]:
+def _train(job: Mapping[str, Any], share: float = 1.0) -> dict[str, Any]:
     """Trains a model: its directory, and what it took.
 
     Of the job: `sizes`, settings of the family in one size or several; `training`, the text; `preparation`; `minutes`
     or `epochs`, the budget; `counts`, `training` or `all`: whether preparing counts; `output`; `seed`; `threads`;
     `device`; `cache_dir`; `curve`, of a file of word pairs, or None.
+
+    Args:
+        job: The same.
+        share: That its budget is of the one by which the size is chosen.
 
     Returns:
         {"ok": what it took}; {"left_out": why} where it cannot begin on this text; {"failed": why} where it broke off,
@@ -232,26 +252,28 @@ def _train(job: Mapping[str, Any]) -> dict[str, Any]:
     is_begun = latest_checkpoint(place) is not None
     if not is_begun:
         curve.forget()
-    progress = _progress(job)
+        _forget_preparing(place)
     how: dict[str, Any] = {
         "preparation": Preparation.from_settings(job["preparation"]),
         "seed": job["seed"],
         "threads": job["threads"],
-        "cache_dir": job["cache_dir"],
-        "progress": progress,
+        "cache_dir": str(_beside(place, "cache")) if _is_charged(job) else job["cache_dir"],
+        "progress": _progress(job),
     }
     if sizes[0].name in CONTEXTUAL:
         how |= {"device": job["device"], "matrices": False}
-    counts = place.with_name(f".{place.name}.counts")
     if sizes[0].name in COUNTING:
-        how["counts"] = counts
+        how["counts"] = _beside(place, "counts")
     try:
         minutes = job["minutes"]
-        if minutes is not None and job["counts"] == "all" and not is_begun:
+        if _is_charged(job) and not is_begun:
             minutes = _left_to_train(job, sizes[0], how)
             if minutes < LEAST_SHARE * job["minutes"]:
+                _forget_preparing(place)
                 return {"left_out": f"preparing counts, and takes nearly all of {job['minutes']:g} minutes"}
         budget = {"minutes": minutes} if minutes is not None else {"epochs": job["epochs"]}
+        if len(sizes) > 1:
+            how["sized_for"] = Budget(**{name: value / share for name, value in budget.items()})
         model = train(
             sizes if len(sizes) > 1 else sizes[0],
             job["training"],
@@ -268,19 +290,45 @@ def _train(job: Mapping[str, Any]) -> dict[str, Any]:
             raise
         is_of_text = not curve.is_begun and not _is_behind(error, (OSError, ImportError, MemoryError))
         return {"left_out" if is_of_text else "failed": str(error)}
-    counts.unlink(missing_ok=True)
-    return {"ok": _trained(model, place, curve)}
+    found = _trained(model, place, curve)
+    _forget_preparing(place)
+    return {"ok": found}
+
+
+def _is_charged(job: Mapping[str, Any]) -> bool:
+    """Whether preparing takes of a training's minutes.
+
+    It is done anew then, in a cache of its own: what another had found done would cost it nothing, and the order in
+    which families are trained would decide.
+    """
+    return job["minutes"] is not None and job["counts"] == "all"
+
+
+def _beside(place: Path, what: str) -> Path:
+    """Where something lies that a training needs beside its output, until it has ended."""
+    return place.with_name(f".{place.name}.{what}")
+
+
+def _forget_preparing(place: Path) -> None:
+    """Deletes what a training has prepared."""
+    shutil.rmtree(_beside(place, "cache"), ignore_errors=True)
+    for what in ("counts", "prepared"):
+        _beside(place, what).unlink(missing_ok=True)
 
 
 def _left_to_train(job: Mapping[str, Any], smallest: Any, how: Mapping[str, Any]) -> float:
     """Minutes of the budget that are left when preparing counts: it is done now, and found done by the training.
 
-    A network leaves besides what making its matrices may take.
+    A network leaves besides what making its matrices may take. The seconds are written down, for the training itself
+    takes none of them any more.
     """
     began = time.monotonic()
     given = {**how, "progress": Silent()}
-    prepared = train(smallest, job["training"], tokens=1, **given).record["prepared"]
-    seconds = sum(value for name, value in prepared.items() if name in PREPARING) or time.monotonic() - began
+    found = train(smallest, job["training"], tokens=1, **given).record["prepared"]
+    prepared = {name: found[name] for name in PREPARING if name in found}
+    with replacing(_beside(Path(job["output"]), "prepared")) as file:
+        json.dump(prepared, file)
+    seconds = sum(prepared.values()) or time.monotonic() - began
     share = MATRICES_SHARE if smallest.name in CONTEXTUAL else 0.0
     return float(job["minutes"] * (1 - share) - seconds / 60)
 
@@ -388,13 +436,19 @@ def _trained(model: Model, place: Path, curve: _Curve) -> dict[str, Any]:
     record = model.record
     log = [entry for entry in model.log if "loss_nats" in entry]
     step = max(1, -(-len(log) // MOST_LOSSES))
+    told = _beside(place, "prepared")
+    before = json_object(told) if told.is_file() else {}
     prepared = record.get("prepared", {})
     return {
         "family": settings(model.family),
         "seconds": record["spent"]["seconds"],
         "epochs": record["spent"]["epochs"],
         "tokens": record["spent"]["tokens"],
-        "prepare_seconds": {name: prepared[name] for name in PREPARING if name in prepared},
+        "prepare_seconds": {
+            name: before.get(name, 0.0) + prepared.get(name, 0.0)
+            for name in PREPARING
+            if name in {**before, **prepared}
+        },
         "flops": costs.flops(model),
         "parameters": costs.parameters(model),
         "peak_mib": costs.peak_mib(),
@@ -589,9 +643,10 @@ def _limited(job: Mapping[str, Any]) -> Any:
 def _try(job: Mapping[str, Any]) -> dict[str, Any]:
     """Trains a model with some settings, and says how good they are by text or pairs that nothing is reported of.
 
-    Of the job, beside those of a training: `held_out`, the held-out documents; `dev`, word pairs, or none.
+    Of the job, beside those of a training: `held_out`, the held-out documents; `dev`, word pairs, or none. A network
+    has the size that the whole budget suffices for, of which a trial has a part: another may like other settings.
     """
-    outcome = _train(job)
+    outcome = _train(job, TRIAL_SHARE)
     if "ok" not in outcome:
         return outcome
     place = Path(job["output"])
@@ -608,7 +663,9 @@ def _try(job: Mapping[str, Any]) -> dict[str, Any]:
         found = {"score": chance, "loss": 1 - chance, "by": "held-out neighbours"}
     shutil.rmtree(place, ignore_errors=True)
     Path(f"{place}.curve.jsonl").unlink(missing_ok=True)
-    return {"ok": {**found, "seconds": outcome["ok"]["seconds"]}}
+    sizes = [from_settings(FAMILIES, given) for given in job["sizes"]]
+    size = sizes.index(from_settings(FAMILIES, settings(model.family)))
+    return {"ok": {**found, "size": size, "seconds": outcome["ok"]["seconds"]}}
 
 
 def _of_layers(model: Model, job: Mapping[str, Any]) -> list[float]:

@@ -47,8 +47,8 @@ class Language(NamedTuple):
         measure: `bits_per_byte` or `pseudo_perplexity`: the lower, the better.
         value: That measure.
         n: Bytes of the text, or words that were hidden.
-        items: (n, 1) of bits per byte: bits, of GPT for each document, of ELMo for all of them; (n,) of
-            pseudo-perplexity: nats of each word.
+        items: (n, 2) of bits per byte: bits and bytes, of GPT for each document, of ELMo for each batch; bytes are told
+            of all, and shared out as the pieces or words are; (n,) of pseudo-perplexity: nats of each word.
     """
 
     measure: str
@@ -112,10 +112,12 @@ def _n_bytes(path: Path) -> int:
     return sum(len(line.encode()) + 1 for line in lines_of(path) if line.strip())
 
 
-def _bits_per_byte(bits: float, path: Path, items: NDArray[np.float64]) -> Language:
+def _bits_per_byte(path: Path, bits: list[float], sizes: list[int]) -> Language:
+    """Of bits of parts of a text, which hold so many pieces or words."""
     if not (n_bytes := _n_bytes(path)):
         raise FirthError("there is no text to measure a language model on")
-    return Language("bits_per_byte", bits / n_bytes, n_bytes, items)
+    n_bytes_of_each = n_bytes * np.array(sizes) / max(1, sum(sizes))
+    return Language("bits_per_byte", sum(bits) / n_bytes, n_bytes, np.stack([bits, n_bytes_of_each], axis=1))
 
 
 def _of_pieces(model: Model, path: Path, preparation: Preparation, cache_dir: Any) -> Language:
@@ -135,7 +137,7 @@ def _of_pieces(model: Model, path: Path, preparation: Preparation, cache_dir: An
             n_unknown = 0 if encoded.unk is None else int((ids == encoded.unk).sum())
             bits.append(nats / math.log(2) + n_unknown * BYTES_OF_UNKNOWN * BITS_OF_BYTE)
             start = stop
-    return _bits_per_byte(sum(bits), path, np.array(bits)[:, np.newaxis])
+    return _bits_per_byte(path, bits, np.diff(stops, prepend=0).tolist())
 
 
 def _nats_of_pieces(network: Any, ids: NDArray[np.int64], context_length: int) -> float:
@@ -193,11 +195,13 @@ def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any
             batch_size=model.family.batch_size,
             directions=model.family.directions,
         )
-        nats = 0.0
+        nats: list[float] = []
+        sizes: list[int] = []
         state = None
         for batch in model.family.held_out(replace(whole, held_out=whole)):
             loss = model.family.loss(model.network, tensors(batch), state)
-            nats += float(loss.parts["forward"]) * float(n_predictions(tensors(batch)))
+            sizes.append(int(n_predictions(tensors(batch))))
+            nats.append(float(loss.parts["forward"]) * sizes[-1])
             state = loss.state
         is_unknown = np.asarray(whole.row_of_type[:-2] == model.vocabulary.row(UNKNOWN))
         spelt = sum(
@@ -205,8 +209,9 @@ def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any
             for word, count, unknown in zip(encoded.types, encoded.counts.tolist(), is_unknown.tolist(), strict=True)
             if unknown
         )
-    bits = nats / math.log(2) + spelt * BITS_OF_BYTE
-    return _bits_per_byte(bits, path, np.array([[bits]]))
+    spelt_bits = spelt * BITS_OF_BYTE / max(1, sum(sizes))
+    bits = [nat / math.log(2) + size * spelt_bits for nat, size in zip(nats, sizes, strict=True)]
+    return _bits_per_byte(path, bits, sizes)
 
 
 def pseudo_perplexity(

@@ -41,6 +41,11 @@ def unit(vectors: Matrix) -> Matrix:
     return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
 
 
+def cosine(first: Matrix, second: Matrix) -> float:
+    """The cosine of two vectors (D,); 0 where one is all zeros."""
+    return float(unit(first) @ unit(second))
+
+
 def cosines(matrix: Matrix, lengths: Matrix, queries: Matrix) -> Matrix:
     """The cosine of every row with every query: (R, D), (R,), (D,) or (Q, D) -> (R,) or (Q, R).
 

@@ -13,8 +13,10 @@ T words of the text, W different words, N lines, R words chosen
 """
 
 import json
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -23,11 +25,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from firth import cache
 from firth.alignment import cut_words
 from firth.corpus import Corpus
 from firth.errors import FirthError
 from firth.files import printable
 from firth.parts import Given, Wanted
+from firth.progress import Progress
 from firth.segmentation import Segmentation
 
 STRETCH: Final = 64
@@ -192,6 +196,21 @@ def stored(
         type_ids = np.memmap(folder / _TYPES, np.int32, "r").view(np.ndarray)
     line_ends, begins = np.frombuffer(ends, np.int64), np.frombuffer(offsets, np.int64)
     return Store(folder, by_number, counts, type_ids, line_ends, begins, is_whole, np.frombuffer(numbered, np.int64))
+
+
+@contextmanager
+def kept(
+    asked: Cutting,
+    lines: Iterable[Given],
+    cache_dir: str | os.PathLike[str] | None,
+    progress: Progress,
+    **how: Any,
+) -> Iterator[Store]:
+    """The same in a folder of its own, which goes with the block; what is told `how` is as of `stored`."""
+    with cache.scratch("contexts of words", cache_dir=cache_dir) as folder:
+        with progress.stage("looking for words") as advance:
+            store = stored(asked, lines, folder, advance=advance, **how)
+        yield store
 
 
 def _words_of(asked: Cutting, lines: Sequence[Given]) -> Iterator[list[str]]:

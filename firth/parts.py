@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from firth.alignment import Cut, Pieced, Positions, Window, cut_texts, cut_words, windows
 from firth.errors import FirthError, UsageError
+from firth.explanations import named_layers
 from firth.files import printable
 from firth.readers import Batch, Reader
 from firth.segmentation import Method, Segmentation
-from firth.vectors import named_layers
 
 if TYPE_CHECKING:
     from firth.packing import Pool

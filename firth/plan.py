@@ -27,6 +27,8 @@ MATRICES_SHARE: Final = 0.1
 """Of a budget of time, that making a network's static vectors may take beside it."""
 OVERHEAD_SECONDS: Final = 25.0
 """Of a run beside its training: starting a process, loading the compiler, measuring. About, on two cores."""
+TASK_MINUTES: Final[Mapping[bool, float]] = {False: 1.0, True: 4.0}
+"""About, of a static model and of a network (True): probes, a head on features, and fine-tuning, on 2,000 examples."""
 SCORED_WORDS: Final = 20_000
 """The most frequent words of the training text, which all models are scored by; with those that the sets ask for."""
 _BYTES_OF_NETWORK: Final = 60 << 20
@@ -119,7 +121,10 @@ class Plan:
 
     @property
     def minutes_in_all(self) -> float | None:
-        """About how long it takes; None of a budget of words, whose speed nobody knows before."""
+        """About how long it takes; None of a budget of words, whose speed nobody knows before.
+
+        What sets of words in sentences take is not told: the contexts of their words are looked for in the whole text.
+        """
         if self.minutes is None:
             return None
         total = 0.0
@@ -129,18 +134,20 @@ class Plan:
             total += len(self.seeds if not variant.published else self.seeds[:1]) * (of_run + OVERHEAD_SECONDS / 60)
             if self.trials > 1 and not variant.published:
                 total += self.trials * (TRIAL_SHARE * self.minutes + OVERHEAD_SECONDS / 60)
+            total += len(self.tasks) * TASK_MINUTES[variant.is_contextual or variant.published is not None]
         return total
 
     @property
     def bytes_in_all(self) -> int:
         """About how much of the disk it takes, texts that are encoded in the cache with it."""
         total = 3 * self.n_bytes + 12 * self.n_words  # two copies and the whole meanwhile; ids of words and of pieces
+        n_types = min(10 * self.n_words**0.6, self.n_words)  # Heaps' law, about
+        scored = int(min(self.top, n_types))
         for variant in self.variants:
             for _ in self.seeds if not variant.published else self.seeds[:1]:
                 if variant.is_contextual or variant.published:
-                    total += _bytes_of_network(variant, self.top)
+                    total += _bytes_of_network(variant, scored)
                 else:
-                    n_types = min(10 * self.n_words**0.6, self.n_words)  # Heaps' law, about
                     total += int(8 * n_types * variant.sizes[0].dim)
                     total += 4 * (variant.sizes[0].buckets * variant.sizes[0].dim) if _has_ngrams(variant) else 0
         return int(total)
@@ -166,13 +173,13 @@ class Plan:
         return found
 
 
-def _bytes_of_network(variant: Variant, top: int) -> int:
-    """About, of the model, its checkpoint (weights and two moments) and its matrices."""
+def _bytes_of_network(variant: Variant, scored: int) -> int:
+    """About, of the model, its checkpoint (weights and two moments) and its matrices of so many words."""
     if len(variant.sizes) != 1:
-        return _BYTES_OF_NETWORK + 4 * top * _DIM_OF_NETWORK * _MATRICES_OF_NETWORK
+        return _BYTES_OF_NETWORK + 4 * scored * _DIM_OF_NETWORK * _MATRICES_OF_NETWORK
     family = variant.sizes[0]
     n_weights = block_weights(family) + family.dim * getattr(family, "vocabulary_size", _ENTRIES_OF_NETWORK)
-    return int(4 * n_weights * (1 + 3) + 4 * top * family.dim * (family.n_layers + 1))
+    return int(4 * n_weights * (1 + 3) + 4 * scored * family.dim * (family.n_layers + 1))
 
 
 def _has_ngrams(variant: Variant) -> bool:
@@ -184,8 +191,8 @@ def check_disk(plan: Plan, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < plan.bytes_in_all:
         raise FirthError(
-            f"{printable(str(folder))} has {free / 1e9:,.2f} GB free, and the comparison takes about "
-            f"{plan.bytes_in_all / 1e9:,.2f} GB; make room, or compare fewer families or seeds"
+            f"{printable(str(folder))} has {free / 1e6:,.0f} MB free, and the comparison takes about "
+            f"{plan.bytes_in_all / 1e6:,.0f} MB; make room, or compare fewer families or seeds"
         )
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firth import cache, occurrences
 from firth import corpus as corpora
+from firth import occurrences
 from firth.alignment import Cut
 from firth.errors import FirthError, UsageError
 from firth.extraction import Opened, prepare
@@ -139,7 +139,7 @@ def matrices(
         deadline=None if minutes is None else began + 60 * minutes,
         cache_dir=cache_dir,
         progress=progress,
-        fraction=lambda: found.done_bytes / found.total_bytes if found.total_bytes else None,
+        fraction=lambda: found.done_share,
     )
     for sentence in found.faults.sentences():
         progress.say(sentence)
@@ -233,19 +233,17 @@ def reduced(
     asked = read_as_by(_of_layers(asked, tuple(dict.fromkeys(asked.layers.numbers))))
     wanted = None if words is None else checked_words(words, asked.segmentation)
     half = None if deadline is None else (time.monotonic() + deadline) / 2
-    with cache.scratch("contexts of words", cache_dir=cache_dir) as folder:
-        with progress.stage("looking for words") as advance:
-            store = occurrences.stored(
-                asked,
-                lines,
-                folder,
-                words=wanted,
-                most_words=most_counted,
-                most_types=most_types,
-                is_late=lambda: half is not None and time.monotonic() > half,
-                advance=advance,
-                fraction=fraction,
-            )
+    with occurrences.kept(
+        asked,
+        lines,
+        cache_dir,
+        progress,
+        words=wanted,
+        most_words=most_counted,
+        most_types=most_types,
+        is_late=lambda: half is not None and time.monotonic() > half,
+        fraction=fraction,
+    ) as store:
         if not store.is_whole:
             progress.say(f"contexts are looked for in the first {store.n_tokens:,} words of the text")
         numbers = occurrences.most_frequent(store, top if wanted is None else len(wanted))

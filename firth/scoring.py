@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from firth.errors import FirthError, UsageError
 from firth.files import printable
-from firth.significance import INTERVAL, SAMPLES, bounds, draws, two_sided
+from firth.significance import INTERVAL, LEVEL, SAMPLES, bounds, by_swaps, draws, two_sided
 from firth.spans import Span, scheme_of, spans
 from firth.tasks import Task
 
@@ -94,8 +94,11 @@ class Comparison(NamedTuple):
         difference: The second less the first.
         low: Of the differences in the samples, so many lie above it that INTERVAL of them lie between the two.
         high: The same, below.
-        p: How often chance alone gives a difference this large or larger, in either direction.
+        p: How often chance alone gives a difference this large or larger, in either direction: the share of samples,
+            or if that is larger, of the ways in which few examples can be swapped between the two.
         n_samples: How many samples there were.
+        least_p: The least that p can be: where chance decides, n examples on which the runs differ all favour the same
+            one once in 2 to the power of n - 1 times, which of five is 0.06.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Comparison(NamedTuple):
     high: float
     p: float
     n_samples: int
+    least_p: float
 
 
 def score(
@@ -162,7 +166,8 @@ def compared(
     """Whether a second run's predictions are better than a first's, by the paired bootstrap.
 
     Examples (of tags: sentences) are drawn with replacement, the same for both runs; the two-sided p is the share of
-    samples whose difference lies further from the observed one than that lies from zero.
+    samples whose difference lies further from the observed one than that lies from zero. Of a handful of examples that
+    would be next to nothing: p is no smaller than when the two runs change places, see `significance.by_swaps`.
 
     Args:
         task: As of `score`.
@@ -185,6 +190,9 @@ def compared(
     differences = np.array([other - one for one, other in scores])
     difference = of_second.value - of_first.value
     low, high = bounds(differences)
+    apart = parts[1] - parts[0]
+    is_share = task != "tag" and not is_regression
+    of_swaps = by_swaps(apart[:, 0] if is_share else apart, is_sum=is_share)
     return Comparison(
         name=name,
         first=of_first.value,
@@ -192,8 +200,9 @@ def compared(
         difference=difference,
         low=low,
         high=high,
-        p=two_sided(differences, difference),
+        p=max(two_sided(differences, difference), of_swaps),
         n_samples=n_samples,
+        least_p=by_swaps(apart, is_sum=False),
     )
 
 
@@ -358,8 +367,11 @@ def _pearson_of(sums: NDArray[np.float64]) -> float:
 def told(comparison: Comparison) -> str:
     """A comparison in a sentence."""
     low, high = f"{comparison.low:+.4f}", f"{comparison.high:+.4f}"
+    few = ""
+    if comparison.difference and comparison.least_p >= LEVEL:
+        few = f"; the two differ on too few examples for any difference to be more than chance (p < {LEVEL:g})"
     return (
         f"{printable(comparison.name)} {comparison.first:.4f} and {comparison.second:.4f}: "
         f"{comparison.difference:+.4f} ({INTERVAL:.0%} of {comparison.n_samples:,} samples between {low} and {high}; "
-        f"p = {comparison.p:.4f})"
+        f"p = {comparison.p:.4f}{few})"
     )

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firth import cache, occurrences
 from firth import corpus as corpora
+from firth import occurrences
 from firth.clusters import MOST, Clusters, clustered
 from firth.errors import FirthError, UsageError
 from firth.extraction import Opened, opened, prepare
@@ -281,16 +281,8 @@ def gather(
     preparation = preparation or Preparation()
     wanted = checked_words(words, asked.segmentation)
     found = corpora.read(corpus, preparation)
-    with cache.scratch("contexts of words", cache_dir=cache_dir) as folder:
-        with progress.stage("looking for words") as advance:
-            store = occurrences.stored(
-                asked,
-                occurrences.lines_of(found),
-                folder,
-                words=wanted,
-                advance=advance,
-                fraction=lambda: found.done_bytes / found.total_bytes if found.total_bytes else None,
-            )
+    lines = occurrences.lines_of(found)
+    with occurrences.kept(asked, lines, cache_dir, progress, words=wanted, fraction=lambda: found.done_share) as store:
         numbers = occurrences.most_frequent(store, len(wanted))
         if are_needed and len(numbers) < len(wanted):
             there = {store.words[number] for number in numbers}

@@ -112,27 +112,34 @@ class Found(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
+def _in_gensim(file: str, sha256: str, *others: str, **told: Any) -> Set:
+    """A set of English words that gensim carries, and its repository has; it may be called otherwise in a folder."""
+    return Set(
+        language="en",
+        files=(file, *others),
+        sha256={file: sha256},
+        package=("gensim", f"{_DATA}/{file}"),
+        address=f"{_GENSIM}/4.4.0/gensim/{_DATA}/{file}",
+        **told,
+    )
+
+
 KNOWN: Final = (
-    Set(
+    _in_gensim(
+        "wordsim353.tsv",
+        "f92a022fc2537793a15bc3a8c162ebcd74990e033a228bb6388cb71e4c0b1e1d",
         name="wordsim353",
         kind="similarity",
-        language="en",
         title="WordSim-353, relatedness of 353 pairs (Finkelstein et al. 2002)",
-        files=("wordsim353.tsv",),
-        sha256={"wordsim353.tsv": "f92a022fc2537793a15bc3a8c162ebcd74990e033a228bb6388cb71e4c0b1e1d"},
-        package=("gensim", f"{_DATA}/wordsim353.tsv"),
-        address=f"{_GENSIM}/4.4.0/gensim/test/test_data/wordsim353.tsv",
         page="http://www.cs.technion.ac.il/~gabr/resources/data/wordsim353/",
     ),
-    Set(
+    _in_gensim(
+        "simlex999.txt",
+        "d5e0501971478a511430ee880bd0121e94ac701ba86d90544d83e6d2ba3db05d",
+        "SimLex-999.txt",
         name="simlex999",
         kind="similarity",
-        language="en",
         title="SimLex-999, similarity of 999 pairs (Hill, Reichart & Korhonen 2015)",
-        files=("simlex999.txt", "SimLex-999.txt"),
-        sha256={"simlex999.txt": "d5e0501971478a511430ee880bd0121e94ac701ba86d90544d83e6d2ba3db05d"},
-        package=("gensim", f"{_DATA}/simlex999.txt"),
-        address=f"{_GENSIM}/4.4.0/gensim/test/test_data/simlex999.txt",
         page="https://www.cl.cam.ac.uk/~fh295/simlex.html",
     ),
     Set(
@@ -157,15 +164,12 @@ KNOWN: Final = (
         "94b3dd9fdbac7ed08dbee7179cd5ee464acf0594/data/word-sim/EN-MTurk-771.txt",
         page="https://github.com/mfaruqui/eval-word-vectors",
     ),
-    Set(
+    _in_gensim(
+        "questions-words.txt",
+        "8c29b3332afc46f3fb8be04cb5297bf96f39aa7131272dff57869b4485b22a36",
         name="google",
         kind="analogy",
-        language="en",
         title="Google's analogies, 19,544 questions (Mikolov et al. 2013)",
-        files=("questions-words.txt",),
-        sha256={"questions-words.txt": "8c29b3332afc46f3fb8be04cb5297bf96f39aa7131272dff57869b4485b22a36"},
-        package=("gensim", f"{_DATA}/questions-words.txt"),
-        address=f"{_GENSIM}/4.4.0/gensim/test/test_data/questions-words.txt",
         page="https://code.google.com/archive/p/word2vec/",
     ),
     Set(

@@ -171,12 +171,13 @@ def differences(
     for (one, name), (other, other_name) in combinations(enumerate(models), 2):
         drawn = samples[one] - samples[other]
         difference_of_all = at_all[one] - at_all[other]
+        apart = together[one].mean(axis=0) - together[other].mean(axis=0)  # (N,) or (N, ...)
         found[name, other_name] = Difference(
             at_all[one],
             at_all[other],
             difference_of_all,
             *bounds(drawn),
-            max(two_sided(drawn, difference_of_all), _by_swaps(measure, together[one], together[other])),
+            max(two_sided(drawn, difference_of_all), by_swaps(apart, is_sum=measure in _MEANS)),
             n,
             n_samples,
         )
@@ -275,15 +276,18 @@ def two_sided(differences: Items, found: float) -> float:
     return min(least, math.erfc(abs(found) / deviation / math.sqrt(2)))
 
 
-def _by_swaps(measure: Measure, first: Items, second: Items) -> float:
+def by_swaps(apart: Items, *, is_sum: bool) -> float:
     """The share of all ways to swap items between two models that leave them as far apart, or further.
 
     Fisher 1935, "The Design of Experiments", section 21. Of many items, and of correlations and F1, it is the least
     that this share can be: items that are the same swap to no effect, and one way in two is the mirror of another.
+
+    Args:
+        apart: (N,) or (N, ...) what the score of the first is made of, less that of the second.
+        is_sum: Whether the scores differ by the sum of these; else the least is told.
     """
-    apart = first.mean(axis=0) - second.mean(axis=0)  # (N,) or (N, ...)
     apart = apart[np.abs(apart.reshape(len(apart), -1)).max(axis=1, initial=0) > 1e-12]
-    if measure not in _MEANS or len(apart) > _MOST_SWAPPED:
+    if not is_sum or len(apart) > _MOST_SWAPPED:
         return float(min(1.0, 2.0 ** (1 - len(apart))))
     signs = 1.0 - 2.0 * (np.arange(1 << len(apart))[:, np.newaxis] >> np.arange(len(apart)) & 1)
     return float((np.abs(signs @ apart) >= abs(apart.sum()) - 1e-9).mean())

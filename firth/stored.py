@@ -1,4 +1,4 @@
-"""Vectors as directories and fastText's models hold them: what a `Vectors` is made of."""
+"""Vectors as directories and fastText's models hold them: what a `Vectors` is made of, and written as."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from firth import quantisation
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.formats import directory, fasttext
-from firth.quantisation import Quantised, Table
+from firth.quantisation import Precision, Quantised, Table
 from firth.segmentation import Segmentation
 from firth.subwords import Ngrams, Subwords, compose_all
 from firth.vocabulary import Vocabulary
@@ -79,4 +80,29 @@ def of_directory(path: Path, limit: int | None) -> Stored:
         subwords=subwords,
         contexts=contexts[:limit] if isinstance(contexts, np.ndarray) else None,
         variance=variance[:, :limit] if isinstance(variance, np.ndarray) else None,
+    )
+
+
+def to_directory(path: Path, kept: Stored, precision: Precision | None, *, overwrite: bool) -> None:
+    """Writes a directory that `of_directory` reads; see `Vectors.save`."""
+    if precision is None and kept.codes is not None:
+        precision = "int8" if isinstance(kept.array, Quantised) else "int8+float32"
+    tensors: dict[str, Table] = {"vectors": kept.array}
+    tensors |= {} if kept.contexts is None else {"contexts": kept.contexts}
+    tensors |= {} if kept.variance is None else {"variance": kept.variance}
+    settings = (kept.provenance or {}) | {"subwords": None}
+    if precision == "int8":
+        steps = settings.get("postprocessing", [])
+        settings["postprocessing"] = steps if steps[-1:] == [quantisation.STEP] else [*steps, quantisation.STEP]
+    if kept.subwords is not None:
+        settings["subwords"] = kept.subwords.ngrams.settings()
+        tensors["words"], tensors["ngrams"] = kept.subwords.kept
+    directory.write(
+        path,
+        kept.words.words if isinstance(kept.words, Vocabulary) else kept.words,
+        quantisation.packed(tensors, precision or "float32", codes=kept.codes),
+        counts=kept.counts.counts if isinstance(kept.counts, Vocabulary) else kept.counts,
+        segmentation=kept.segmentation.settings() if kept.segmentation else None,
+        settings=settings,
+        overwrite=overwrite,
     )

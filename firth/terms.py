@@ -40,6 +40,7 @@ class Asked:
     memory: float | None = None
     matrices: bool = True
     on_begin: Callable[[Model], object] | None = None
+    sized_for: Budget | None = None
 
 
 def unfinished(place: Path | None) -> Path:

@@ -27,7 +27,7 @@ from firth.corpus import Corpus
 from firth.cutting import Cutters
 from firth.errors import FirthError, UsageError
 from firth.faults import Faults
-from firth.files import appearing, printable
+from firth.files import appearing, printable, without_folders
 from firth.phrases import Phrases
 from firth.preparation import Preparation
 from firth.segmentation import Caution, Segmentation, Split, choose, unsegmented
@@ -241,6 +241,19 @@ class EncodedCorpus:
     ) -> None:
         """Closes the corpus."""
         self.close()
+
+
+def described(corpus: Any) -> dict[str, Any]:
+    """What the record of a model says of the words it was trained on, an `EncodedCorpus` or counts of one."""
+    return {
+        "fingerprint": corpus.fingerprint,
+        "n_tokens": corpus.n_tokens,
+        "n_lines": corpus.n_lines,
+        "n_documents": corpus.n_documents,
+        "layout": corpus.layout,
+        "lang": corpus.lang,
+        "remarks": without_folders(corpus.remarks),
+    }
 
 
 def encode(

@@ -51,6 +51,7 @@ def train(
     counts: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     memory: float | None = None,
     matrices: bool = True,
+    sized_for: Budget | None = None,
 ) -> Model:
     """A model of `family`, trained on `corpus`.
 
@@ -102,6 +103,7 @@ def train(
         matrices: Of ELMo, GPT and BERT: whether the training ends by making the static vectors of the corpus' 20,000
             most frequent words, a matrix for each layer, each word read in 20 contexts at most. That takes at most a
             tenth of the budget, beside it; see `firth.matrices`, which makes others. Ctrl-C leaves them out.
+        sized_for: Of several sizes: the budget by which one is chosen, if it is another than that of this run.
 
     Raises:
         FirthError: the corpus cannot be read or has no words.
@@ -127,6 +129,7 @@ def train(
         on_report=on_report,
         on_begin=on_begin,
         matrices=matrices,
+        sized_for=sized_for,
     )
     if asked.threads < 1:
         raise UsageError(f"threads is {threads}; it must be at least 1")

@@ -1,14 +1,15 @@
 """The work of a comparison: every variant trained, measured and used, one piece after another, each written down.
 
-What is done is not done again, so that a comparison which was interrupted goes on where it was.
+What is done is not done again, so that a comparison which was interrupted goes on where it was. A seed is what stands
+on its own: once it is whole, what was found of it is written down, and its models are needed no more.
 """
 
-import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,12 +18,14 @@ import numpy as np
 from firth import cache, grades, jobs, language, plan
 from firth import corpus as corpora
 from firth.division import Division
-from firth.errors import FirthError
+from firth.errors import FirthError, UsageError
 from firth.evaluation import WordPair
 from firth.families.family import settings
 from firth.files import json_object, latest_checkpoint, replacing
 from firth.formats.directory import MATRICES
 from firth.grades import Questions
+from firth.ledger import RECORDS, Records, is_final, items_path, machine, safe, write_items
+from firth.marking import Marking
 from firth.model import load
 from firth.plan import Counts, Plan, Task
 from firth.preparation import Preparation
@@ -35,8 +38,12 @@ from firth.vectors import Vectors
 SCORED_BYTES: Final = 200_000
 """Of the held-out documents, that a language is measured on."""
 USES: Final = ("features", "finetune")
-RECORDS: Final = "records.jsonl"
-LONGEST_NAME: Final = 120  # bytes of a file's name, without its ending
+TEXT: Final = "text"
+"""The folder of the divided corpus, and of what is read of it once."""
+MODELS: Final = "models"
+RANDOM_DIM: Final = 100
+_OF_FIRST_SEED: Final = ("try", "probe", "use", "neighbours")
+"""Work that is done with the first seed alone."""
 LEAST_COUNT: Final = 5
 """Rarer words are none of those that models are scored by: static families give them no vector."""
 
@@ -71,6 +78,7 @@ class Asked(NamedTuple):
     threads: int
     device: str | None
     top: int
+    neighbours: tuple[str, ...] = ()
 
 
 def planned(
@@ -93,42 +101,6 @@ def planned(
         n_words=n_words,
         n_bytes=text.n_bytes,
     )
-
-
-class Records:
-    """What has been done, a line of JSON for each piece of work: it is not done again."""
-
-    def __init__(self, path: Path) -> None:
-        """What stands in the file, if there is one."""
-        self.path = path
-        self.found: dict[str, dict[str, Any]] = {}
-        if path.is_file():
-            for line in path.read_bytes().split(b"\n"):  # as bytes: what was broken off may end within a character
-                try:
-                    one = json.loads(line)
-                except ValueError:  # the last line of a process that was killed
-                    continue
-                self.found[self.key(one["work"], one["variant"], one["seed"], one["of"])] = one
-
-    @staticmethod
-    def key(work: str, variant: str, seed: int, of: str = "") -> str:
-        """By what a piece of work is known."""
-        return json.dumps([work, variant, seed, of])
-
-    def get(self, work: str, variant: str, seed: int, of: str = "") -> dict[str, Any] | None:
-        """What came of a piece of work; None of one that is to be done, or done again since it failed."""
-        return self.found.get(self.key(work, variant, seed, of))
-
-    def add(self, work: str, variant: str, seed: int, of: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes down what came of it."""
-        one = {"work": work, "variant": variant, "seed": seed, "of": of, **outcome}
-        broken = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")  # of a process that was killed
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if broken else "") + json.dumps(one, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.found[self.key(work, variant, seed, of)] = one
-        return one
 
 
 class Undertaking:
@@ -156,7 +128,11 @@ class Undertaking:
         self.frequent = self.read_words()
         self.plan = planned(asked, text, self.n_words, [*questions, *judged], tasks)
         self.records = Records(folder / RECORDS)
-        self.missing: list[str] = []
+        self.seeds: list[int] = []  # that are whole
+        first = asked.seeds[0]
+        self.marking = Marking(
+            folder, self.records, asked.variants, questions, self.frequent, asked.neighbours, first_seed=first
+        )
 
     def read_words(self) -> list[str]:
         """The words that all models are scored by; on the way, the text's encoding, which families of words share."""
@@ -172,28 +148,30 @@ class Undertaking:
         asked = {word.upper() for one in self.questions for item in one.questions for word in grades.words_of(item)}
         order = np.argsort(-counts, kind="stable")
         frequent = []
+        self.vocabulary: list[str] = []
         for rank, number in enumerate(order.tolist()):
             word = types[number]
             if counts[number] < LEAST_COUNT or not word:
                 continue
+            self.vocabulary.append(word)
             if rank < self.asked.top or word.upper() in asked:
                 frequent.append(word)
         if len(frequent) < 2:
             raise FirthError(
                 f"the text has {len(frequent)} words that occur {LEAST_COUNT} times: there is nothing to compare"
             )
-        path = self.folder / "text" / "words.txt"
+        path = self.folder / TEXT / "words.txt"
         if not path.is_file():
             with replacing(path) as file:
                 file.write("\n".join(frequent))
-        scored = self.folder / "text" / "scored.txt"
+        scored = self.folder / TEXT / "scored.txt"
         if not scored.is_file():
             language.sample(self.text.held_out, scored, most_bytes=SCORED_BYTES, seed=self.asked.seeds[0])
         return frequent
 
     def kept(self, name: str, value: float) -> float:
         """A number as it was when it was first measured: what is in the cache takes no time any more."""
-        path = self.folder / "text" / "seconds.json"
+        path = self.folder / TEXT / "seconds.json"
         told = json_object(path) if path.is_file() else {}
         if name not in told:
             told[name] = round(value, 3)
@@ -203,33 +181,115 @@ class Undertaking:
 
     # --- the work
 
-    def run(self) -> None:
-        """All that is to be trained, measured and used, seed by seed, so that an early end has seen every family."""
-        for variant in self.asked.variants:
-            if not variant.published and self.asked.trials > 1:
-                self.try_settings(variant)
+    def run(self, deadline: float = float("inf")) -> None:
+        """All that is to be trained, measured and used, seed by seed, so that an early end has seen every family.
+
+        Args:
+            deadline: By `time.monotonic`; a seed that would not be whole by then is not begun.
+
+        Raises:
+            FirthError: none of the families could be trained.
+            UsageError: there is no time for one seed.
+        """
         for seed in self.asked.seeds:
-            for variant in self.asked.variants:
-                if variant.published and seed != self.asked.seeds[0]:
-                    continue
-                if not variant.published and not self.is_done(self.train(variant, seed)):
-                    continue
-                if not self.is_done(self.measure(variant, seed)):
-                    continue
-                for judged in self.judged:
-                    self.judge(variant, seed, judged)
-                if seed == self.asked.seeds[0]:
-                    for task in self.tasks:
-                        self.use(variant, seed, task)
-        for task in self.tasks:
-            self.use_random(task)
+            due, left = self.seconds_left(seed), deadline - time.monotonic()
+            if due > left and not self.is_whole(seed):
+                told = f"seed {seed} takes about {due / 60:,.0f} minutes, and {max(0.0, left) / 60:,.0f} are left"
+                if not self.seeds:
+                    raise UsageError(f"{told} of --stop-after: nothing was begun; give it more, or fewer --minutes")
+                self.progress.say(f"{told}: --resume goes on with it")
+                break
+            self.do(seed)
+            self.seeds.append(seed)
         if not any(
             self.is_done(self.records.get("train", variant.name, seed))
             for variant in self.trained
-            for seed in self.asked.seeds
+            for seed in self.seeds
         ):
             reasons = "; ".join(f"{name}: {why}" for name, why in self.failures())
             raise FirthError(f"none of the families could be trained: {reasons}")
+
+    def do(self, seed: int) -> None:
+        """All work of a seed; of one that is whole, what failed is tried again as long as all its models are there."""
+        lost = [variant for variant in self.of_seed(seed) if self.is_lost(variant, seed)]
+        if not (lost and self.is_whole(seed)):
+            for variant in lost:
+                self.progress.say(f"{variant.name}, seed {seed}: the model is gone, and not all of it was measured")
+                self.records.forget(variant.name, seed)
+            self.work_on(seed)
+        began = time.monotonic()
+        self.marking.know(RANDOM, seed, lambda: self.random_vectors(seed))
+        self.marking.mark(seed, lambda name: self.vectors_there(name, seed))
+        if not self.is_whole(seed):
+            self.records.add("seed", "", seed, "", {"ok": {}, "took": round(time.monotonic() - began, 3)})
+
+    def work_on(self, seed: int) -> None:
+        """Trains and measures the models of a seed, and puts those of the first one to the tasks."""
+        is_first = seed == self.asked.seeds[0]
+        for variant in self.trained if is_first and self.asked.trials > 1 else ():
+            self.try_settings(variant)
+        for variant in self.of_seed(seed):
+            if not variant.published and not self.is_done(self.train(variant, seed)):
+                continue
+            if not self.is_done(self.measure(variant, seed)):
+                continue
+            self.marking.know(variant.name, seed, partial(self.vectors_of, variant, seed))
+            for judged in self.judged:
+                self.judge(variant, seed, judged)
+            for task in self.tasks if is_first else ():
+                self.use(variant, seed, task)
+        for judged in self.judged:
+            self.judge_random(seed, judged)
+        for task in self.tasks if is_first else ():
+            self.use_random(task)
+
+    def of_seed(self, seed: int) -> list[Variant]:
+        """The variants that there is work on with a seed: published models come with the first."""
+        return [one for one in self.asked.variants if not one.published or seed == self.asked.seeds[0]]
+
+    def is_whole(self, seed: int) -> bool:
+        """Whether all that there is to a seed has been done."""
+        return self.is_done(self.records.get("seed", "", seed))
+
+    def is_lost(self, variant: Variant, seed: int) -> bool:
+        """Whether a model was made, and is there no more."""
+        work, place = "train", self.model_of(variant, seed)
+        if variant.published:
+            work, place = "matrices", self.published_of(variant)
+        return self.is_done(self.records.get(work, variant.name, seed)) and not (place / "firth.json").is_file()
+
+    def seconds_left(self, seed: int) -> float:
+        """About how long what is left of a seed takes: as it took with another one, or as the plan has it."""
+        if self.is_whole(seed):
+            return 0.0
+        lost = {one.name for one in self.of_seed(seed) if self.is_lost(one, seed)}
+        done = {
+            (one["work"], one["variant"], one["of"])
+            for one in self.records.found.values()
+            if one["seed"] == seed and is_final(one) and one["variant"] not in lost
+        }
+        measured = [
+            sum(
+                self.seconds_of(one)
+                for one in self.records.found.values()
+                if one["seed"] == other
+                and (one["work"], one["variant"], one["of"]) not in done
+                and one["work"] not in _OF_FIRST_SEED
+                and not any(one["variant"] == variant.name and variant.published for variant in self.asked.variants)
+            )
+            for other in self.asked.seeds
+            if other != seed and self.is_whole(other)
+        ]
+        if measured:
+            return max(measured)
+        minutes = replace(self.plan, seeds=(seed,)).minutes_in_all
+        n_trained = sum(("train", variant.name, "") in done for variant in self.trained)
+        return 60 * (minutes or 0.0) * (1 - n_trained / max(1, len(self.trained)))
+
+    def seconds_of(self, one: Mapping[str, Any]) -> float:
+        """What a piece of work took; of a training that was interrupted, its budget at least."""
+        least = 60 * (self.asked.minutes or 0.0) if one["work"] == "train" and "ok" in one else 0.0
+        return float(max(one.get("took", 0.0), least))
 
     @property
     def trained(self) -> list[Variant]:
@@ -249,11 +309,11 @@ class Undertaking:
 
     def model_of(self, variant: Variant, seed: int) -> Path:
         """Where a model of ours lies."""
-        return self.folder / "models" / f"{variant.folder}-{seed}"
+        return self.folder / MODELS / f"{variant.folder}-{seed}"
 
     def published_of(self, variant: Variant) -> Path:
         """Where the static vectors of a published model lie: apart from ours, whatever it is called."""
-        return self.folder / "models" / "published" / variant.folder
+        return self.folder / MODELS / "published" / variant.folder
 
     def vectors_of(self, variant: Variant, seed: int) -> Vectors:
         """The static vectors of a model."""
@@ -262,10 +322,23 @@ class Undertaking:
         place = self.model_of(variant, seed)
         return Vectors.load(place / MATRICES) if variant.is_contextual else load(place).vectors
 
+    def vectors_there(self, name: str, seed: int) -> Vectors | None:
+        """The static vectors of a variant of that name, or of the random table; None of a model that is gone."""
+        if name == RANDOM:
+            return self.random_vectors(seed)
+        variant = next(one for one in self.asked.variants if one.name == name)
+        return None if self.is_lost(variant, seed) else self.vectors_of(variant, seed)
+
+    def random_vectors(self, seed: int) -> Vectors:
+        """The random table: a vector of each word that a static family has one of, from a uniform distribution."""
+        shape = (len(self.vocabulary), RANDOM_DIM)
+        table = np.random.default_rng([seed, 0xF1]).uniform(-0.5, 0.5, shape).astype(np.float32) / RANDOM_DIM
+        return Vectors(self.vocabulary, table)
+
     def job(self, work: str, variant: str, seed: int, of: str, **given: Any) -> dict[str, Any]:
         """Does a piece of work in a process of its own, unless it was done, and writes down what came of it."""
         there = self.records.get(work, variant, seed, of)
-        if there is not None and "failed" not in there:
+        if there is not None and is_final(there):
             return there
         again = " again" if there is not None else ""
         self.progress.say(f"{work} {variant}, seed {seed}{f': {of}' if of else ''}{again}")
@@ -279,14 +352,32 @@ class Undertaking:
             "preparation": self.preparation.settings(),
             "segmentation": self.segmentation.settings(),
             "training": str(self.text.training),
-            "scored": str(self.folder / "text" / "scored.txt"),
+            "scored": str(self.folder / TEXT / "scored.txt"),
             "quiet": isinstance(self.progress, Silent),
             **given,
         }
+        began = time.monotonic()
         outcome = jobs.run(asked, self.folder / "jobs", name)
+        outcome |= {"took": round(time.monotonic() - began, 3), "machine": machine()}
+        self.put_items_aside(outcome, items_path(self.folder, work, variant, seed, of))
         if why := outcome.get("failed") or outcome.get("left_out"):
             self.progress.say(f"{variant}, seed {seed}: {why}")
         return self.records.add(work, variant, seed, of, outcome)
+
+    @staticmethod
+    def put_items_aside(outcome: dict[str, Any], path: Path) -> None:
+        """Moves the items of a judgement or a use into a file of their own: there are many."""
+        found = outcome.get("ok", {})
+        if any("items" in layer for layer in found.get("layers", ())):
+            layers = found["layers"]
+            write_items(
+                path, {(number,): np.array(layer.pop("items"), np.float64) for number, layer in enumerate(layers)}
+            )
+        elif "items" in found:
+            items = found.pop("items")
+            found["has_items"] = bool(items)
+            if items:
+                write_items(path, {(): np.array(items, np.float64)})
 
     def budget(self, share: float = 1.0) -> dict[str, Any]:
         """A training's budget as a job has it: minutes, or passes over the text."""
@@ -307,7 +398,7 @@ class Undertaking:
                 if found is not None and "ok" in found:
                     return [found["ok"]["family"]]
         factors = self.chosen(variant)
-        return [settings(changed(size, factors)) for size in variant.sizes]
+        return [settings(changed(size, factors)) for size in self.suited(variant)]
 
     def train(self, variant: Variant, seed: int) -> dict[str, Any]:
         """Trains a variant with a seed."""
@@ -325,7 +416,7 @@ class Undertaking:
         """Makes a model's matrices, and measures what it costs."""
         model = variant.published or str(self.model_of(variant, seed))
         into = str(self.published_of(variant)) if variant.published else None
-        words = str(self.folder / "text" / "words.txt")
+        words = str(self.folder / TEXT / "words.txt")
         return self.job("matrices", variant.name, seed, "", model=model, into=into, words=words, n_words=self.n_words)
 
     def judge(self, variant: Variant, seed: int, judged: Judged) -> None:
@@ -336,6 +427,14 @@ class Undertaking:
         model = variant.published or str(self.model_of(variant, seed))
         given = {"model": model, "vectors": vectors, "kind": judged.kind, "path": judged.path}
         self.job("judge", variant.name, seed, judged.name, **given)
+
+    def judge_random(self, seed: int, judged: Judged) -> None:
+        """The same of the random table."""
+        place = self.folder / MODELS / RANDOM / str(seed)
+        if not is_final(self.records.get("judge", RANDOM, seed, judged.name)) and not place.is_dir():
+            self.random_vectors(seed).save(place)
+        given = {"model": str(place), "vectors": None, "kind": judged.kind, "path": judged.path}
+        self.job("judge", RANDOM, seed, judged.name, **given)
 
     def use(self, variant: Variant, seed: int, task: Task) -> None:
         """Puts a model to a task: probes of its layers, features, and fine-tuning."""
@@ -371,10 +470,16 @@ class Undertaking:
             place = self.folder / "trials" / f"{variant.folder}-{number}"
             self.job(
                 "try", variant.name, seed, str(number), factors=factors, counts="training", curve=None,
-                sizes=[settings(changed(size, factors)) for size in variant.sizes], output=str(place),
+                sizes=[settings(changed(size, factors)) for size in self.suited(variant)], output=str(place),
                 held_out=str(self.text.held_out), dev=[list(pair) for pair in self.asked.dev],
                 **self.budget(plan.TRIAL_SHARE),
             )  # fmt: skip
+
+    def suited(self, variant: Variant) -> tuple[Any, ...]:
+        """Its sizes; where its first trial has found the one that the whole budget suffices for, that alone."""
+        first = self.records.get("try", variant.name, self.asked.seeds[0], "0") or {}
+        place = first.get("ok", {}).get("size")
+        return variant.sizes if place is None else (variant.sizes[place],)
 
     def tried(self, variant: Variant) -> list[dict[str, Any]]:
         """What the trials of a variant found, the chosen one marked."""
@@ -398,15 +503,3 @@ class Undertaking:
 def has_context(measured: Mapping[str, Any] | None) -> bool:
     """Whether static vectors were made of a published model, by reading contexts."""
     return bool(measured and measured.get("ok", {}).get("n_layers", 1) > 1)
-
-
-def safe(name: str) -> str:
-    """A name for a file: other than letters, digits and some signs are underscores.
-
-    Of one that is too long for some systems, the end is a digest, so that names that begin alike stay apart.
-    """
-    made = "".join(char if char.isalnum() or char in ".=+-_" else "_" for char in name)
-    if len(made.encode()) <= LONGEST_NAME:
-        return made
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{made.encode()[: LONGEST_NAME - 13].decode(errors='ignore')}-{digest}"

@@ -147,10 +147,13 @@ def of_settings(name: str, family: str, given: Mapping[str, Any]) -> Variant:
         )
     changed = {key: _typed(name, cls, key, text) for key, text in asked.items()}
     is_sized = "preset" in given or given.get("recipe") == "paper" or bool(_SIZE & changed.keys())
+    sizes = [value]
     if family in CONTEXTUAL and not is_sized:
         sizes = [getattr(cls, preset)() for preset in PRESETS if hasattr(cls, preset)]
+    try:
         return Variant(name=name, sizes=tuple(replace(size, **changed) for size in sizes))
-    return Variant(name=name, sizes=(replace(value, **changed),))
+    except UsageError as error:  # a family tells of its settings, and knows nothing of variants
+        raise UsageError(f"{printable(name)}: {error}") from None
 
 
 def _typed(name: str, cls: type, key: str, value: Any) -> Any:

@@ -6,7 +6,6 @@ and vectors are a value, so what gensim changes in place comes back as new `Vect
 """
 
 import copy
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -16,21 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firth import embedding, evaluation, groups, hub, neighbours, quantisation, stored
+from firth import embedding, evaluation, groups, hub, neighbours, stored
 from firth.errors import FirthError, UnknownWordError, UsageError
-from firth.explanations import GENSIM_ATTRIBUTES, first_few, origin, says_our_names
+from firth.explanations import GENSIM_ATTRIBUTES, first_few, named_layers, origin, says_our_names, warn_of_repeated
 from firth.files import printable
-from firth.formats import directory, fasttext, recognition
-from firth.formats.directory import MATRICES as MATRICES
-from firth.formats.directory import NO_MATRICES as NO_MATRICES
+from firth.formats import fasttext, recognition
 from firth.formats.recognition import FileFormat
-from firth.formats.rows import BLOCK_ROWS, not_finite
 from firth.index import Index
 from firth.lexicon import Lexicon
 from firth.neighbours import Neighbours
-from firth.quantisation import Quantised, Table
+from firth.quantisation import Precision, Quantised
 from firth.queries import Queries, Query, Similar, Vector, at_least_0, each, searched, several, weighted
 from firth.segmentation import Segmentation
+from firth.stack import Stack
+from firth.stored import Stored
 from firth.subwords import Composed, Subwords
 from firth.vocabulary import Vocabulary
 
@@ -45,7 +43,6 @@ class Vectors:
     up as it stands, then normalised as the training text was.
 
     Attributes:
-        codes: Int8 codes and scales of the array, in which neighbours are looked for; None where there are none.
         segmentation: How text is cut into these words; None where that is not known.
         provenance: How they came about: family, corpus and the like, as in `firth.json`.
         subwords: The n-grams that words are composed of; with them, words that are not known have vectors too.
@@ -55,7 +52,6 @@ class Vectors:
             not known.
     """
 
-    codes: Quantised | None
     segmentation: Segmentation | None
     provenance: dict[str, Any]
     subwords: Subwords | None
@@ -87,16 +83,7 @@ class Vectors:
             UsageError: shapes that do not fit one another, no word at all, or a word that stands twice.
         """
         words = words if isinstance(words, Vocabulary) else list(words)
-        self._is_float = not isinstance(array, Quantised)  # else methods answer from codes, restored or not
-        if isinstance(array, Quantised):
-            codes = array
-        else:
-            self.array = _layers(array, len(words))
-        if codes is not None and codes.codes.ndim == 2:
-            codes = Quantised(codes.codes[np.newaxis], codes.scales[np.newaxis])
-        if codes is not None:
-            _check_codes(codes, len(words), None if isinstance(array, Quantised) else self.array.shape)
-        self.codes = codes
+        self._stack = Stack(array, len(words), codes)
         self._counted = counts if isinstance(counts, Vocabulary) else None
         if not isinstance(counts, Vocabulary):
             self.counts = None if counts is None else np.asarray(counts, np.int64)
@@ -110,27 +97,26 @@ class Vectors:
         self.contexts = None if contexts is None else np.asarray(contexts, np.int64)
         self.variance = None if variance is None else np.asarray(variance, np.float32)
         for name, numbers, due in (
-            ("contexts", self.contexts, self._shape[1:2]),
-            ("variance", self.variance, self._shape[:2]),
+            ("contexts", self.contexts, self._stack.shape[1:2]),
+            ("variance", self.variance, self._stack.shape[:2]),
         ):
             if numbers is not None and numbers.shape != due:
                 raise UsageError(f"{name} of shape {numbers.shape} were given; {due} is due")
         self._lexicon = Lexicon(words, segmentation, keeps_spelling="fasttext" in self.provenance)
         self._of_layer: dict[int, Vectors] = {}
 
-    @cached_property
+    @property
     def array(self) -> Vector:
         """Float32 (layer, row, dim), read-only; on disk it stays there until it is touched.
 
         Of vectors that are kept in codes alone it is made when it is first asked for, which queries do without.
         """
-        assert self.codes is not None
-        return _layers(quantisation.restored(self.codes), self.codes.shape[1])
+        return self._stack.array
 
     @property
-    def _shape(self) -> tuple[int, ...]:
-        """(layer, row, dim)."""
-        return self.codes.shape if self.codes is not None else self.array.shape
+    def codes(self) -> Quantised | None:
+        """Int8 codes and scales of the array, in which neighbours are looked for; None where there are none."""
+        return self._stack.codes
 
     @property
     def words(self) -> list[str]:
@@ -144,9 +130,7 @@ class Vectors:
 
     @cached_property
     def _index(self) -> Index:
-        """The last layer, as it is searched."""
-        codes = None if self.codes is None else self.codes.rows(-1)
-        return Index(self._lexicon, self.matrix if self._is_float else None, codes)
+        return self._stack.index(self._lexicon)
 
     # --- files
 
@@ -188,9 +172,7 @@ class Vectors:
         warn_of_repeated(path, repeated)
         return cls(words, array, provenance={"source": path.name})
 
-    def save(
-        self, path: str | Path, *, overwrite: bool = False, precision: quantisation.Precision | None = None
-    ) -> None:
+    def save(self, path: str | Path, *, overwrite: bool = False, precision: Precision | None = None) -> None:
         """Writes a directory that `load` reads: firth.json, vectors.safetensors, vocabulary.tsv.
 
         It appears whole or not at all: it is written beside `path` and renamed.
@@ -208,40 +190,33 @@ class Vectors:
             FirthError: a number is not finite.
             UsageError: `path` exists and may not be written over.
         """
-        if precision is None and self.codes is not None:
-            precision = "int8+float32" if self._is_float else "int8"
-        self._check_finite()
-        tensors: dict[str, Table] = {"vectors": self.array if self._is_float else self._known_codes}
-        tensors |= {} if self.contexts is None else {"contexts": self.contexts}
-        tensors |= {} if self.variance is None else {"variance": self.variance}
-        settings = self.provenance | {"subwords": None}
-        if precision == "int8":
-            steps = settings.get("postprocessing", [])
-            settings["postprocessing"] = steps if steps[-1:] == [quantisation.STEP] else [*steps, quantisation.STEP]
-        if self.subwords is not None:
-            settings["subwords"] = self.subwords.ngrams.settings()
-            tensors["words"], tensors["ngrams"] = self.subwords.kept
-        directory.write(
-            Path(path),
-            self.words,
-            quantisation.packed(tensors, precision or "float32", codes=self.codes),
+        row = self._stack.row_not_finite()
+        if row is not None:
+            raise FirthError(f"the vector of '{printable(self.words[row])}' holds a number that is not finite")
+        kept = Stored(
+            words=self.words,
+            array=self._stack.kept,
+            codes=self.codes,
             counts=self.counts,
-            segmentation=self.segmentation.settings() if self.segmentation else None,
-            settings=settings,
-            overwrite=overwrite,
+            segmentation=self.segmentation,
+            provenance=self.provenance,
+            subwords=self.subwords,
+            contexts=self.contexts,
+            variance=self.variance,
         )
+        stored.to_directory(Path(path), kept, precision, overwrite=overwrite)
 
     # --- words, rows, layers
 
     @property
     def n_layers(self) -> int:
         """How many matrices there are."""
-        return self._shape[0]
+        return self._stack.shape[0]
 
     @property
     def dim(self) -> int:
         """Numbers in a vector."""
-        return self._shape[2]
+        return self._stack.shape[2]
 
     @property
     def matrix(self) -> Vector:
@@ -277,15 +252,12 @@ class Vectors:
         if layer not in self._of_layer:
             place = slice(numbers.index(layer), numbers.index(layer) + 1)
             variance = None if self.variance is None else self.variance[place]
-            codes = None if self.codes is None else self.codes.rows(place)
-            array = self.array[place] if self._is_float else None
-            told = {"layer": layer}
-            self._of_layer[layer] = self._with_array(array, told, variance=variance, codes=codes)
+            self._of_layer[layer] = self._with(self._stack.layers(place), {"layer": layer}, variance=variance)
         return self._of_layer[layer]
 
     def __len__(self) -> int:
         """How many words there are."""
-        return self._shape[1]
+        return self._stack.shape[1]
 
     def __iter__(self) -> Iterator[str]:
         """The words."""
@@ -465,7 +437,7 @@ class Vectors:
 
     def similarity(self, word1: str, word2: str) -> float:
         """The cosine of two words' vectors; 0 where one is all zeros."""
-        return _cosine(self[word1], self[word2])
+        return neighbours.cosine(self[word1], self[word2])
 
     def distance(self, word1: str, word2: str) -> float:
         """1 less their `similarity`."""
@@ -481,7 +453,7 @@ class Vectors:
 
     def n_similarity(self, words1: Sequence[str], words2: Sequence[str]) -> float:
         """The cosine between the mean vectors of two lists of words."""
-        return _cosine(self[several(words1)].mean(axis=0), self[several(words2)].mean(axis=0))
+        return neighbours.cosine(self[several(words1)].mean(axis=0), self[several(words2)].mean(axis=0))
 
     def closer_than(self, word1: str, word2: str) -> list[str]:
         """The words that are nearer to `word1` than `word2` is, in the order of their rows."""
@@ -603,26 +575,17 @@ class Vectors:
         takes capitals and small letters as the same, they are composed of small letters.
         """
         pairs = evaluation.read_word_pairs(pairs) if isinstance(pairs, str | Path) else list(pairs)
-        others: dict[str, Vector] = {}
-        n_composed = 0
-        if self.subwords is not None:
-            row_of = evaluation.folded_rows(self.words, restrict, fold)
-            absent = dict.fromkeys(word for pair in pairs for word in pair[:2] if fold(word) not in row_of)
-            spelt = self._spelt_as_words(absent, fold)
-            others = {word: self[spelt[word]] for word in absent if self.has_vector(spelt[word])}
-            known = row_of.keys() | {fold(word) for word in others}
-            answered = {word for pair in pairs if {fold(word) for word in pair[:2]} <= known for word in pair[:2]}
-            n_composed = sum(word in answered and spelt[word] not in self for word in others)
+        spelt = self._composed((word for pair in pairs for word in pair[:2]), restrict, fold)
         result = evaluation.evaluate_pairs(
-            self.words[:restrict],
-            self._index.taken(slice(0, restrict)),
+            *self._looked_at(restrict),
             pairs,
             restrict=restrict,
             fold=fold,
             unknown_similarity=unknown_similarity,
-            others=others,
+            others=self._vectors_of(spelt),
         )
-        return result._replace(n_composed=n_composed)
+        answered = {word for pair in pairs if {*pair[:2]}.isdisjoint(result.unknown) for word in pair[:2]}
+        return result._replace(n_composed=sum(word in answered and spelt[word] not in self for word in spelt))
 
     @says_our_names
     def evaluate_word_analogies(
@@ -636,8 +599,9 @@ class Vectors:
         """How many questions of an analogy file are answered rightly; see `evaluation.evaluate_analogies`."""
         if isinstance(analogies, str | Path):
             analogies = evaluation.read_analogies(analogies)
-        words, matrix = self.words[:restrict], self._index.taken(slice(0, restrict))
-        return evaluation.evaluate_analogies(words, matrix, analogies, restrict=restrict, fold=fold, method=method)
+        return evaluation.evaluate_analogies(
+            *self._looked_at(restrict), analogies, restrict=restrict, fold=fold, method=method
+        )
 
     def evaluate_outliers(
         self,
@@ -648,16 +612,9 @@ class Vectors:
     ) -> groups.OutliersResult:
         """How often the word that does not belong to a group is found; see `groups.evaluate_outliers`."""
         asked = groups.read_outliers(outliers) if isinstance(outliers, str | Path) else list(outliers)
-        absent = (word for group in asked for word in (*group.members, *group.outliers))
-        others = self._composed_of(absent, restrict, fold)
-        return groups.evaluate_outliers(
-            self.words[:restrict],
-            self._index.taken(slice(0, restrict)),
-            asked,
-            restrict=restrict,
-            fold=fold,
-            others=others,
-        )
+        words = (word for group in asked for word in (*group.members, *group.outliers))
+        others = self._vectors_of(self._composed(words, restrict, fold))
+        return groups.evaluate_outliers(*self._looked_at(restrict), asked, restrict=restrict, fold=fold, others=others)
 
     def evaluate_categories(
         self,
@@ -669,30 +626,31 @@ class Vectors:
     ) -> groups.CategoriesResult:
         """How pure the clusters are that words fall into; see `groups.evaluate_categories`."""
         asked = groups.read_categories(categories) if isinstance(categories, str | Path) else list(categories)
+        others = self._vectors_of(self._composed((entry.word for entry in asked), restrict, fold))
         return groups.evaluate_categories(
-            self.words[:restrict],
-            self._index.taken(slice(0, restrict)),
-            asked,
-            restrict=restrict,
-            fold=fold,
-            others=self._composed_of((entry.word for entry in asked), restrict, fold),
-            seed=seed,
+            *self._looked_at(restrict), asked, restrict=restrict, fold=fold, others=others, seed=seed
         )
 
-    def _composed_of(self, words: Iterable[str], restrict: int | None, fold: evaluation.Fold) -> dict[str, Vector]:
-        """The vectors of those words that are not among the first rows, but have n-grams that are known."""
+    def _looked_at(self, restrict: int | None) -> tuple[list[str], Vector]:
+        """The first words, and their vectors."""
+        return self.words[:restrict], self._index.taken(slice(0, restrict))
+
+    def _composed(self, asked: Iterable[str], restrict: int | None, fold: evaluation.Fold) -> dict[str, str]:
+        """Those not among the first words of which n-grams make a vector, and how these should spell each."""
         if self.subwords is None:
             return {}
         row_of = evaluation.folded_rows(self.words, restrict, fold)
-        absent = dict.fromkeys(word for word in words if fold(word) not in row_of)
-        spelt = self._spelt_as_words(absent, fold)
-        return {word: self[spelt[word]] for word in absent if self.has_vector(spelt[word])}
+        spelt = evaluation.spelt_alike((word for word in asked if fold(word) not in row_of), self.words, fold)
+        return {word: spelling for word, spelling in spelt.items() if self.has_vector(spelling)}
+
+    def _vectors_of(self, spelt: dict[str, str]) -> dict[str, Vector]:
+        return {word: self[spelling] for word, spelling in spelt.items()}
 
     # --- editing: each returns new vectors
 
     def unit_normalized(self) -> "Vectors":
         """Every vector of every layer scaled to length 1; those of zeros stay. N-grams stay behind."""
-        return self._with_array(neighbours.unit(self.array), {}, subwords=None)
+        return self._with(Stack(neighbours.unit(self.array), len(self)), {}, subwords=None)
 
     def vectors_for_all(self, words: Iterable[str]) -> "Vectors":
         """The vectors of those of `words` that are known, in the order given, each once; the others are left out.
@@ -758,7 +716,7 @@ class Vectors:
         shared = [word for word in self.words if word in theirs]
         array = self.array.copy()
         array[:, [ours[word] for word in shared]] = other.array[:, [theirs[word] for word in shared]]
-        return self._with_array(array, {}, subwords=None)
+        return self._with(Stack(array, len(self)), {}, subwords=None)
 
     # --- other libraries
 
@@ -795,37 +753,15 @@ class Vectors:
         state.pop("_index", None)
         return state
 
-    def _with_array(self, array: Vector | None, provenance: dict[str, Any], **changes: Any) -> "Vectors":
-        """The same words with other vectors, or with the codes among the changes; the table of rows is shared."""
+    def _with(self, stack: Stack, provenance: dict[str, Any], **changes: Any) -> "Vectors":
+        """The same words with other vectors; the table of rows is shared."""
         vectors = copy.copy(self)
-        for made in ("array", "_index"):
-            vars(vectors).pop(made, None)
-        if array is not None:
-            vectors.array = _layers(array, len(self))
-        vectors._is_float = array is not None
+        vectors._stack = stack
+        vars(vectors).pop("_index", None)
         vectors.provenance = self.provenance | provenance
         vectors._of_layer = {}
-        vars(vectors).update({"variance": None, "codes": None} | changes)  # of other vectors
+        vars(vectors).update({"variance": None} | changes)  # of other vectors
         return vectors
-
-    def _spelt_as_words(self, asked: Iterable[str], fold: evaluation.Fold) -> dict[str, str]:
-        """Each word as the n-grams should have it: in small letters where these words are, if `fold` allows that."""
-        low = {word: word.lower() if fold(word.lower()) == fold(word) else word for word in asked}
-        is_low = all(word == spelt for word, spelt in low.items()) or all(word == word.lower() for word in self.words)
-        return low if is_low else {word: word for word in low}
-
-    @property
-    def _known_codes(self) -> Quantised:
-        assert self.codes is not None
-        return self.codes
-
-    def _check_finite(self) -> None:
-        """Raises FirthError where a number is none; of codes their scales alone can be so."""
-        for matrix in self.array if self._is_float else self._known_codes.scales[..., np.newaxis]:
-            for start in range(0, len(matrix), BLOCK_ROWS):
-                if (row := not_finite(matrix[start : start + BLOCK_ROWS])) is not None:
-                    word = printable(self.words[start + row])
-                    raise FirthError(f"the vector of '{word}' holds a number that is not finite")
 
     def _vector(self, word_or_vector: str | Vector) -> Vector:
         if isinstance(word_or_vector, str):
@@ -870,50 +806,3 @@ class Vectors:
             if name in GENSIM_ATTRIBUTES:
                 raise AttributeError(f"{name} is called {GENSIM_ATTRIBUTES[name]} here")
             raise AttributeError(f"Vectors has no attribute {name!r}")
-
-
-# --- arguments
-
-
-def named_layers(numbers: Sequence[int]) -> str:
-    """Layers by their numbers, for a message."""
-    if len(numbers) == 1:
-        return f"layer {numbers[0]}"
-    if list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
-        return f"layers {numbers[0]} to {numbers[-1]}"
-    return f"layers {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
-
-
-def _check_codes(codes: Quantised, n_words: int, due: tuple[int, ...] | None) -> None:
-    """Raises UsageError where codes are not of so many words, or not of an array of shape `due`."""
-    shape, scales = codes.codes.shape, codes.scales.shape
-    if len(shape) != 3 or 0 in shape or scales != shape[:-1]:
-        raise UsageError(f"codes of shape {shape} with scales of {scales}; (layer, row, dim) and (layer, row) are due")
-    if due is not None and shape != due:
-        raise UsageError(f"codes of shape {shape} were given for an array of shape {due}")
-    if shape[1] != n_words:
-        raise UsageError(f"{n_words:,} words were given for {shape[1]:,} rows of codes")
-
-
-def _layers(array: ArrayLike, n_words: int) -> Vector:
-    """`array` as read-only float32 (layer, row, dim)."""
-    layers = np.asarray(array, np.float32)
-    layers = layers[np.newaxis] if layers.ndim == 2 else layers.view()
-    if layers.ndim != 3 or 0 in layers.shape or layers.shape[1] != n_words:
-        raise UsageError(
-            f"{n_words:,} words and an array of shape {np.shape(array)} were given; (row, dim) or "
-            f"(layer, row, dim) is due, with at least one word"
-        )
-    layers.flags.writeable = False
-    return layers
-
-
-def _cosine(first: Vector, second: Vector) -> float:
-    return float(neighbours.unit(first) @ neighbours.unit(second))
-
-
-def warn_of_repeated(path: Path, repeated: Sequence[str]) -> None:
-    """Warns of words that a file has twice, of which the first vector was kept."""
-    if repeated:
-        left_out = f"{len(repeated):,} left out, as their words stood before"
-        warnings.warn(f"{printable(str(path))}: {left_out}: {first_few(repeated)}", stacklevel=3)

@@ -27,6 +27,16 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture
+def products_in_float32(monkeypatch, tmp_path_factory):
+    """Also where the processor is fast in bf16, whose rounding hides what is compared; in processes begun here, too."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text("import torch\n\ntorch.cpu.get_capabilities = dict\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.fixture
 def ctrl_c_in_step(monkeypatch):
     """A context in which Ctrl-C is pressed while a family takes its step `number`, counted from 1."""
     if not hasattr(signal, "pthread_kill"):

@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from firth.errors import FirthError, UsageError
 from firth.families.family import settings
 from firth.families.skipgram import Skipgram
 from firth.grades import Grades
+from firth.ledger import Records, items_path, read_items, safe, write_items
 from firth.model import load
 from firth.plan import Plan, Task, check_disk
-from firth.undertaking import Records, Undertaking, safe
+from firth.undertaking import Undertaking
 from firth.variants import Variant
 
 ANIMALS = ("cat", "dog", "horse", "mouse", "cow")
@@ -168,9 +170,29 @@ def test_the_files_of_the_report_hold_the_same_numbers(made: Comparison) -> None
 
 
 def test_items_are_kept_for_others_to_compare(made: Comparison) -> None:
-    found = sorted((made.folder / "items").glob("*pairs*.npy"))
-    assert len(found) == 2 * 3
-    assert np.load(found[0]).shape == (5, 2)
+    found = read_items(items_path(made.folder, "grade", "cbow:dim=8", 2))
+    assert found["similarity", "pairs", "spearman", None, 0].shape == (5, 2)
+    assert set(found["categories", "categories", "purity", None, 0]) <= {0.0, 1.0}
+    assert len(list((made.folder / "items").iterdir())) == 3 * 2
+
+
+def test_items_are_stored_small_and_come_back_as_they_were(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    right = np.where(rng.random(20_000) < 0.1, np.nan, rng.random(20_000) < 0.5).astype(np.float64)
+    cosines = np.array([[7.35, 0.25], [7.35, np.nan], [1.0, -1.0]])
+    write_items(tmp_path / "items" / "a.npz", {("analogy", "词", None, 1): right, (): cosines})
+    found = read_items(tmp_path / "items" / "a.npz")
+    assert np.array_equal(found["analogy", "词", None, 1], right, equal_nan=True)
+    assert found[()] == pytest.approx(cosines, rel=1e-6, nan_ok=True)
+    assert (tmp_path / "items" / "a.npz").stat().st_size < 20_000
+
+
+def test_a_damaged_file_of_items_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FirthError, match=r"none\.npz is missing"):
+        read_items(tmp_path / "none.npz")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(FirthError, match=r"cut\.npz is damaged"):
+        read_items(tmp_path / "cut.npz")
 
 
 def test_a_comparison_that_is_done_is_gone_on_with_at_no_cost(
@@ -398,6 +420,138 @@ def test_tasks_are_named_by_their_folders(tmp_path: Path) -> None:
         (tmp_path / "sst2" / f"{name}.tsv").write_text("good\tpos\n")
     paths = ",".join(str(tmp_path / "sst2" / f"{name}.tsv") for name in ("train", "dev", "test"))
     assert Task.read(f"classify={paths}").name == "sst2"
+
+
+# --- seeds, one after the other, on machines that come and go
+
+
+KEPT = ("plan.json", "records.jsonl", "items")
+
+
+def moved(folder: Path, target: Path) -> Path:
+    """A comparison as another machine gets it: what is written down, and neither models nor text."""
+    target.mkdir(parents=True)
+    for name in KEPT:
+        copy = shutil.copytree if (folder / name).is_dir() else shutil.copyfile
+        copy(folder / name, target / name)
+    return target
+
+
+@pytest.fixture
+def trained_here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """The work that is done from now on: what, on which variant, with which seed."""
+    here = jobs.run
+    asked: list[tuple[str, str, int]] = []
+
+    def told(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+        asked.append((job["work"], name.split("-")[1], job["seed"]))
+        return here(job, folder, name)
+
+    monkeypatch.setattr(jobs, "run", told)
+    return asked
+
+
+NUMBERS = ("scores", "coverage", "differences", "best_layers", "neighbours", "overlaps")
+
+
+def test_a_report_needs_no_model(made: Comparison, files: Path, tmp_path: Path, trained_here: list[Any]) -> None:
+    given: dict[str, Any] = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["cat", "gold"]}
+    again = compared(moved(made.folder, tmp_path / "moved"), files, resume=True, **given)
+    assert trained_here == []
+    assert {name: again.report[name] for name in NUMBERS} == {name: made.report[name] for name in NUMBERS}
+    assert again.report["missing"] == made.report["missing"]
+
+
+def test_seeds_are_done_one_at_a_time_each_on_another_machine(
+    made: Comparison, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_here: list[Any]
+) -> None:
+    given: dict[str, Any] = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["cat", "gold"]}
+    with monkeypatch.context() as patch:
+        patch.setattr(Undertaking, "seconds_left", lambda self, seed: 60.0 if seed == 1 else 6000.0)
+        first = compared(tmp_path / "first", files, stop_after=10, **given)
+    assert {seed for _, _, seed in trained_here} == {1}
+    assert first.report["seeds"] == [1]
+    assert "1 of 2 seeds are done so far, and the report is of these" in first.report["missing"]
+    trained_here.clear()
+    second = compared(moved(tmp_path / "first", tmp_path / "second"), files, resume=True, **given)
+    assert {seed for _, _, seed in trained_here} == {2}
+    assert second.report["seeds"] == [1, 2]
+    of_first = [one for one in second.report["scores"] if one["seed"] == 1]
+    assert of_first == first.report["scores"]
+    keys = [(one["variant"], one["seed"], one["set"]) for one in made.report["scores"]]
+    assert [(one["variant"], one["seed"], one["set"]) for one in second.report["scores"]] == keys
+
+
+def test_a_seed_that_was_not_whole_is_begun_anew_where_its_models_are_gone(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_here: list[Any]
+) -> None:
+    done = jobs.run
+
+    def interrupted(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+        if job["work"] == "matrices" and "cbow" in name:
+            raise KeyboardInterrupt
+        return done(job, folder, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            compared(tmp_path / "first", files)
+    (tmp_path / "first" / "items").mkdir(exist_ok=True)
+    made = compared(moved(tmp_path / "first", tmp_path / "second"), files, resume=True)
+    trainings = [variant for work, variant, _ in trained_here if work == "train"]
+    assert sorted(trainings) == ["cbow_dim=8"] * 2 + ["skipgram_dim=8_window=3"] * 2
+    assert {one["variant"] for one in made.report["scores"]} == {"skipgram:dim=8,window=3", "cbow:dim=8", "random"}
+
+
+def test_what_no_longer_fits_and_has_no_model_is_told(made: Comparison, files: Path, tmp_path: Path) -> None:
+    folder = moved(made.folder, tmp_path / "moved")
+    (folder / "items" / "grade-cbow_dim=8-2.npz").unlink()
+    given: dict[str, Any] = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["iron"]}
+    again = compared(folder, files, resume=True, **given)
+    missing = " ".join(again.report["missing"])
+    assert "cbow:dim=8, seed 2: the model is gone, and what it was graded by has changed" in missing
+    assert "cbow:dim=8, seed 1: the model is gone, and other neighbours are asked for" in missing
+    assert {one["seed"] for one in again.report["scores"] if one["variant"] == "cbow:dim=8"} == {1}
+    assert {one["variant"] for one in again.report["neighbours"]} == {"random"}
+
+
+def test_another_text_is_not_gone_on_with(made: Comparison, files: Path, tmp_path: Path) -> None:
+    folder = moved(made.folder, tmp_path / "moved")
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    plan["inputs"]["text"] = "another"
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    given: dict[str, Any] = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["cat", "gold"]}
+    with pytest.raises(UsageError, match=r"other settings \(text\)"):
+        compared(folder, files, resume=True, **given)
+
+
+def test_too_little_time_for_a_seed_is_said_before_any_work(
+    files: Path, tmp_path: Path, trained_here: list[Any]
+) -> None:
+    with pytest.raises(UsageError, match=r"seed 1 takes about \d+ minutes, and 2 are left"):
+        compared(tmp_path / "report", files, words=None, minutes=3, stop_after=2)
+    assert trained_here == []
+    with pytest.raises(UsageError, match="stop_after is 0"):
+        compared(tmp_path / "report", files, stop_after=0)
+
+
+def test_a_seed_takes_as_long_as_another_one_did(tmp_path: Path) -> None:
+    records = Records(tmp_path / "records.jsonl")
+    for kind, name, seed, took in [
+        ("train", "cbow", 1, 100.0), ("matrices", "cbow", 1, 10.0), ("use", "cbow", 1, 1000.0), ("seed", "", 1, 5.0),
+        ("train", "cbow", 2, 120.0),
+    ]:  # fmt: skip
+        records.add(kind, name, seed, "", {"ok": {}, "took": took})
+    work = Undertaking.__new__(Undertaking)
+    work.folder, work.records = tmp_path, records
+    variant = Variant(name="cbow", sizes=(Skipgram(dim=8),))
+    work.asked = cast("Any", SimpleNamespace(seeds=(1, 2, 3), variants=(variant,), minutes=2.0))
+    assert work.seconds_left(1) == 0
+    assert work.seconds_left(3) == 120 + 10 + 5  # the budget at least, of the training; no task
+    assert work.seconds_left(2) == 120 + 10 + 5  # its model is gone
+    (tmp_path / "models" / "cbow-2").mkdir(parents=True)
+    (tmp_path / "models" / "cbow-2" / "firth.json").write_text("{}")
+    assert work.seconds_left(2) == 10 + 5
 
 
 # --- processes

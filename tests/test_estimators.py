@@ -130,6 +130,49 @@ def test_a_pickle_holds_the_directory(vectors, tmp_path):
         pickle.loads(pickle.dumps(FirthClassifier(vectors))).predict(TEXTS)
 
 
+SPLIT = Segmentation(method="words", lower=True)
+OF_CLASSES = {"epochs": np.int64(3), "patience": 2, "schedule": "cosine", "segmentation": SPLIT, "pool": "max"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "due", "changes"),
+    [
+        (FirthClassifier, TEXTS, LABELS, OF_CLASSES | {"head": "cnn", "head_dim": 4, "precision": "fp32"}),
+        (FirthClassifier, TEXTS, LABELS, {"head": None, "segmentation": "space", "weight_decay": 0.1}),
+        (FirthTagger, SENTENCES, TAGS, {"head": "bilstm-crf", "head_dim": 4, "warmup": 0.5, "batch_size": 5}),
+    ],
+)
+def test_what_is_loaded_is_fitted_again_as_it_was(vectors, kind, given, due, changes, tmp_path):
+    fitted = kind(vectors, use="features", **(QUICK | {"epochs": 2, "seed": 7} | changes)).fit(given, due)
+    fitted.save(tmp_path / "out")
+    loaded = kind.load(tmp_path / "out")
+    assert loaded.get_params() | {"model": None} == fitted.get_params() | {"model": None}
+    again = clone(loaded).fit(given, due)
+    for one, other in zip(again.predict_proba(given), fitted.predict_proba(given), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_network_of_another_architecture_stays_with_its_head(tmp_path):
+    pytest.importorskip("transformers")
+    from formats.test_automodel import saved
+
+    folder = saved(tmp_path / "roberta", "roberta")
+    settings = QUICK | {"use": "features", "epochs": 1, "device": "cpu"}
+    fitted = FirthClassifier(folder, **settings).fit(TEXTS, LABELS)
+    due = fitted.predict_proba(TEXTS)
+    again = pickle.loads(pickle.dumps(fitted))
+    fitted.save(tmp_path / "one")
+    folder.rename(tmp_path / "gone")
+    again.save(tmp_path / "two")
+    for name in ("one", "two"):
+        loaded = FirthClassifier.load(tmp_path / name)
+        np.testing.assert_array_equal(loaded.predict_proba(TEXTS), due)
+        np.testing.assert_array_equal(clone(loaded).fit(TEXTS, LABELS).predict_proba(TEXTS), due)
+    with pytest.raises(firth.FirthError, match="cannot be copied"):
+        fitted.save(tmp_path / "three")
+    assert not (tmp_path / "three").exists()
+
+
 @pytest.mark.parametrize("kind", [FirthClassifier, FirthTagger])
 def test_every_setting_is_one_of_finetune(kind):
     from inspect import signature

@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 import firth
+from firth.explorer.security import _REFUSALS
 
 FOLDER = Path(firth.__file__).parent / "explorer"
 TEXTS = json.loads((FOLDER / "translations.json").read_text(encoding="utf-8"))
 ASKED = re.compile(r"""\bsay\("([\w-]+)"|\bt\[["']([\w-]+)["']\]|_field\(t, "([\w-]+)\"""")
-COMPOSED = re.compile("(nav|title|lead|api|log|honest|keys)-")
+COMPOSED = re.compile("(nav|title|lead|api|log|honest|keys|doing|refused|fault)-")
+STAGE = re.compile(r"""\.stage\("([^"]+)"\)""")
 
 
 def asked() -> set[str]:
@@ -29,6 +31,19 @@ def test_every_language_fills_in_the_same_values():
     values = re.compile(r"\{\w+\}")
     for name, text in TEXTS["en"].items():
         assert sorted(values.findall(text)) == sorted(values.findall(TEXTS["zh"][name])), name
+
+
+def test_the_page_has_words_for_whatever_is_being_done():
+    files = [*FOLDER.glob("*.py"), FOLDER.parent / "contextuality.py"]
+    stages = {"waiting"} | {name for path in files for name in STAGE.findall(path.read_text(encoding="utf-8"))}
+    assert {f"doing-{name.replace(' ', '-')}" for name in stages} == {
+        name for name in TEXTS["en"] if name.startswith("doing-")
+    }
+
+
+def test_every_refusal_has_its_words():
+    due = {f"refused-{name}{part}" for name in _REFUSALS for part in ("", "-advice")}
+    assert due == {name for name in TEXTS["en"] if name.startswith("refused-")}
 
 
 def test_no_text_is_left_over():

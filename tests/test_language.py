@@ -67,7 +67,8 @@ def test_bits_per_byte_are_of_all_bytes_of_the_lines(gpt: Model, text: Path, tmp
     found = measured(gpt, text, threads=1, cache_dir=tmp_path)
     assert found is not None
     assert (found.measure, found.n) == ("bits_per_byte", sum(len(line) + 1 for line in [*TEXT, *TEXT[:2]]))
-    assert found.value == pytest.approx(found.items.sum() / found.n)
+    bits, n_bytes = found.items.sum(axis=0)
+    assert (found.value, found.n) == pytest.approx((bits / n_bytes, n_bytes))
     assert len(found.items) == 2  # documents
     assert 0 < found.value < 8
 
@@ -85,6 +86,8 @@ def test_of_elmo_the_forward_direction_counts_and_unknown_words_are_spelt(text: 
     assert unknown is not None
     spelt = 8 * 6 * BITS_OF_BYTE  # in eight lines a word of five letters, and its end
     assert known.n == unknown.n
+    assert known.items.sum(axis=0) == pytest.approx([known.value * known.n, known.n])
+    assert len(known.items) > 2  # batches
     assert unknown.value * unknown.n > spelt
     assert unknown.value > known.value
 

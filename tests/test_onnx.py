@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from test_finetuning import model_of, pairs, static, tagged, texts  # noqa: E402
+from invented_tasks import model_of, pairs, static, tagged, texts  # noqa: E402
 
 import firth  # noqa: E402
 from firth import devices  # noqa: E402

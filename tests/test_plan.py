@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,4 +44,23 @@ def test_the_disk_that_a_plan_needs_grows_with_the_size_and_the_words(tmp_path: 
         return drawn_up(text, family, words=1000, top=top, cache_dir=tmp_path / "cache").bytes_in_all
 
     assert needed("bert:preset=base", 100) > 1e9 > 10 * needed("bert:preset=tiny", 100)
-    assert needed("bert:preset=tiny", 20_000) > needed("bert:preset=tiny", 100)
+    assert needed("bert:preset=tiny", 80) > needed("bert:preset=tiny", 10)
+    assert needed("bert:preset=tiny", 20_000) == needed("bert:preset=tiny", 90)  # the text has no more words
+
+
+def test_trials_and_tasks_take_of_the_time(tmp_path: Path) -> None:
+    folder = tmp_path / "kinds"
+    folder.mkdir()
+    for name in ("train", "dev", "test"):
+        (folder / f"{name}.tsv").write_text("good\tpos\n")
+    task = "classify=" + ",".join(str(folder / f"{name}.tsv") for name in ("train", "dev", "test"))
+
+    def minutes(family: str, **given: Any) -> float:
+        found = drawn_up(["the cat eats", ""] * 30, family, minutes=4, cache_dir=tmp_path / "cache", **given)
+        assert found.minutes_in_all is not None
+        return found.minutes_in_all
+
+    assert minutes("cbow", trials=3) == pytest.approx(minutes("cbow") + 3 * (1 + 25 / 60))
+    of_static, of_network = (minutes(name, tasks=[task]) - minutes(name) for name in ("cbow", "bert:preset=tiny"))
+    assert 0 < of_static < of_network
+    assert minutes("cbow", tasks=[task], seeds=2) - minutes("cbow", seeds=2) == pytest.approx(of_static)

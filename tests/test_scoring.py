@@ -159,6 +159,31 @@ class TestCompared:
         assert found.low <= found.difference <= found.high
         assert found.p < 0.05
 
+    @pytest.mark.parametrize(
+        ("task", "gold", "first", "is_regression"),
+        [
+            ("classify", ["a"] * 5, ["b"] * 5, False),
+            ("tag", [["B-A", "O"]] * 5, [["O", "O"]] * 5, False),
+            ("tag", [["X", "Y"]] * 5, [["X", "X"]] * 5, False),
+            ("pair", [1.0, 2.0, 3.0, 4.0, 5.0], [5.0, 4.0, 3.5, 2.0, 1.0], True),
+        ],
+    )
+    def test_of_five_examples_nothing_is_told_apart(
+        self, task: Any, gold: list[Any], first: list[Any], is_regression: bool
+    ) -> None:
+        found = compared(task, gold, first, gold, is_regression=is_regression, n_samples=500)
+        assert found.difference > 0.4
+        assert found.p >= found.least_p == 2**-4
+        assert told(found).endswith("too few examples for any difference to be more than chance (p < 0.05))")
+
+    def test_examples_that_do_not_differ_say_nothing(self) -> None:
+        gold = ["a", "b"] * 100
+        found = compared("classify", gold, ["b", "a", "b", *gold[3:]], gold, n_samples=500)
+        assert (found.p, found.least_p) == (0.25, 0.25)
+        enough = compared("classify", gold, ["b", "a"] * 4 + gold[8:], gold, n_samples=500)
+        assert enough.p < 0.05
+        assert "too few" not in told(enough)
+
     def test_the_number_of_samples(self) -> None:
         with pytest.raises(UsageError, match="n_samples is 0"):
             compared("classify", ["a"], ["a"], ["a"], n_samples=0)

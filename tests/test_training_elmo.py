@@ -36,6 +36,8 @@ WORDS = "the cat dog bird sat ran slept on under over mat log roof and saw a sma
 N_ENTRIES = len(WORDS) + 4  # and ".", <S>, </S>, <UNK>
 SHARED = Path(os.environ.get("FIRTH_SHARED", Path(__file__).parent.parent / ".." / "shared"))
 
+pytestmark = pytest.mark.usefixtures("products_in_float32")
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -82,7 +84,7 @@ def test_it_learns_and_tells_its_perplexities(capsys):
     assert "unigram" in said
 
 
-def test_perplexity_is_that_of_the_full_softmax_over_every_position(tmp_path):
+def test_perplexity_is_that_of_the_full_softmax_over_every_position():
     """By hand: the held-out sentences one after the other, each row's state carried from zeros."""
     for objective in ("full", "sampled"):
         family = replace(ELMO, objective=objective, negatives=8)

@@ -44,6 +44,8 @@ def sentences(seed: int, n_documents: int = 30) -> list[str]:
 
 TEXT = sentences(1)
 
+pytestmark = pytest.mark.usefixtures("products_in_float32")
+
 
 @pytest.fixture(autouse=True)
 def one_thread():

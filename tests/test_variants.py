@@ -70,7 +70,8 @@ def test_commas_part_variants_and_the_settings_of_one() -> None:
         ("skipgram:window", "a setting is due"),
         ("skipgram:window=wide", "window is 'wide', which is no whole number"),
         ("bert:preset=huge", "no preset of bert is called 'huge'"),
-        ("skipgram:window=0", "window"),
+        ("skipgram:window=0", "^skipgram:window=0: window"),
+        ("bert:dim=7", "^bert:dim=7: dim is 7, which 12 heads cannot share"),
         ("skipgram:objective=none_such", "objective"),
     ],
 )

@@ -9,9 +9,10 @@ import pytest
 from firth import evaluation
 from firth import vocabulary as vocabularies
 from firth.errors import FirthError, UnknownWordError, UsageError
+from firth.explanations import GENSIM_ATTRIBUTES
 from firth.formats import safetensors, word2vec
 from firth.segmentation import Segmentation
-from firth.vectors import GENSIM_ATTRIBUTES, Vectors
+from firth.vectors import Vectors
 from firth.vocabulary import Vocabulary
 
 RNG = np.random.default_rng(11)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts import App, ArgumentCollection, Parameter, Token
 from cyclopts.config import Dict
 from cyclopts.validators import Number
 
@@ -17,6 +17,8 @@ from firth.cli.settings import (
     Corpus,
     Files,
     Flag,
+    MaybeNames,
+    Names,
     Prepared,
     check_given,
     progress_of,
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
 
 Natural = Annotated[int, Parameter(validator=Number(gte=1))]
 
+LISTS = ("with", "task", "sets", "pairs", "analogies", "outliers", "categories", "neighbours", "keep")
+"""Settings that a TOML file may have a list of."""
+
 
 def compare(
     *corpus: Corpus,
-    families: str = "cbow,skipgram,glove,elmo,gpt,bert",
+    families: str | None = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     minutes: float | None = None,
     words: float | None = None,
@@ -42,7 +47,7 @@ def compare(
     seeds: Natural = 1,
     seed: int = 1,
     published: Annotated[Sequence[str], Parameter(name="--with", negative=())] = (),
-    sets: str | None = None,
+    sets: MaybeNames = None,
     sets_from: Path | None = None,
     pairs: Files = (),
     analogies: Files = (),
@@ -52,13 +57,14 @@ def compare(
     limit: Natural = 2000,
     trials: Natural = 1,
     dev: Path | None = None,
-    neighbours: str = "",
+    neighbours: Names = (),
     top: Natural = 20_000,
     threads: int | None = None,
     device: str | None = None,
     lang: Literal["en", "zh"] = "en",
     dry_run: Flag = False,
     resume: Flag = False,
+    stop_after: float | None = None,
     overwrite: Flag = False,
     config: Path | None = None,
     cache_dir: Path | None = None,
@@ -73,7 +79,8 @@ def compare(
     Args:
         corpus: Files (text, .jsonl, .parquet, compressed or not), folders, patterns, or `-` for standard input.
         families: What is compared: families, and variants of them as skipgram:window=10 or bert:preset=tiny, with
-            commas between; a variant of several settings as cbow:window=10,dim=50.
+            commas between; a variant of several settings as cbow:window=10,dim=50; a TOML file that lists some, as
+            mine.toml. By default cbow,skipgram,glove,elmo,gpt,bert, unless --config lists some.
         output: The directory for models and report.
         minutes: Budget of each training, wall-clock on the whole machine; 3 where none is given.
         words: Or in words of the text that each sees.
@@ -102,18 +109,21 @@ def compare(
         lang: The language of the page.
         dry_run: Print the plan, sizes, time and disk, and train nothing.
         resume: Go on with the comparison in the output directory.
+        stop_after: Minutes within which to stop: no seed is begun that would not be whole by then. The report is of
+            those that are; --resume goes on with the others.
         overwrite: Replace the comparison in the output directory.
-        config: A TOML file of these settings, as `minutes = 10`, and of variants, a table [[variant]] each with its
-            family and settings; flags win over it.
+        config: A TOML file of these settings, as `minutes = 10`, which flags win over; and of variants, a table
+            [[variant]] each with its family and settings, which are compared beside those of --families.
         cache_dir: Where encoded corpora and fetched sets are kept for later runs; `firth cache` lists and clears them.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
     """
     from firth.comparison import compare as compared
     from firth.comparison import drawn_up
+    from firth.sets import READERS, known
 
     check_given(corpus)
-    variants: Sequence[str | Variant] = variants_of(config) or [families]
+    variants = variants_of(families, config)
     given: dict[str, Any] = {
         "minutes": minutes,
         "words": words,
@@ -137,14 +147,16 @@ def compare(
         print_rows(rows)
         took = plan.minutes_in_all
         about = "as long as so many words take" if took is None else f"{took:,.0f} minutes"
-        say(f"in all about {about} and {plan.bytes_in_all / 1e6:,.0f} MB, on {plan.n_words:,} words of text")
+        judged = [one.name for one in map(known, sets or ()) if one.kind not in READERS]
+        beside = f", and what {' and '.join(judged)} takes besides" if judged else ""
+        say(f"in all about {about} and {plan.bytes_in_all / 1e6:,.0f} MB, on {plan.n_words:,} words of text{beside}")
         return
     try:
         found = compared(
             corpus,
             variants,
             output=output,
-            sets=None if sets is None else [name.strip() for name in sets.split(",") if name.strip()],
+            sets=None if sets is None else list(sets),
             sets_from=sets_from,
             pairs=pairs,
             analogies=analogies,
@@ -152,12 +164,13 @@ def compare(
             categories=categories,
             limit=limit,
             dev=dev,
-            neighbours=[word.strip() for word in neighbours.split(",") if word.strip()],
+            neighbours=list(neighbours),
             threads=threads,
             device=device,
             lang=lang,
             overwrite=overwrite,
             resume=resume,
+            stop_after=stop_after,
             command=command_line(sys.argv[1:]),
             **given,
         )
@@ -171,20 +184,48 @@ def compare(
     show(headline(found), as_json=False)
     print()
     print(printable(found.answer))
+    for line in found.report["missing"]:
+        say(line)
     say(f"the report: {found.page}")
 
 
-def variants_of(config: Path | None) -> "list[Variant]":
-    """The variants that a TOML file lists, a table `[[variant]]` each; none where there is no such list."""
-    if config is None:
-        return []
-    from firth.variants import of_toml
+def variants_of(families: str | None, config: Path | None) -> "list[Variant]":
+    """The variants that are asked for: those named, with those of the files among them, and those of --config."""
+    from firth.comparison import DEFAULT
+    from firth.variants import of_toml, read_all
 
-    told = toml_of(config)
+    names: list[str] = []
+    tables: list[Any] = []
+    for part in [] if families is None else families.split(","):
+        if not part.strip().endswith(".toml"):
+            names.append(part)
+            continue
+        told = toml_of(Path(part.strip()), "--families")
+        if unknown := [key for key in told if key not in ("families", "variant")]:
+            raise UsageError(
+                f"--families {printable(part.strip())}: {', '.join(map(printable, unknown))} is no variant; only "
+                "families = [...] and tables [[variant]] are read of it, and --config FILE reads other settings too"
+            )
+        names += _named(told.get("families", []))
+        tables += _tables(told, f"--families {printable(part.strip())}")
+    if config is not None:
+        tables += _tables(toml_of(config), f"--config {printable(str(config))}")
+    if families is None and not tables:
+        names = list(DEFAULT)
+    return read_all([",".join(names)]) + of_toml(tables)
+
+
+def _named(given: Any) -> list[str]:
+    """What a file has as `families`: text, or a list of it."""
+    return [str(one) for one in given] if isinstance(given, list) else [str(given)]
+
+
+def _tables(told: Mapping[str, Any], where: str) -> list[Any]:
+    """The tables `[[variant]]` of a TOML file."""
     tables = told.get("variant", [])
     if not isinstance(tables, list):
-        raise UsageError(f"--config {printable(str(config))}: variants are tables [[variant]], each with its family")
-    return of_toml(tables)
+        raise UsageError(f"{where}: variants are tables [[variant]], each with its family")
+    return tables
 
 
 def command_line(arguments: Sequence[str]) -> str:
@@ -192,7 +233,12 @@ def command_line(arguments: Sequence[str]) -> str:
     from firth.files import without_folders
 
     passed = ("--resume", "--overwrite", "--quiet", "--json")
-    kept = [",".join(map(without_folders, part.split(","))) for part in arguments if part not in passed]
+    is_value = [before == "--stop-after" for before in ("", *arguments)]
+    kept = [
+        ",".join(map(without_folders, part.split(",")))
+        for part, passed_over in zip(arguments, is_value, strict=False)
+        if part not in passed and not passed_over and part.partition("=")[0] != "--stop-after"
+    ]
     return shlex.join(["firth", *kept])
 
 
@@ -235,25 +281,34 @@ def fill_comparison(app: App, commands: tuple[str, ...], arguments: ArgumentColl
     flags = {argument.name.removeprefix("--"): argument.tokens[-1].value for argument in arguments if argument.tokens}
     if "config" not in flags:
         return
-    told = toml_of(Path(flags["config"]))
-    given = {name: _one(value) for name, value in told.items() if name != "variant"}
+    path = Path(flags["config"])
+    told = {name: value for name, value in toml_of(path).items() if name != "variant"}
     if any(budget in flags for budget in ("minutes", "words")):
-        given = {name: value for name, value in given.items() if name not in ("minutes", "words")}
-    Dict(given, source=flags["config"], use_commands_as_keys=False)(app, commands, arguments)
+        told = {name: value for name, value in told.items() if name not in ("minutes", "words")}
+    for name in [name for name in LISTS if name in told]:  # `sets` is a command, too, and Dict passes over those
+        items = _items(name, told.pop(name))
+        if name not in flags:
+            for number, item in enumerate(items):
+                arguments[f"--{name}"].append(Token(keyword=f"[{name}]", value=item, source=str(path), index=number))
+    if "families" in told:
+        told["families"] = ",".join(_named(told["families"]))
+    if lists := [name for name, value in told.items() if isinstance(value, list)]:
+        raise UsageError(f"--config {printable(str(path))}: {printable(lists[0])} is a list, where one value is due")
+    Dict(told, source=flags["config"], use_commands_as_keys=False)(app, commands, arguments)
 
 
-def toml_of(path: Path) -> dict[str, Any]:
-    """What a TOML file holds."""
+def _items(name: str, value: Any) -> list[str]:
+    """What a file has for a setting of several values: of a list the items as they stand, of text as of a flag."""
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    return [str(value)] if name in ("with", "task") else str(value).split(",")
+
+
+def toml_of(path: Path, flag: str = "--config") -> dict[str, Any]:
+    """What a TOML file that a flag names holds."""
     import tomllib
 
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"--config {printable(str(path))} cannot be read: {printable(str(error))}") from None
-
-
-def _one(value: Any) -> Any:
-    """A value as a flag has it: of several, with commas between."""
-    if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
-        return ",".join(map(str, value))
-    return value
+        raise UsageError(f"{flag} {printable(str(path))} cannot be read: {printable(str(error))}") from None

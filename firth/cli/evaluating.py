@@ -1,7 +1,7 @@
 """`firth evaluate`: how models score on word pairs, analogies, groups, categories, and words in sentences."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -398,19 +398,13 @@ def _print(
 ) -> None:
     """The summary, and a table for each kind that was asked for."""
     blocks: list[list[Row]] = [[_summary(result) for result in results]] if results else []
-    kinds: tuple[tuple[str, Callable[..., Iterable[Row]]], ...] = (
-        ("similarity", _correlations),
-        ("analogy", _accuracies),
-        ("outliers", _outliers),
-        ("categories", _purities),
-    )
-    for kind, details in kinds:
+    for kind in _MEASURE:
         blocks.append(
             [
                 {"model": str(result.model), "layer": result.layer, **row}
                 for result in results
                 for one in result.of_kind(kind)
-                for row in details(one, seed)
+                for row in _scores(one, seed)
             ]
         )
     for kind in _IN_SENTENCES:
@@ -433,17 +427,32 @@ def _summary(result: _Evaluated) -> Row:
     return row
 
 
-def _correlations(one: _Scored, seed: int | None) -> Iterator[Row]:
-    figures: Any = one.result
+_FIGURES: dict[str, dict[str, str]] = {
+    "similarity": {"spearman p": "spearman_p", "pearson": "pearson", "pearson p": "pearson_p"},
+    "outliers": {"opp": "opp"},
+    "categories": {"clusters": "n_clusters"},
+}
+"""What stands behind the main score of a set, by the titles of the columns."""
+
+
+def _scores(one: _Scored, seed: int | None) -> Iterator[Row]:
+    """The rows of a set in the table of its kind."""
+    kind, found = one.asked.kind, one.result
+    if kind == "analogy":
+        yield from _accuracies(one, seed)
+        return
+    measure = _MEASURE[kind]
     yield {
-        "pairs": one.asked.label,
-        "spearman": figures.spearman,
-        **_interval("spearman", _items(one), seed),
-        "spearman p": figures.spearman_p,
-        "pearson": figures.pearson,
-        "pearson p": figures.pearson_p,
-        "answered": f"{figures.n_answered}/{figures.n_asked}",
+        "pairs" if kind == "similarity" else kind: one.asked.label,
+        measure: getattr(found, measure),
+        **_interval(measure, _items(one), seed),
+        **{title: getattr(found, name) for title, name in _FIGURES[kind].items()},
+        "answered": _answered(found),
     }
+
+
+def _answered(found: Any) -> str:
+    return f"{found.n_answered}/{found.n_asked}"
 
 
 def _accuracies(one: _Scored, seed: int | None) -> Iterator[Row]:
@@ -459,33 +468,7 @@ def _accuracies(one: _Scored, seed: int | None) -> Iterator[Row]:
 
 def accuracy(section: "SectionResult") -> Row:
     """A section's accuracy as a row has it."""
-    return {
-        "section": section.name,
-        "accuracy": section.accuracy,
-        "answered": f"{section.n_answered}/{section.n_asked}",
-    }
-
-
-def _outliers(one: _Scored, seed: int | None) -> Iterator[Row]:
-    found: Any = one.result
-    yield {
-        "outliers": one.asked.label,
-        "accuracy": found.accuracy,
-        **_interval("accuracy", _items(one), seed),
-        "opp": found.opp,
-        "answered": f"{found.n_answered}/{found.n_asked}",
-    }
-
-
-def _purities(one: _Scored, seed: int | None) -> Iterator[Row]:
-    found: Any = one.result
-    yield {
-        "categories": one.asked.label,
-        "purity": found.purity,
-        **_interval("purity", _items(one), seed),
-        "clusters": found.n_clusters,
-        "answered": f"{found.n_answered}/{found.n_asked}",
-    }
+    return {"section": section.name, "accuracy": section.accuracy, "answered": _answered(section)}
 
 
 def _in_sentences_row(one: _InSentences, seed: int | None) -> Row:

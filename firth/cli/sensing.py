@@ -1,11 +1,11 @@
 """`firth senses`: what words mean here and there in a text."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from firth.cli.extracting import Natural, Reading
+from firth.cli.extracting import Computing, Natural, Reading
 from firth.cli.printing import Row, print_json, print_rows
 from firth.cli.reducing import Corpora, Positive, Segment
 from firth.cli.settings import AsJson, Flag, progress_of
@@ -13,6 +13,7 @@ from firth.errors import UsageError
 from firth.preparation import Preparation
 
 _READING = Reading()
+_COMPUTING = Computing()
 
 
 def senses(
@@ -28,14 +29,11 @@ def senses(
     max_contexts: Positive = 200,
     seed: int = 1,
     segment: Segment = None,
-    context_length: Natural = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    device: str | None = None,
-    threads: Natural = None,
     cache_dir: Path | None = None,
     quiet: Flag = False,
     as_json: AsJson = False,
     reading: Annotated[Reading, Parameter(name="*", group="Reading of the text", negative=())] = _READING,
+    computing: Annotated[Computing, Parameter(name="*", group="Computing", negative=())] = _COMPUTING,
 ) -> None:
     """Print the senses of words in a text: their occurrences grouped by their vectors in context.
 
@@ -54,10 +52,6 @@ def senses(
         max_contexts: At most so many occurrences of each word are read, evenly from all of the corpus.
         seed: Decides which, and on the groups.
         segment: How the text becomes words; by default as the model's own.
-        context_length: Pieces that a network reads at once; by default what it was trained with.
-        precision: In which a network computes; bf16 is for machines that multiply it fast.
-        device: cuda, cuda:1, mps or cpu; by default the fastest there is.
-        threads: How many threads compute; all cores by default.
         cache_dir: Where the text is kept meanwhile.
         quiet: Show no progress.
         as_json: Print JSON, for machines.
@@ -79,10 +73,7 @@ def senses(
         seed=seed,
         segmentation=segment,
         preparation=Preparation(**vars(reading)),
-        context_length=context_length,
-        precision=precision,
-        device=device,
-        threads=threads,
+        **vars(computing),
         cache_dir=cache_dir,
         progress=progress_of(quiet),
     )

@@ -42,8 +42,14 @@ SIZE = frozenset(
 """Where none of these is given, and no preset, the size of a contextual family follows from the budget."""
 
 
-def _comma_separated(_: object, tokens: Sequence[Token]) -> list[Path]:
-    return [Path(name) for token in tokens for name in token.value.split(",")]
+def _names(_: object, tokens: Sequence[Token]) -> list[str]:
+    """What stands between the commas of flags; the items of a file's list stay as they are."""
+    parted = (token.value.split(",") if token.source == "cli" else [token.value] for token in tokens)
+    return [name.strip() for names in parted for name in names if name.strip()]
+
+
+def _files(hint: object, tokens: Sequence[Token]) -> list[Path]:
+    return [Path(name) for name in _names(hint, tokens)]
 
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -51,7 +57,9 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=Fals
 Layer = int | Literal["all"] | None
 Count = Annotated[int, Parameter(name="-n", validator=Number(gte=1))]
 Corpus = Annotated[Path, Parameter(allow_leading_hyphen=True)]
-Files = Annotated[Sequence[Path], Parameter(negative=(), converter=_comma_separated, n_tokens=1)]
+Files = Annotated[Sequence[Path], Parameter(negative=(), converter=_files, n_tokens=1)]
+Names = Annotated[Sequence[str], Parameter(negative=(), converter=_names, n_tokens=1)]
+MaybeNames = Annotated[Sequence[str] | None, Parameter(negative=(), converter=_names, n_tokens=1)]
 
 PREPARATION = Preparation()
 Prepared = Annotated[Preparation, Parameter(name="*", group="Preparation of the text", negative_iterable=())]

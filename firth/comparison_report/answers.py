@@ -44,11 +44,13 @@ class Verdict(NamedTuple):
         use: What for.
         families: Whom to take: one, or several that nothing tells apart; none where it depends on the set.
         sentence: The same in words, with the numbers.
+        is_choice: Whether it tells some of them from others, and these from chance.
     """
 
     use: str
     families: tuple[str, ...]
     sentence: str
+    is_choice: bool = False
 
 
 def answer(report: Mapping[str, Any], lang: str = "en") -> str:
@@ -68,8 +70,29 @@ def answer(report: Mapping[str, Any], lang: str = "en") -> str:
 
 def told(found: Comparison, say: Say) -> str:
     """The short paragraph that a report begins with."""
-    sentences = [opening(found, say), *(one.sentence for one in verdicts(found, say))]
-    return say(" ").join(sentences)
+    return say(" ").join(sentences(found, say))
+
+
+def sentences(found: Comparison, say: Say) -> list[str]:
+    """What was compared; whom to take for what, in short; and for each use the numbers."""
+    every = verdicts(found, say)
+    if not every and any(one.is_compared for one in found.variants):
+        return [opening(found, say), say("Nothing was scored that would tell which of them to take.")]
+    return [opening(found, say), *_in_short(every, say), *(one.sentence for one in every)]
+
+
+def _in_short(every: Sequence[Verdict], say: Say) -> list[str]:
+    """Whom to take for what, of several uses."""
+    if len(every) < 2:
+        return []
+    chosen = [
+        say("for {use}: {names}", use=one.use, names=say(" or ").join(map(printable, one.families)))
+        for one in every
+        if one.is_choice
+    ]
+    if chosen:
+        return [say("In short, {choices}.", choices=say("; ").join(chosen))]
+    return [say("In short, nothing here tells one from another; more minutes, more text or larger sets may.")]
 
 
 def opening(found: Comparison, say: Say) -> str:
@@ -141,6 +164,9 @@ def _verdict(found: Comparison, use: str, of_use: Sequence[Contest], say: Say) -
         alone = [name for one in of_use for name in _compared(found, one)]
         if not alone:
             return None
+        if len(of_use) > 1 and len(set(alone)) > 1:
+            told = "For {use}, nothing is compared: each was measured by another number ({numbers})."
+            return Verdict(use, (), say(told, use=use, numbers=_numbers(found, of_use, say)))
         sentence = say(
             "For {use}, only {name} was measured, so that nothing is compared.",
             use=use,
@@ -191,7 +217,8 @@ def _verdict(found: Comparison, use: str, of_use: Sequence[Contest], say: Say) -
         sentence = say("For {use}, it depends on the set: {numbers}.", use=use, numbers=numbers)
     sentence += _cheapest(found, families, say) if len(families) > 1 else ""
     sentence += _doubts(decided, say)
-    return Verdict(use, families, sentence)
+    is_choice = bool(families) and not everyone and any(one.beat_random is not False for one in decided)
+    return Verdict(use, families, sentence, is_choice)
 
 
 def _compared(found: Comparison, contest: Contest) -> list[str]:
@@ -225,13 +252,16 @@ def kind_of(contest: Contest, say: Say) -> str:
 
 def name_of(contest: Contest, say: Say) -> str:
     """What a set and measure is called: the set, and what the set alone would not tell."""
-    kind, name, measure, method, _ = contest.key
+    name, details = printable(contest.key.set), _details(contest, say)
+    return say("{name} ({details})", name=name, details=say(", ").join(details)) if details else name
+
+
+def _details(contest: Contest, say: Say) -> list[str]:
+    kind, _, measure, method, _ = contest.key
     beside = [printable(method)] if method else []
     if kind in ("language", "context", "outliers", "use", "probe"):
         beside.insert(0, measure_of(measure, False, say))
-    return (
-        say("{name} ({details})", name=printable(name), details=say(", ").join(beside)) if beside else printable(name)
-    )
+    return beside
 
 
 def measure_of(measure: str, is_lower_better: bool, say: Say) -> str:
@@ -252,8 +282,10 @@ def measure_of(measure: str, is_lower_better: bool, say: Say) -> str:
 
 def _in_sentence(contest: Contest, say: Say) -> str:
     """The same where the use has been named, and with it how the model is used."""
-    is_use = contest.key.kind in ("use", "probe")
-    return printable(contest.key.set) if is_use else name_of(contest, say)
+    if contest.key.kind in ("use", "probe"):
+        return printable(contest.key.set)
+    name, details = printable(contest.key.set), _details(contest, say)
+    return say("{name}, {details}", name=name, details=say(", ").join(details)) if details else name
 
 
 def _sets(of_use: Sequence[Contest], say: Say) -> str:

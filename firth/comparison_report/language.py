@@ -49,6 +49,9 @@ MADE: Final = (
     "not all models know {words}: their neighbours are not shown",
     "{set}: none of its {n} questions has only words that all models know",
     "{where}, has vectors of {n} of the {n_all} words alone, and is not scored by words",
+    "{where}: the model is gone, and what it was graded by has changed: it is not scored by words",
+    "{where}: the model is gone, and other neighbours are asked for than it was asked for: they are not shown",
+    "{n} of {n_all} seeds are done so far, and the report is of these",
     # why
     "preparing counts, and takes nearly all of {n} minutes",
     "its process ended with signal {n}",
@@ -115,6 +118,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "{n} more": "另外 {n} 个",
     "and {n} sets more": "另有 {n} 个测试集",
     "{name} ({details})": "{name}（{details}）",
+    "{name}, {details}": "{name}，{details}",
     "{use} ({set})": "{use}（{set}）",
     "{n} words": "{n} 个词",
     # the answer
@@ -128,6 +132,16 @@ CHINESE: Final[Mapping[str, str]] = {
     " with {n} seeds": "，{n} 个随机种子",
     " with one seed": "，一个随机种子",
     "For {use}, only {name} was measured, so that nothing is compared.": "用于{use}：只测量了 {name}，无从比较。",
+    "For {use}, nothing is compared: each was measured by another number ({numbers}).": (
+        "用于{use}：各用不同的指标测量，无从比较（{numbers}）。"
+    ),
+    "Nothing was scored that would tell which of them to take.": "没有得出可据以选择的得分。",
+    "In short, {choices}.": "简言之，{choices}。",
+    "for {use}: {names}": "{use}：{names}",
+    " or ": " 或 ",
+    "In short, nothing here tells one from another; more minutes, more text or larger sets may.": (
+        "简言之，这里没有什么能区分它们；更长的训练、更多文本或更大的测试集也许可以。"
+    ),
     "For {use}, no difference could be shown between {names} ({numbers}).": "用于{use}：{names} 之间没有显示出差别（{numbers}）。",
     "For {use}, take {name} ({numbers})": "用于{use}：选 {name}（{numbers}）",
     "; it is not alone in front on {sets}": "；在 {sets} 上与他者并列",
@@ -377,6 +391,13 @@ CHINESE: Final[Mapping[str, str]] = {
     "no evaluation set was given or found: words are not scored": "没有给出也没有找到评测集：词向量未评分",
     "not all models know {words}: their neighbours are not shown": "并非所有模型都认识 {words}：不显示其近邻",
     "{set}: none of its {n} questions has only words that all models know": "{set}：其 {n} 道题中没有一道的词是所有模型都认识的",
+    "{where}: the model is gone, and what it was graded by has changed: it is not scored by words": (
+        "{where}：模型已不在，而评分的依据变了，不参加词的评分"
+    ),
+    "{where}: the model is gone, and other neighbours are asked for than it was asked for: they are not shown": (
+        "{where}：模型已不在，而这次要看的近邻与当时不同，不予显示"
+    ),
+    "{n} of {n_all} seeds are done so far, and the report is of these": "{n_all} 个随机种子目前完成了 {n} 个，报告只含这些",
     "{where}, has vectors of {n} of the {n_all} words alone, and is not scored by words": (
         "{where} 只有 {n_all} 个词中 {n} 个的向量，不参加词的评分"
     ),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from firth.comparison_report import charts, paper
-from firth.comparison_report.answers import kind_of, measure_of, name_of, number, opening, size_of, verdicts
+from firth.comparison_report.answers import kind_of, measure_of, name_of, number, sentences, size_of
 from firth.comparison_report.language import Say, retold
 from firth.comparison_report.pictures import Picture, made_by, pictured, place_of
 from firth.comparison_report.reading import Comparison, Neighbourhood, Run
@@ -94,8 +94,8 @@ def _keys(found: Comparison, say: Say) -> str:
 
 
 def _answer(found: Comparison, say: Say) -> list[str]:
-    sentences = [opening(found, say), *(one.sentence for one in verdicts(found, say))]
-    parts = ['<div class="answer">' + "".join(f"<p>{text(sentence.strip())}</p>" for sentence in sentences) + "</div>"]
+    told = "".join(f"<p>{text(sentence.strip())}</p>" for sentence in sentences(found, say))
+    parts = [f'<div class="answer">{told}</div>']
     if found.differences:
         note = say(
             "Whatever stands above passed a test for the difference, corrected for the number of tests; what does not "

@@ -4,7 +4,7 @@ All of it is found in the space of the vectors, never in a picture of it.
 """
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from firth import neighbours
 from firth.errors import FirthError, UnknownWordError, UsageError
 from firth.explanations import nearest_spellings
+from firth.explorer.concordance import Concordance
 from firth.explorer.faults import NoSuchWordError
 from firth.explorer.pictures import principal
 from firth.explorer.shelf import Matrix, Shelf, Shown
@@ -56,7 +57,7 @@ def _column(matrix: Matrix, word: str) -> Answer:
         "known": vectors.has_vector(word),
     }
     if not told["known"]:
-        return told | _unknown(vectors, word)
+        return told | {"word": word} | _unknown(vectors, word)
     row = vectors.row(word) if word in vectors else None
     return told | {
         "word": word if row is None else vectors.words[row],
@@ -74,10 +75,11 @@ def _unknown(vectors: Vectors, word: str) -> Answer:
     return {}
 
 
-def refuse_unknown(columns: Sequence[Answer], word: str) -> None:
-    """Raises NoSuchWordError where no column knows a word."""
+def refuse_unknown(columns: Sequence[Answer]) -> None:
+    """Raises NoSuchWordError where no column knows what it was asked."""
     if columns and not any(column["known"] for column in columns):
-        raise NoSuchWordError(columns[0].get("error", word), columns[0].get("spellings", []))
+        word: str = columns[0]["word"]
+        raise NoSuchWordError(columns[0].get("error", word), word, columns[0].get("spellings", []))
 
 
 # --- the questions
@@ -104,7 +106,7 @@ def near_each(shelf: Shelf, words: Sequence[str], of: Sequence[str], topn: int) 
     for place, word in enumerate(words):
         columns = [found[place] for found in by_matrix]
         try:
-            refuse_unknown(columns, word)
+            refuse_unknown(columns)
         except NoSuchWordError as error:
             answers.append(error)
             continue
@@ -158,7 +160,7 @@ def alike(shelf: Shelf, pairs: Sequence[tuple[str, str]], of: Sequence[str]) -> 
                 columns.append(_head(first) | {"known": True, "cosine": cosine, "python": python})
             else:
                 columns.append(unknown | {"cosine": None, "python": None})
-        refuse_unknown(columns, word1)
+        refuse_unknown(columns)
         answers.append({"word1": word1, "word2": word2, "columns": columns})
     return answers
 
@@ -203,7 +205,7 @@ def analogies(shelf: Shelf, a: str, b: str, c: str, expected: str | None, of: Se
                 "python": python,
             }
         )
-    refuse_unknown(columns, a)
+    refuse_unknown(columns)
     return {"a": a, "b": b, "c": c, "expected": expected or None, "topn": topn, "columns": columns}
 
 
@@ -228,22 +230,31 @@ def vector(shelf: Shelf, word: str, of: Sequence[str]) -> Answer:
             column["vector"] = [number(x) for x in matrix.vectors[column["word"]]]
             column["python"] = f"{matrix.python}[{column['word']!r}]"
         columns.append(column)
-    refuse_unknown(columns, word)
+    refuse_unknown(columns)
     return {"word": word, "columns": columns}
 
 
 def completions(model: Shown, prefix: str, limit: int) -> Answer:
-    """The words that begin so, the first rows first, which are the most frequent ones."""
+    """The words of a model that begin so, the first rows first, which are the most frequent ones."""
     vectors = model.vectors_or_error()
     folded = vectors.segmentation is not None and vectors.segmentation.lower
-    begin = prefix.lower() if folded else prefix
-    found: list[Answer] = []
-    for row, word in enumerate(vectors.words[:COMPLETIONS_LOOKED_AT]):
-        if word.startswith(begin):
-            found.append({"word": word, "count": count_of(vectors, row), "row": row})
-            if len(found) == limit:
-                break
+    rows = _beginning(vectors.words, prefix.lower() if folded else prefix, limit)
+    found = [{"word": vectors.words[row], "count": count_of(vectors, row), "row": row} for row in rows]
     return {"model": model.name, "prefix": prefix, "words": found}
+
+
+def completions_in(concordance: Concordance, prefix: str, limit: int) -> Answer:
+    """The words of a corpus that begin so, the most frequent first; their row is the place by frequency."""
+    words = concordance.by_frequency
+    rows = _beginning(words, concordance.segmentation.normalize(prefix.strip()), limit)
+    found = [{"word": words[row], "count": concordance.count(words[row]), "row": row} for row in rows]
+    return {"model": None, "prefix": prefix, "words": found}
+
+
+def _beginning(words: Sequence[str], prefix: str, limit: int) -> list[int]:
+    """The rows of the first words that begin so."""
+    rows = (row for row, word in enumerate(islice(words, COMPLETIONS_LOOKED_AT)) if word.startswith(prefix))
+    return list(islice(rows, limit))
 
 
 def cosines_of_words(shelf: Shelf, of: str, words: Sequence[str]) -> Answer:
@@ -253,7 +264,7 @@ def cosines_of_words(shelf: Shelf, of: str, words: Sequence[str]) -> Answer:
     known = list(dict.fromkeys(_column(matrix, word)["word"] for word in words if vectors.has_vector(word)))
     unknown = [{"word": word, "spellings": spellings(vectors, word)} for word in words if not vectors.has_vector(word)]
     if not known:
-        refuse_unknown([_column(matrix, words[0])], words[0])
+        refuse_unknown([_column(matrix, words[0])])
     python = (
         f"vectors = {matrix.python}\n[[vectors.similarity(a, b) for b in words] for a in words]  # words = {known!r}"
     )

@@ -70,10 +70,8 @@ def as_csv(rows: Rows, name: str) -> Response:
     return Response(b"\xef\xbb\xbf" + body, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _fault(status: int, message: str, what_to_do: str, spellings: Sequence[str] | None = None) -> Response:
-    told: Answer = {"error": printable(message)[:1_000], "what_to_do": printable(what_to_do)[:1_000]}
-    if spellings is not None:
-        told["spellings"] = list(spellings)
+def _fault(status: int, message: str, what_to_do: str, **more: Any) -> Response:
+    told: Answer = {"error": printable(message)[:1_000], "what_to_do": printable(what_to_do)[:1_000], **more}
     return as_json(told, status, {"Retry-After": "1"} if status == 503 else None)
 
 
@@ -84,9 +82,10 @@ def fault_of(error: Exception) -> Response:
     if not mark:
         fault, what_to_do = message, ""
     if isinstance(error, NoSuchWordError):
-        return _fault(404, message, "ask for one of the spellings, or a word of the corpus", error.spellings)
+        advice = "ask for one of the spellings, or a word of the corpus"
+        return _fault(404, message, advice, word=error.word, spellings=error.spellings)
     if isinstance(error, UnknownWordError):
-        return _fault(404, message, "ask for a word that the model knows", [])
+        return _fault(404, message, "ask for a word that the model knows", spellings=[])
     if isinstance(error, NotThereError):
         return _fault(404, fault, what_to_do or "GET /api/models says what there is")
     if isinstance(error, BusyError):
@@ -177,17 +176,21 @@ def _router(exploration: Exploration) -> APIRouter:
 
         return await told(exploration.models, rows, format, "models")
 
-    @router.get("/words", response_model=schemas.WordsTold)
+    @router.get("/words", response_model=schemas.WordsTold, responses=WORKING)
     async def words(
-        model: Name,
+        model: Annotated[str | None, Query(min_length=1, max_length=300)] = None,
         prefix: Annotated[str, Query(max_length=200)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 20,
         format: Format = "json",
     ) -> Response:
-        """The words that begin so, the most frequent first."""
-        return await told(
-            lambda: answers.completions(shelf.model(model), prefix, limit), lambda x: x["words"], format, "words"
-        )
+        """The words of a model that begin so, the most frequent first; of the corpus, where no model is named."""
+
+        def answer() -> Answer:
+            if model is None:
+                return answers.completions_in(exploration.concordance(), prefix, limit)
+            return answers.completions(shelf.model(model), prefix, limit)
+
+        return await told(answer, lambda found: found["words"], format, "words")
 
     @router.get("/spellings", response_model=schemas.SpellingsTold)
     async def spellings(model: Name, word: Word, format: Format = "json") -> Response:

@@ -220,7 +220,7 @@ class Concordance:
             if candidate in self._numbers:
                 return candidate
         message = f"in the corpus, {explained(typed, self.by_frequency, self._numbers)}"
-        raise NoSuchWordError(message, nearest_spellings(typed[:50], self.by_frequency))
+        raise NoSuchWordError(message, typed, nearest_spellings(typed[:50], self.by_frequency))
 
     def sample(self, word: str, most: int, seed: int) -> list[Occurrence]:
         """At most `most` occurrences of a word, evenly from all of them, in the order of the corpus.

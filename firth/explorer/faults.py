@@ -9,12 +9,14 @@ class NoSuchWordError(UnknownWordError):
     """A word that is not known, with what is spelt like it.
 
     Attributes:
+        word: As it was asked for.
         spellings: Known words, the likest first.
     """
 
-    def __init__(self, message: str, spellings: Sequence[str]) -> None:
+    def __init__(self, message: str, word: str, spellings: Sequence[str]) -> None:
         """A fault, told by its message."""
         super().__init__(message)
+        self.word = word
         self.spellings = list(spellings)
 
 

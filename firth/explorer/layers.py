@@ -11,6 +11,7 @@ from firth.explorer.answers import Answer, number
 from firth.explorer.concordance import Concordance
 from firth.explorer.faults import NotThereError
 from firth.explorer.shelf import Shown
+from firth.files import printable
 from firth.progress import Progress
 
 SENTENCES: Final = 5_000
@@ -36,27 +37,21 @@ def told(model: Shown, concordance: Concordance | None, progress: Progress, *, c
         raise NotThereError("layers are measured in a corpus; firth serve MODEL --corpus CORPUS names one")
     found: list[Answer] = []
     settings = ", ".join(f"{key}={value}" for key, value in _HOW.items())
-    source = None
+    source: Answer = {"corpus": None, "n_measured": None}
     python = f"firth.layers({model.name!r}, CORPUS, seed={SEED}, {settings})"
     if concordance is not None:
         sentences = concordance.some(SENTENCES, SEED)
         for one in measured(model.path, sentences, seed=SEED, progress=progress, cache_dir=cache_dir, **_HOW):
             row = one._asdict()
             found.append({key: value if isinstance(value, int) else number(value) for key, value in row.items()})
-        source = f"measured on {len(sentences):,} sentences of {concordance.name}"
+        source = {"corpus": printable(concordance.name), "n_measured": len(sentences)}
         python = (
             "from firth.explorer.concordance import indexed\n"
             f"sentences = {concordance.python}.some({SENTENCES}, {SEED})\n"
             f"firth.layers({model.name!r}, sentences, seed={SEED}, {settings})"
         )
-    return {
-        "model": model.name,
-        "seed": SEED,
-        "source": source,
-        "layers": found,
-        "probes": probes,
-        "python": python,
-    }
+    told_of = {"model": model.name, "seed": SEED, **source}
+    return told_of | {"layers": found, "probes": probes, "python": python}
 
 
 def probes_of(path: Path) -> list[Answer]:

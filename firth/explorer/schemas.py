@@ -105,10 +105,11 @@ class HeatmapAsked(Asked):
 
 
 class Fault(Told):
-    """Why there is no answer."""
+    """Why there is no answer; of a word that is not known, that word, and what is spelt like it."""
 
     error: str
     what_to_do: str
+    word: str | None = None
     spellings: list[str] | None = None
 
 
@@ -121,11 +122,12 @@ class Progressing(Told):
 
 
 class ModelTold(Told):
-    """A model that is shown."""
+    """A model that is shown: the layers that it has matrices of, and those of the network that reads sentences."""
 
     name: str
     family: str
     layers: list[int]
+    network_layers: list[int]
     dim: int | None
     n_words: int
     has_vectors: bool
@@ -172,9 +174,9 @@ class WordTold(Told):
 
 
 class WordsTold(Told):
-    """The words that begin so."""
+    """The words that begin so; of the corpus, where no model is named."""
 
-    model: str
+    model: str | None
     prefix: str
     words: list[WordTold]
 
@@ -202,6 +204,7 @@ class Column(Told):
     family: str
     layer: int
     known: bool
+    word: str | None = None
     error: str | None = None
     spellings: list[str] | None = None
     python: str | None = None
@@ -210,7 +213,6 @@ class Column(Told):
 class NeighboursColumn(Column):
     """The neighbours of a word in a matrix."""
 
-    word: str | None = None
     count: int | None = None
     rank: int | None = None
     from_ngrams: bool | None = None
@@ -455,11 +457,12 @@ class ProbeTold(Told):
 
 
 class LayersTold(Told):
-    """What is known of a model's layers."""
+    """What is known of a model's layers, and in how many sentences of which corpus they were measured."""
 
     model: str
     seed: int
-    source: str | None
+    corpus: str | None
+    n_measured: int | None
     layers: list[LayerTold]
     probes: list[ProbeTold]
     python: str

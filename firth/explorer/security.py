@@ -25,6 +25,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from firth.errors import UsageError
+from firth.explorer import translations
 from firth.files import printable
 
 Message = MutableMapping[str, Any]
@@ -47,6 +48,18 @@ COOKIE: Final = "firth_token"
 PAGE_COOKIE: Final = "firth_page"
 """Opens the pages, not the API; browsers send it with links from elsewhere too."""
 MOST_QUERY_BYTES: Final = 16_384
+
+_REFUSALS: Final = {
+    "host": 400,
+    "token": 401,
+    "foreign": 403,
+    "slow": 408,
+    "address": 413,
+    "body": 413,
+    "kind": 415,
+    "broken": 500,
+}
+"""Why a request is not answered, and the status that says so; the words are among the texts of the pages."""
 
 _HEADERS: Final = [
     (b"content-security-policy", POLICY.encode()),
@@ -94,7 +107,6 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = _headers(scope)
-        accept = headers.get("accept", "")
         origin = headers.get("origin")
         is_allowed = origin in self._cors if origin is not None else False
         told = list(_HEADERS)
@@ -114,34 +126,22 @@ class Guard:
 
         refused = self._refused(scope, headers, is_allowed)
         if refused is not None:
-            await _answer(sent, accept, *refused)
+            await _answer(sent, scope, headers, refused)
             return
         if scope["method"] == "OPTIONS" and is_allowed:
             await _preflight(sent)
             return
         if self._token is not None and not self._knows_token(scope, headers):
             if not await self._takes_token(scope, sent):
-                await _answer(
-                    sent,
-                    accept,
-                    401,
-                    "this address needs its token",
-                    "open the address that `firth serve` has printed",
-                )
+                await _answer(sent, scope, headers, "token")
             return
         try:
             body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
         except TimeoutError:
-            await _answer(sent, accept, 408, "the body of the request did not come in time", "send it at once")
+            await _answer(sent, scope, headers, "slow")
             return
         except _TooLargeError:
-            await _answer(
-                sent,
-                accept,
-                413,
-                f"the body of the request is larger than {MOST_BYTES:,} bytes",
-                "ask for less at a time",
-            )
+            await _answer(sent, scope, headers, "body")
             return
         if body is None:
             return
@@ -150,21 +150,17 @@ class Guard:
         except Exception:
             traceback.print_exc(file=sys.stderr)
             if not is_begun:
-                await _answer(sent, accept, 500, "something went wrong in the server", "its terminal says what")
+                await _answer(sent, scope, headers, "broken")
 
-    def _refused(self, scope: Message, headers: dict[str, str], is_allowed: bool) -> tuple[int, str, str] | None:
-        """Why a request is not answered: status, fault, and what to do; None where it may be."""
+    def _refused(self, scope: Message, headers: dict[str, str], is_allowed: bool) -> str | None:
+        """Why a request is not answered, as _REFUSALS names it; None where it may be."""
         host = _host(headers.get("host", ""))
         if host not in self._hosts and host != _address_asked(scope):
-            return 400, "the request names another host than this one", "open http://127.0.0.1 with the port of firth"
+            return "host"
         if len(scope.get("query_string", b"")) > MOST_QUERY_BYTES:
-            return 413, f"the address is longer than {MOST_QUERY_BYTES:,} bytes", "ask for less at a time"
+            return "address"
         if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > MOST_BYTES:
-            return (
-                413,
-                f"the body of the request is larger than {MOST_BYTES:,} bytes",
-                "ask for less at a time",
-            )
+            return "body"
         if is_allowed:
             return None if scope["method"] != "POST" else _refused_type(headers)
         site = headers.get("sec-fetch-site", "none")
@@ -177,7 +173,7 @@ class Guard:
                 or headers.get("accept", "").lower().startswith(_PARTS_OF_PAGES)
             )
         if is_foreign and (scope["method"] != "GET" or scope["path"].startswith("/api")):
-            return 403, "the request comes from another page", "ask from this one, or allow the other one by --cors"
+            return "foreign"
         return _refused_type(headers) if scope["method"] == "POST" else None
 
     def _knows_token(self, scope: Message, headers: dict[str, str]) -> bool:
@@ -185,10 +181,7 @@ class Guard:
         scheme, _, told = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             given.append(told.strip())
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            cookies = SimpleCookie()
+        cookies = _cookies(headers)
         is_page = scope["method"] == "GET" and not scope["path"].startswith("/api")
         names = (COOKIE, PAGE_COOKIE) if is_page else (COOKIE,)
         given += [cookies[name].value for name in names if name in cookies]
@@ -309,11 +302,9 @@ def _address_asked(scope: Message) -> str | None:
     return _bracketed(str(getattr(address, "ipv4_mapped", None) or address))
 
 
-def _refused_type(headers: dict[str, str]) -> tuple[int, str, str] | None:
+def _refused_type(headers: dict[str, str]) -> str | None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        return None
-    return 415, "the request is not JSON", "send JSON with the header Content-Type: application/json"
+    return None if kind == "application/json" else "kind"
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -346,17 +337,39 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return given
 
 
-async def _answer(send: Send, accept: str, status: int, fault: str, what_to_do: str) -> None:
-    """Says what is wrong: on a page, where that is what is accepted, else in JSON."""
-    if "text/html" in accept.lower():
+def _cookies(headers: dict[str, str]) -> SimpleCookie:
+    try:
+        return SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return SimpleCookie()
+
+
+def _language(scope: Message, headers: dict[str, str]) -> str:
+    """The language of a page that says why there is none."""
+    query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+    cookies = _cookies(headers)
+    remembered = cookies[translations.COOKIE].value if translations.COOKIE in cookies else ""
+    return translations.language(query.get("lang", ""), remembered, headers.get("accept-language", ""))
+
+
+async def _answer(send: Send, scope: Message, headers: dict[str, str], why: str) -> None:
+    """Says what is wrong: on a page in the reader's language, where a page is accepted, else in JSON."""
+    is_page = "text/html" in headers.get("accept", "").lower()
+    language = _language(scope, headers) if is_page else "en"
+    texts = translations.texts(language)
+    limits = {"address": f"{MOST_QUERY_BYTES:,}", "body": f"{MOST_BYTES:,}"}
+    fault, what_to_do = (texts[f"refused-{why}{part}"].format(**limits) for part in ("", "-advice"))
+    if is_page:
         kind = b"text/html; charset=utf-8"
+        head = '<meta name="viewport" content="width=device-width, initial-scale=1"><title>firth</title>'
         told = f"<h1>{html.escape(fault)}</h1><p>{html.escape(what_to_do)}"
-        body = f'<!doctype html><html lang="en"><title>firth</title>{told}'.encode()
+        body = f'<!doctype html><html lang="{translations.tag(language)}">{head}{told}'.encode()
     else:
         kind = b"application/json"
         body = json.dumps({"error": fault, "what_to_do": what_to_do}).encode()
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    status = _REFUSALS[why]
+    answered = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": answered})
     await send({"type": "http.response.body", "body": body})
 
 

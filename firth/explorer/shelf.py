@@ -198,6 +198,7 @@ class Shown:
             "name": self.name,
             "family": self.family,
             "layers": self.layers,
+            "network_layers": self.network_layers if self.is_contextual else [],
             "dim": dim if isinstance(dim, int) else None,
             "n_words": len(vectors) if vectors is not None else 0,
             "has_vectors": vectors is not None,

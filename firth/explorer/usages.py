@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from firth.alignment import Cut, cut_texts
 from firth.clusters import Clusters, clustered
 from firth.errors import FirthError, UsageError
-from firth.explorer.answers import Answer, number
+from firth.explorer.answers import Answer, distinct, number
 from firth.explorer.concordance import Concordance, Occurrence, columns_by_frequency, settings_of
 from firth.explorer.pictures import aligned, trustworthiness
 from firth.explorer.shelf import Shown
@@ -97,7 +97,8 @@ def _in_context(
 
     A model that reads words is given the sentences as its own text was cut, and the word of its that stands there.
     """
-    reader = model.reader()
+    with progress.stage("opening the model"):
+        reader = model.reader()
     asked = asked_of(reader, segmentation=None if reader.reads_words or reader.family == "elmo" else segmentation)
     cuts = cuts_of(asked, [one.text for one in found])
     wanted = [_place(cut, one) for cut, one in zip(cuts, found, strict=True)]
@@ -315,11 +316,16 @@ def listed(concordance: Concordance, word: str, most: int, seed: int) -> Answer:
 
 
 def in_rows(answer: Answer) -> list[dict[str, Any]]:
-    """Occurrences as a table: their sentences, and their places in each layer."""
+    """Occurrences as a table: their sentences, their places in each layer, and what the corpus kept with them.
+
+    A column of the corpus that is called as one of ours has a number behind its name.
+    """
+    drawn = list(zip(answer.get("layers", []), answer.get("points", []), strict=True))
+    places = [f"{axis}_{layer}" for layer, _ in drawn for axis in "xy"]
     rows = []
     for one in answer["occurrences"]:
-        row = {name: value for name, value in one.items() if name != "columns"} | one["columns"]
-        for layer, points in zip(answer.get("layers", []), answer.get("points", []), strict=True):
-            row[f"x_{layer}"], row[f"y_{layer}"] = points[one["id"]]
-        rows.append(row)
+        own = {name: value for name, value in one.items() if name != "columns"}
+        names = distinct([*own, *places, *one["columns"]])
+        at = [coordinate for _, points in drawn for coordinate in points[one["id"]]]
+        rows.append(dict(zip(names, [*own.values(), *at, *one["columns"].values()], strict=True)))
     return rows

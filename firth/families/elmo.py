@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from firth import objectives, streams
-from firth.blocks import decayed_and_not, dropped, padded_rows, padding_bias
+from firth.blocks import check_steps, decayed_and_not, dropped, padded_rows, padding_bias
 from firth.characters import N_CHARACTERS, NO_CHARACTER, Characters, trimmed
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, family, in_short_steps, scheduled_rate
@@ -726,35 +726,19 @@ def _check(given: ELMo) -> None:
             raise UsageError(f"{name} is {clip}; it must be positive, or None for no clip")
     if given.lstm == "library" and (given.cell_clip is not None or given.projection_clip is not None):
         raise UsageError("lstm 'library' clips nothing: it goes with cell_clip and projection_clip None")
-    for name in ("dropout", "warmup"):
-        if not 0 <= getattr(given, name) < 1:
-            raise UsageError(f"{name} is {getattr(given, name)}; it must be a share, at least 0 and below 1")
-    highest, last = given.highest_rate, given.rate(1.0)
-    if not 0 <= last <= highest < math.inf or highest == 0:
-        raise UsageError(
-            f"learning_rate {highest} and final_learning_rate {last}: "
-            "the first must be positive, and the second no larger"
-        )
-    for name, number in (("weight_decay", given.weight_decay), ("clip", given.longest_gradient)):
-        if not 0 <= number < math.inf:
-            raise UsageError(f"{name} is {number}; it must be at least 0, and finite")
-    if not 0 < given.muon_rate < math.inf:
-        raise UsageError(f"muon_rate is {given.muon_rate}; it must be positive, and finite")
-    if not 0 <= given.beta1 < 1 or not 0 <= given.beta2 < 1 or not given.epsilon > 0:
-        raise UsageError(
-            f"beta1 {given.beta1}, beta2 {given.beta2}, epsilon {given.epsilon}: "
-            "the betas must be at least 0 and below 1, epsilon positive"
-        )
-    for name, known in (
-        ("activation", ("relu", "tanh")),
-        ("lstm", ("exact", "library")),
-        ("objective", ("full", "sampled")),
-        ("directions", ("same", "independent")),
-        ("schedule", ("linear", "cosine", "hold")),
-        ("block_optimizer", ("adagrad", "adam", "muon")),
-    ):
-        if getattr(given, name) not in known:
-            raise UsageError(f"{name} is {getattr(given, name)!r}; there are {', '.join(map(repr, known))}")
+    check_steps(
+        given,
+        shares=("dropout", "warmup"),
+        not_negative={"weight_decay": given.weight_decay, "clip": given.longest_gradient},
+        known={
+            "activation": ("relu", "tanh"),
+            "lstm": ("exact", "library"),
+            "objective": ("full", "sampled"),
+            "directions": ("same", "independent"),
+            "schedule": ("linear", "cosine", "hold"),
+            "block_optimizer": ("adagrad", "adam", "muon"),
+        },
+    )
 
 
 def _initialise(network: ELMoNetwork, given: ELMo, seed: int) -> None:

@@ -15,10 +15,12 @@ import pytest
 from watching import Watched, axe_file, faults
 
 import firth
-from firth.explorer import runs
+from firth.explorer import maps, runs
+from firth.explorer.exploration import Exploration
 from firth.model import Model
 from firth.pieces import train_pieces
 from firth.preparation import Preparation
+from firth.progress import Silent
 from firth.segmentation import Segmentation
 from firth.vectors import Vectors
 
@@ -88,7 +90,6 @@ def base(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     import uvicorn
 
     from firth.explorer.app import application
-    from firth.explorer.exploration import Exploration
 
     exploration = Exploration([folder / name for name in ("first", "second", "reader", "running")])
     index = tmp_path_factory.mktemp("index")
@@ -406,8 +407,8 @@ def test_a_spelling_goes_where_the_unknown_word_stands(watched):
 def test_what_is_typed_but_not_asked_stands_in_no_address(watched):
     page = watched(reduced_motion="reduce").open(*VIEWS["contexts"])
     page.fill("#word", "")
-    page.locator("#word").press_sequentially("ri")  # no completion, and no complaint: the model has no list of words
-    page.wait_for_timeout(400)
+    page.locator("#word").press_sequentially("ri")  # of the corpus: the model has no list of words
+    page.locator("#word-list li", has_text="river").wait_for()
     page.locator("#layer").focus()
     page.keyboard.press("Home")
     until(lambda: "layer=0" in page.evaluate("location.search"))
@@ -489,3 +490,75 @@ def test_a_file_that_cannot_be_had_is_told_of(watched):
     page.locator("#take").get_by_text("CSV").click()
     page.locator("#message", has_text="does not answer").wait_for()
     one.expect_complaint("failed:", "ERR_FAILED")
+
+
+def test_sentences_are_read_by_the_layers_of_the_network(watched, folder):
+    page = watched().open("/heatmap?model=reader", "#text")
+
+    def offered() -> list[str]:
+        return page.locator("#layer option").all_inner_texts()
+
+    assert page.locator("#kind option").first.is_disabled()  # it has no matrices
+    assert page.input_value("#kind") == "sentences"
+    assert (offered(), page.input_value("#layer")) == (["0", "1", "2", "3"], "3")
+    page.select_option("#layer", "2")
+    page.fill("#text", "the river\nthe money")
+    page.locator("button.main").click()
+    page.wait_for_selector("#plot svg rect")
+    assert "layer 2" in page.locator("#caption").inner_text().lower()
+    vectors = [
+        one.array[0, 0]
+        for one in firth.extract(folder / "reader", ["the river", "the money"], layers=2, unit="sentence")
+    ]
+    due = float(np.dot(*vectors) / np.prod(np.linalg.norm(vectors, axis=1)))
+    page.evaluate("document.querySelector('#behind').open = true")
+    told = page.locator("#table tbody tr").first.locator("td").nth(2).inner_text()
+    assert float(told.replace("−", "-")) == pytest.approx(due, abs=1e-4)
+    page.select_option("#model", "second")
+    assert offered() == ["0", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "told"), [("en", "“rivr” is not among"), ("zh", "这里没有“rivr”")])
+def test_an_unknown_word_is_named_in_the_language_of_the_page(watched, language, told):
+    one = watched(language=language)
+    for path in ("/neighbours?word=rivr", "/contexts?word=rivr&model=reader", "/map?model=first&word=rivr"):
+        page = one.open(path, "#message button")
+        assert told in page.locator("#message b").inner_text()
+        assert page.locator("#message button").first.inner_text() == "river"
+    page = one.open("/neighbours?word=<i>x</i>", "#message b")
+    assert "<i>x</i>" in page.locator("#message b").inner_text()
+    one.expect_complaint("404")
+
+
+@pytest.mark.slow
+def test_what_is_being_done_is_told_in_the_language_of_the_page(watched):
+    page = watched(language="zh").open("/contexts", "#word")
+    begun = {"state": "working", "what": "reading contexts", "done": 0.25}
+    page.route("**/api/occurrences", lambda route: route.fulfill(status=202, json=begun))
+    page.fill("#word", "bank")
+    page.keyboard.press("Enter")
+    until(lambda: page.locator("#state").inner_text().startswith("正在读取上下文"))
+    assert page.locator("#state progress").get_attribute("value") == "0.25"
+    page.unroute("**/api/occurrences")
+    page.wait_for_selector("#list mark")
+    until(lambda: page.locator("#state").inner_text() == "")
+
+
+@pytest.mark.slow
+def test_a_map_by_umap_is_drawn_in_the_background_and_kept_beside_the_model(watched, folder, tmp_path):
+    pytest.importorskip("umap", reason="umap-learn is not installed")
+    page = watched().open("/map?model=second&layer=0&method=umap", "#method")
+    until(lambda: "UMAP" in page.locator("#maps figcaption").inner_text(), seconds=240)
+    until(lambda: "trustworthiness 0" in page.locator("#maps figcaption").inner_text())
+    (kept,) = (folder / "second" / "maps").iterdir()
+    written = kept.stat().st_mtime_ns
+    again = Exploration([folder / "second"], cache_dir=tmp_path)  # as a second start finds it
+    try:
+        matrix = again.shelf.matrix("second:0")
+        found = maps.by_umap(matrix, len(WORDS), Silent(), cache_dir=tmp_path)
+    finally:
+        again.close()
+    assert kept.stat().st_mtime_ns == written
+    shown = page.request.get(f"{page.url.partition('/map')[0]}/api/map/points?model=second&layer=0&method=umap").body()
+    np.testing.assert_array_equal(np.frombuffer(shown, "<f4").reshape(-1, 2), found.points)

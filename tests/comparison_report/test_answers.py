@@ -89,6 +89,7 @@ class TestAnswer:
         assert told.startswith(
             "skipgram, cbow, glove, elmo, gpt and bert, each trained on wiki.txt for 3 minutes with 3 seeds."
         )
+        assert "In short, for neighbours and word similarity: skipgram; for analogies: skipgram or cbow; for" in told
         assert "For neighbours and word similarity, take skipgram" in told
         assert "it is not alone in front on simlex999" in told
         assert "For tagging, fine-tuned" in told
@@ -99,6 +100,33 @@ class TestAnswer:
         assert "用于近邻与词语相似度：选 skipgram" in told
         assert " For " not in told
 
+    @pytest.mark.parametrize("is_chance", [False, True])
+    def test_what_chance_does_as_well_is_no_choice(self, is_chance: bool) -> None:
+        scores = {name: {"a": 0.5, "b": 0.3, "random": 0.1} for name in "xy"}
+        found = made(scores, [(name, "a", "random") for name in scores] if is_chance else [])
+        assert [one.is_choice for one in verdicts(found, SAY)] == [not is_chance]
+
+    def test_where_nothing_is_told_apart_it_says_what_may_help(self) -> None:
+        report = invented()
+        for one in report["differences"]:
+            one["tie"] = True
+        told = comparison_report.answer(report)
+        assert "In short, nothing here tells one from another; more minutes, more text or larger sets may." in told
+        assert "take " not in told
+
+    def test_numbers_of_different_measures_are_not_compared(self) -> None:
+        scores = [
+            {"variant": name, "kind": "language", "set": "held-out", "measure": measure, "score": 9.0}
+            for name, measure in (("a", "bits_per_byte"), ("b", "pseudo_perplexity"))
+        ]
+        told = sentence(
+            Comparison.read({"variants": [{"name": name, "family": "gpt"} for name in "ab"], "scores": scores})
+        )
+        assert told == (
+            "For language modelling, nothing is compared: each was measured by another number (held-out, bits per "
+            "byte: a 9.000; held-out, masked pseudo-perplexity: b 9.000)."
+        )
+
     def test_another_language(self) -> None:
         with pytest.raises(UsageError, match="en or zh; fr was asked for"):
             comparison_report.answer(invented(), "fr")
@@ -107,6 +135,10 @@ class TestAnswer:
         told = comparison_report.answer(hostile())
         assert "\u202e" not in told
         assert EVIL.replace("\u202e", "\\u{202e}") in told
+
+    def test_without_scores_it_says_so(self) -> None:
+        told = comparison_report.answer({"variants": [{"name": "a", "family": "cbow"}]})
+        assert told.endswith("Nothing was scored that would tell which of them to take.")
 
     def test_of_nothing(self) -> None:
         told = comparison_report.answer({"variants": [{"name": "random", "family": "random", "random": True}]})

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from grading import Candidate
+from grading import graded as graded_in_memory
 from invented_comparison import invented
 
 from firth import grades
@@ -55,7 +57,8 @@ def work(dev: tuple[Any, ...] = ()) -> Any:
         records=SimpleNamespace(found=records),
         text=SimpleNamespace(n_held_out_documents=0, n_held_out_bytes=1234567),
         segmentation=SimpleNamespace(method="words"),
-        asked=SimpleNamespace(top=20_000, trials=3, dev=dev),
+        asked=SimpleNamespace(top=20_000, trials=3, dev=dev, seeds=(1, 2, 3)),
+        seeds=[1],
         questions=(),
     )
 
@@ -63,21 +66,21 @@ def work(dev: tuple[Any, ...] = ()) -> Any:
 def graded() -> grades.Grades:
     words = ["king", "queen", "cat"]
     candidates = [
-        grades.Candidate(name, 1, Vectors(words[:n], np.random.default_rng(n).normal(size=(2, n, 4))))
+        Candidate(name, 1, Vectors(words[:n], np.random.default_rng(n).normal(size=(2, n, 4))))
         for name, n in (("skipgram", 3), ("bert", 3), ("gpt", 1))
     ]
     sets = [
         grades.Questions("royal", "similarity", [WordPair("man", "boy", 1.0), WordPair("boy", "girl", 2.0)]),
     ]
-    return grades.grade(candidates, sets, words, shown=["king", "horse"], n_samples=100)
+    return graded_in_memory(candidates, sets, words, n_samples=100)
 
 
 @pytest.mark.parametrize("dev", [(), ("king",)])
 def test_what_the_engine_writes_is_said_in_chinese(dev: tuple[Any, ...]) -> None:
     told = Account(work(dev))
     found = graded()
-    sentences = [*told.notes(found), *told.notes_of_failures(), *found.missing]
-    assert len(sentences) >= 6 + 4 + 2 + 2
+    sentences = [*told.notes(found), *told.notes_of_seeds(), *told.notes_of_failures(), *found.missing]
+    assert len(sentences) >= 6 + 1 + 4 + 2 + 1
     for sentence in sentences:
         assert retold(sentence, speaker("en")) == sentence
         assert english(retold(sentence, ZH).replace("horse", "")) == [], sentence

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import firth
-from firth.explorer import answers
+from firth.explorer import answers, usages
 from firth.vectors import Vectors
 
 from .conftest import Client
@@ -19,6 +19,7 @@ def test_models_and_corpus_are_told_without_folders(client, places):
     told = answer.json()
     assert [model["name"] for model in told["models"]] == ["first", "second"]
     assert [model["layers"] for model in told["models"]] == [[0], [0, 1]]
+    assert [model["network_layers"] for model in told["models"]] == [[], []]
     assert told["corpus"]["state"] == "ready"
     assert told["corpus"]["n_lines"] == 50
     assert told["corpus"]["columns"] == ["source"]
@@ -75,6 +76,7 @@ def test_many_words_are_answered_as_each_alone(client):
 def test_an_unknown_word_is_404_with_what_is_spelt_alike(client):
     answer = client.get("/api/neighbours", params={"word": "rivers", "of": "first"})
     assert answer.status_code == 404
+    assert answer.json()["word"] == "rivers"
     assert answer.json()["spellings"] == ["river"]
     assert client.get("/api/spellings", params={"model": "first", "word": "rivr"}).json()["spellings"][0] == "river"
 
@@ -100,6 +102,15 @@ def test_similarity_and_vector(client, places):
 def test_completion_gives_the_most_frequent_first(client):
     told = client.get("/api/words", params={"model": "first", "prefix": "b"}).json()
     assert [one["word"] for one in told["words"]] == ["bank", "boat"]
+
+
+def test_completion_without_a_model_is_of_the_corpus(client):
+    told = client.get("/api/words", params={"prefix": "  B"}).json()
+    assert [(one["word"], one["count"]) for one in told["words"]] == [("bank", 50), ("boat", 16), ("by", 16), ("b", 2)]
+    assert told["model"] is None
+    assert [one["word"] for one in client.get("/api/words", params={"prefix": "b", "limit": 1}).json()["words"]] == [
+        "bank"
+    ]
 
 
 def test_the_senses_of_a_word_are_told_apart_by_its_company(client):
@@ -132,6 +143,7 @@ def test_a_sample_is_drawn_by_its_seed(client):
 def test_a_word_that_the_corpus_lacks_is_told(client):
     answer = client.post("/api/occurrences", {"word": "credits", "model": "first"})
     assert answer.status_code == 404
+    assert answer.json()["word"] == "credits"
     assert "credit" in answer.json()["spellings"]
 
 
@@ -239,6 +251,7 @@ def test_layers_are_of_contextual_models(client):
         ("/api/analogy?a=river&b=bank&c=money", None),
         ("/api/vector?word=bank", None),
         ("/api/words?model=first", None),
+        ("/api/words?prefix=b", None),
         ("/api/spellings?model=first&word=ban", None),
         ("/api/map?model=first", None),
         ("/api/map/words?model=first", None),
@@ -272,6 +285,29 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_the_fault_of_several_words_names_the_unknown_one(client):
+    for path in ("/api/similarity?word1=river&word2=rivr", "/api/analogy?a=river&b=rivr&c=money"):
+        told = client.get(path).json()
+        assert told["word"] == "rivr"
+        assert told["spellings"] == ["river"]
+
+
+def test_columns_of_the_corpus_stand_beside_ours_in_a_table():
+    one = {"id": 0, "line": 7, "text": "ours", "sense": 1, "columns": {"text": "theirs", "x_0": "2001", "year": "1"}}
+    (row,) = usages.in_rows({"occurrences": [one], "layers": [0], "points": [[[0.5, -0.5]]]})
+    assert row == {
+        "id": 0,
+        "line": 7,
+        "text": "ours",
+        "sense": 1,
+        "x_0": 0.5,
+        "y_0": -0.5,
+        "text (2)": "theirs",
+        "x_0 (2)": "2001",
+        "year": "1",
+    }
 
 
 def test_hostile_sentences_are_data(client):

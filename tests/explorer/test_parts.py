@@ -22,8 +22,8 @@ from firth.explorer.concordance import MOST_CHARACTERS, Concordance, indexed
 from firth.explorer.exploration import Exploration
 from firth.explorer.faults import BusyError, NoSuchWordError, TooSlowError
 from firth.explorer.gate import Gate
-from firth.explorer.pages import language
 from firth.explorer.shelf import Shelf
+from firth.explorer.translations import language
 from firth.explorer.work import Background, Made, StoppedError, Working
 from firth.preparation import Preparation
 from firth.progress import Silent
@@ -440,11 +440,11 @@ def test_the_python_line_of_layers_measures_the_same_sentences(tmp_path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     model = SimpleNamespace(name="model", path=tmp_path, is_contextual=True)
     told = layers.told(model, index, Silent())
-    assert told["source"] == "measured on 20 sentences of corpus.txt"
+    assert (told["corpus"], told["n_measured"]) == ("corpus.txt", 20)
     assert "Preparation(cased=True)" in told["python"]
     exec(told["python"], {"firth": firth, "CORPUS": corpus})
     (page, how_page), (line, how_line) = measured
     assert page == line
     assert how_line.items() <= how_page.items()
     monkeypatch.setattr(layers, "SENTENCES", 5_000)
-    assert layers.told(model, index, Silent())["source"].startswith("measured on 60 sentences")
+    assert layers.told(model, index, Silent())["n_measured"] == 60

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from firth.errors import UsageError
-from firth.explorer import security
+from firth.explorer import security, translations
 from firth.explorer.app import application
 
 JSON = {"content-type": "application/json"}
@@ -132,6 +132,25 @@ def test_a_token_is_asked_of_everyone(exploration):
     assert "SameSite=Lax" in lax
     assert guarded.get("/api/models").status_code == 200  # by the cookie
     assert guarded.get("/api/models", headers={"host": "other.example"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("asked", "headers", "lang"),
+    [
+        ("/", {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}, "zh-Hans"),
+        ("/map?lang=zh", {"accept-language": "en"}, "zh-Hans"),
+        ("/", {"accept-language": "en", "cookie": "lang=zh"}, "zh-Hans"),
+        ("/?lang=<b>", {"accept-language": "fr"}, "en"),
+    ],
+)
+def test_the_page_that_asks_for_a_token_speaks_the_language_of_the_reader(exploration, asked, headers, lang):
+    guarded = TestClient(application(exploration, token="s3cret"), base_url="http://127.0.0.1:7321")
+    page = guarded.get(asked, headers={"accept": "text/html", **headers})
+    assert page.status_code == 401
+    assert f'<html lang="{lang}">' in page.text
+    assert translations.texts(lang[:2])["refused-token"] in page.text
+    told = guarded.get("/api/models", headers=headers).json()
+    assert told["error"] == "this address needs its token"
 
 
 def test_a_link_from_elsewhere_opens_the_pages_and_not_the_api(exploration):

@@ -26,7 +26,7 @@ const show = latest(async (signal) => {
 const question = () => say("analogy-is", { a: shown.a, b: shown.b, c: shown.c, expected: shown.expected || "?" });
 
 function verdict(column) {
-  if (!column.known) return column.error;
+  if (!column.known) return say("expected-unknown", { word: column.word });
   if (!shown.expected) return "";
   const [expected, ...given] = column.picture.words.toReversed(); // as the vocabulary writes them
   if (column.rank === null) {
@@ -51,7 +51,7 @@ function paint() {
 
 const spellings = (column) => make("div", { class: "chips" }, (column.spellings ?? []).map((word) =>
   make("button", { type: "button", class: "small", on: { click: () => {
-    const field = fieldOf(form, FIELDS, { word: column.word, message: column.error });
+    const field = fieldOf(form, FIELDS, column);
     if (!field) return;
     form.elements[field].value = word;
     go();

@@ -1,6 +1,6 @@
 // The matrices that a view compares: one box for each layer of each model; and the form that asks by them.
 
-import { all, ask, asked, complete, find, isElsewhere, keep, models, say, values, whenSpelt, wordOf } from "./page.js";
+import { all, ask, asked, complete, find, isElsewhere, keep, models, say, values, whenSpelt } from "./page.js";
 
 const MOST = 5; // columns that are ticked without being asked for
 
@@ -50,7 +50,7 @@ export function worked(form, fields, show) {
 /** The name of the field that holds the word an error is about. */
 export function fieldOf(form, fields, error) {
   const given = fields.map((name) => form.elements[name].value.trim());
-  return fields[given.indexOf(wordOf(error, given))];
+  return fields[given.indexOf(error.word)];
 }
 
 /** The name of a column, as it is shown. */

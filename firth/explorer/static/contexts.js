@@ -11,6 +11,14 @@ const RADIUS = 5;
 const form = find("#ask"), canvas = find("#canvas"), slider = find("#layer"), list = find("#list"), tip = find("#tip");
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
+// In the corpus of `firth demo`: words of two senses, and its models that tell them apart, the best first: networks of a minute do not.
+const TRY = { demo: { words: ["rock", "bank", "current", "power"], models: ["skipgram", "cbow"] } };
+const tried = TRY[corpus?.name];
+
+/** The model that is looked at first. */
+const first = () => [...(tried?.models ?? []).map((name) => models.find((model) => model.name === name)),
+  models.find((model) => model.in_context), models[0]].find(Boolean);
+
 let shown = null; // the answer that is on the page
 let answered = null; // what it was asked for by
 let xs = new Float64Array(0), ys = xs; // where the points are now, also on their way
@@ -67,7 +75,7 @@ function begin(layer) {
   find("#slider").hidden = layers.length < 2;
   find("#ticks").replaceChildren(...layers.map((number) => make("span", {}, String(number))));
   const columns = Object.keys(shown.columns ?? {});
-  options(find("#colour"), [["sense", say("sense")], ...columns.map((name) => [name, name])], asked().get("colour") ?? undefined);
+  options(find("#colour"), [["", say("sense")], ...columns.map((name) => [name, name])], asked().get("colour") ?? undefined);
   selection = null;
   pointed = -1;
   recolour();
@@ -77,7 +85,7 @@ function begin(layer) {
 }
 
 function address() {
-  if (shown) keep({ ...answered, layer: shown.layers[place], colour: find("#colour").value === "sense" ? "" : find("#colour").value });
+  if (shown) keep({ ...answered, layer: shown.layers[place], colour: find("#colour").value });
 }
 
 // --- layers
@@ -128,7 +136,7 @@ function travel(target) {
 
 function recolour() {
   const by = find("#colour").value;
-  const isSense = by === "sense";
+  const isSense = !by;
   const names = isSense ? (shown.senses?.of ?? []).map((sense) => sense.sense) : shown.columns[by] ?? [];
   const top = names.slice(0, N_COLOURS - 1);
   classes = shown.occurrences.map((one) => {
@@ -271,6 +279,7 @@ const caption = () => [
 // --- working it
 
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
+for (const name of ["model", "senses"]) form.elements[name].addEventListener("change", () => { if (shown) show(); });
 slider.addEventListener("input", () => { goTo(Number(slider.value)); address(); });
 find("#colour").addEventListener("change", () => { recolour(); address(); });
 find("#filter").addEventListener("input", () => { fillList(); plane.soon(); });
@@ -282,22 +291,19 @@ find("#lasso").addEventListener("click", (event) => {
 });
 addEventListener("themechange", () => { if (shown) { recolour(); } });
 whenSpelt((word) => { form.elements.word.value = word; show(); });
-complete(form.elements.word, async (text, signal) => {
-  const model = form.elements.model.value;
-  if (!models.find((one) => one.name === model)?.has_vectors) return []; // it has no list of words
-  return (await ask("/api/words", { model, prefix: text, limit: 12 }, { signal })).words;
-}, () => show());
+complete(form.elements.word, async (text, signal) => (corpus ? (await ask("/api/words", { prefix: text, limit: 12 }, { signal })).words : []),
+  () => show());
 
 for (const [name, value] of asked()) {
   const field = form.elements[name];
   if (field && name !== "layer") field.value = value;
 }
-if (!asked().get("model")) form.elements.model.value = (models.find((model) => model.in_context) ?? models[0])?.name ?? "";
+if (!asked().get("model")) form.elements.model.value = first()?.name ?? "";
 form.elements.most.max = limits.occurrences;
-const TRY = { demo: ["rock", "bank", "current", "power", "mercury"] }; // words of two senses in the corpus of `firth demo`
 if (!corpus) tell(say("no-corpus"));
 else if (form.elements.word.value) show();
-else if (TRY[corpus.name]) {
-  find("#state").replaceChildren(`${say("try")} `, ...TRY[corpus.name].flatMap((word) => [
-    make("button", { type: "button", class: "small", on: { click: () => { form.elements.word.value = word; show(); } } }, word), " "]));
+if (tried) {
+  find("#try").hidden = false;
+  find("#try").append(...tried.words.map((word) =>
+    make("button", { type: "button", class: "small", on: { click: () => { form.elements.word.value = word; show(); } } }, word)));
 }

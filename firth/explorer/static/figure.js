@@ -5,6 +5,7 @@ import { address, ask, colour, complain, copy, draw, find, make, number, rounded
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "font-family",
   "font-size", "font-weight", "text-anchor", "opacity"];
 const CAPTION_PX = 12;
+const SCALE_PX = 84; // of what stands beside the scale of a heat map
 
 // --- what is taken away
 
@@ -40,7 +41,6 @@ function taken({ path, parameters = {}, body, json }, which, name) {
     if (body === undefined) return make("a", { class: "button small", href: address(path, asked), download: file }, label);
     return button(label, async () => {
       const found = await ask(path, asked, { body, raw: true });
-      tell("");
       save(new Blob([found]), file);
     });
   });
@@ -265,7 +265,8 @@ export function heat({ width, names, cells, title, about }) {
   const room = Math.min(230, 20 + 1.15 * Math.max(20, ...shortened.map(widthOf)));
   const bar = 46;
   const size = Math.max(11, Math.min(64, Math.floor((width - room - 14) / names.length)));
-  const whole = { width: Math.max(width, room + size * names.length + 14), height: room + size * names.length + bar };
+  const scale = Math.min(240, size * names.length);
+  const whole = { width: Math.max(width, room + Math.max(size * names.length, scale + SCALE_PX) + 14), height: room + size * names.length + bar };
   const [below, low, high] = ["below", "low", "high"].map(colour);
   const fill = (value) => (value === null ? colour("sunk") : value < 0 ? mixed(low, below, Math.min(1, -value)) : mixed(low, high, Math.min(1, value)));
   const left = Math.max(room, (whole.width - size * names.length) / 2);
@@ -283,7 +284,7 @@ export function heat({ width, names, cells, title, about }) {
         draw("rect", { x: left + size * to, y: top + size * from, width: size - 1, height: size - 1, fill: ink }, draw("title", {}, about(from, to, value))),
         size >= 30 ? draw("text", { x: left + size * (to + 0.5), y: top + size * (from + 0.5) + 4, fill: ink.startsWith("rgb") ? inkOn(ink) : null, look: { fill: inkOn(ink.startsWith("rgb") ? ink : "rgb(128 128 128)") } }, number(value, 2)) : []);
     }))),
-    ...scaleBar(left, top + size * names.length + 10, Math.min(240, size * names.length), fill), told);
+    ...scaleBar(left, top + size * names.length + 10, scale, fill), told);
   return svg;
 }
 

@@ -1,6 +1,6 @@
 // Cosines of chosen words or sentences, each with each, in one layer.
 
-import { ask, asked, complain, find, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt, wordOf } from "./page.js";
+import { ask, asked, complain, find, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt } from "./page.js";
 import { heat, offer, redrawn } from "./figure.js";
 
 const form = find("#ask");
@@ -9,13 +9,16 @@ const MOST_IN_QUERY = 4_000; // letters; what is longer stands in the fragment, 
 
 const lines = () => [...new Set(form.elements.text.value.split("\n").map((line) => line.trim()).filter(Boolean))];
 
+/** Offers what there is of a model: words have its matrices, sentences are read by the layers of its network, if it has one. */
 function layersOf() {
   const model = models.find((one) => one.name === form.elements.model.value);
-  options(form.elements.layer, (model?.layers ?? []).map((layer) => [layer, layer]), form.elements.layer.value || model?.layers.at(-1));
-  if (!form.elements.layer.value) form.elements.layer.value = model?.layers.at(-1);
   const isWords = model?.has_vectors ?? true;
   form.elements.kind.options[0].disabled = !isWords;
   if (!isWords) form.elements.kind.value = "sentences";
+  const isRead = form.elements.kind.value === "sentences" && model?.network_layers.length;
+  const layers = (isRead ? model.network_layers : model?.layers) ?? [];
+  const chosen = layers.find((layer) => String(layer) === form.elements.layer.value) ?? layers.at(-1);
+  options(form.elements.layer, layers.map((layer) => [layer, layer]), chosen);
 }
 
 const show = latest(async (signal) => {
@@ -23,11 +26,10 @@ const show = latest(async (signal) => {
   const given = query.kind === "words" && lines().length < 2 ? lines().flatMap((line) => line.split(/[\s,，、]+/)).filter(Boolean) : lines();
   if (given.length < 2) return complain(say("two-at-least"));
   whenSpelt((word, error) => {
-    const wrong = wordOf(error, given);
-    form.elements.text.value = given.map((one) => (one === wrong ? word : one)).join("\n");
+    form.elements.text.value = given.map((one) => (one === error.word ? word : one)).join("\n");
     show();
   });
-  const body = { of: `${query.model}:${query.layer}`, [query.kind]: given };
+  const body = { of: query.layer ? `${query.model}:${query.layer}` : query.model, [query.kind]: given };
   shown = await ask("/api/heatmap", {}, { body, signal });
   answered = { ...query, text: given.join("\n") };
   remember();
@@ -78,11 +80,11 @@ function alike(cosines) {
 }
 
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
-form.elements.model.addEventListener("change", layersOf);
+for (const name of ["model", "kind"]) form.elements[name].addEventListener("change", layersOf);
 form.elements.order.addEventListener("change", () => { if (shown) { paint(); remember(); } });
 if (asked().get("model")) form.elements.model.value = asked().get("model");
-layersOf();
-for (const name of ["layer", "kind", "order", "text"]) {
+for (const name of ["kind", "order", "text", "layer"]) {
+  if (name === "layer") layersOf(); // there are as many as the kind has
   const value = asked().get(name) ?? new URLSearchParams(location.hash.slice(1)).get(name);
   if (value !== null) form.elements[name].value = value;
 }

@@ -1,6 +1,6 @@
 // What each layer of a contextual model knows: how much its vectors depend on context, and how well a probe reads tags off them.
 
-import { all, ask, asked, complain, draw, find, keep, latest, make, say, showPython, table, values } from "./page.js";
+import { all, ask, asked, complain, draw, find, keep, latest, make, number, say, showPython, table, values } from "./page.js";
 import { lines, offer, redrawn } from "./figure.js";
 
 const MEASURES = ["self_similarity", "anisotropy", "self_similarity_adjusted", "intra_sentence_similarity_adjusted"];
@@ -17,7 +17,7 @@ const show = latest(async (signal) => {
   find("#view").hidden = false;
   paint();
   showPython(shown.map((one) => one.python).join("\n"));
-  offer({ parts: chosen.map((model) => ({ name: model, path: "/api/layers", body: { model } })), svg: sheet, caption: () => [shown.map((one) => `${one.model}: ${one.source ?? ""}, ${say("seed")} ${one.seed}`).join("; "), ...shown.map((one) => one.python)],
+  offer({ parts: chosen.map((model) => ({ name: model, path: "/api/layers", body: { model } })), svg: sheet, caption: () => [shown.map(told).join("; "), ...shown.map((one) => one.python)],
     name: `layers-${chosen.join("-")}` });
 });
 
@@ -32,15 +32,19 @@ function charts() {
   return [...measured, ...probed];
 }
 
+/** Of which model, and in what it was measured. */
+const told = ({ model, corpus, n_measured: n, seed }) =>
+  n === null ? model : `${model}: ${say("measured-on", { n: number(n), corpus, seed })}`;
+
 const chart = ([title, y, from, series], width) => lines({ width, height: 300, series, title, x: { title: say("layer"), whole: true }, y: { title: y, from } });
 
 function paint() {
   pictures.forEach((picture) => picture.end());
   const place = find("#charts");
   const found = charts();
-  place.replaceChildren(...found.map(([title]) => make("figure", {}, make("div", { class: "plot" }), make("figcaption", {}, make("b", {}, title), shown.map((one) => (one.source ? make("span", {}, `${one.model}: ${one.source}, ${say("seed")} ${one.seed}`) : null))))));
+  place.replaceChildren(...found.map(([title]) => make("figure", {}, make("div", { class: "plot" }), make("figcaption", {}, make("b", {}, title), shown.map((one) => (one.n_measured === null ? null : make("span", {}, told(one))))))));
   pictures = found.map((one, at) => redrawn(place.children[at].firstChild, (width) => chart(one, width)));
-  find("#table").replaceChildren(...shown.map((one) => table(`${one.model}: ${one.source ?? ""}`, [say("layer"), ...MEASURES.map((measure) => say(measure)), say("words"), say("sentences")],
+  find("#table").replaceChildren(...shown.map((one) => table(told(one), [say("layer"), ...MEASURES.map((measure) => say(measure)), say("words"), say("sentences")],
     one.layers.map((layer) => [layer.layer, ...MEASURES.map((measure) => layer[measure] ?? null), layer.n_words ?? null, layer.n_sentences ?? null]))),
   ...shown.flatMap((one) => (one.probes ?? []).map((probe) => table(`${one.model}, ${probe.task}`, [say("layer"), probe.measure], probe.scores.map(({ layer, score }) => [layer, score])))));
 }

@@ -27,7 +27,7 @@ const captions = () => [say("neighbours-of", { word: shown.word }) + " " + shown
 
 function caption() {
   find("#caption").replaceChildren(...[make("b", {}, shown.word), ...shown.columns.map((column) => `${titleOf(column)}: ${column.known
-    ? say("count-and-rank", { count: number(column.count), rank: number(column.rank) }) : column.error}`)].map((part) => make("span", {}, part)));
+    ? say("count-and-rank", { count: number(column.count), rank: number(column.rank) }) : say("unknown")}`)].map((part) => make("span", {}, part)));
 }
 
 /** Its width is that of its columns; they spread where there is more room. */

@@ -66,14 +66,17 @@ export const N_COLOURS = 8;
 
 // --- questions
 
-/** What the server answered when it could not do what was asked. */
+/** What the server answered when it could not do what was asked, in the page's language where its texts have it. */
 export class Refusal extends Error {
   constructor(status, answer) {
-    super(answer.error ?? say("failed", { status }));
+    const word = answer.word ?? null; // the unknown one
+    const own = word !== null ? "fault-word" : { 503: "fault-busy", 504: "fault-slow" }[status];
+    super(own ? say(own, { word }) : answer.error ?? say("failed", { status }));
     this.status = status;
-    this.advice = answer.what_to_do ?? "";
+    this.word = word;
     this.spellings = answer.spellings ?? [];
-    this.word = answer.word ?? null; // the unknown one, of which they are spellings
+    if (word !== null) this.advice = this.spellings.length ? "" : say("no-spelling");
+    else this.advice = own ? say(`${own}-advice`) : answer.what_to_do ?? "";
   }
 }
 
@@ -91,9 +94,16 @@ export function address(path, parameters = {}) {
 
 const WAIT_MS = 700;
 
+/** What is being done, as the server calls it, in the page's language. */
+function doing(what) {
+  const key = `doing-${what.replaceAll(" ", "-")}`;
+  return key in words ? words[key] : say("working");
+}
+
 /** The answer to a question. One that is still being computed is asked for again; the page says how far it is. */
 export async function ask(path, parameters = {}, { body, signal, raw = false } = {}) {
   const how = body === undefined ? { signal } : postOf(body, signal);
+  let isTold = false;
   for (let busy = 0; ; ) {
     let response;
     try {
@@ -104,7 +114,8 @@ export async function ask(path, parameters = {}, { body, signal, raw = false } =
     }
     if (response.status === 202) {
       const { what, done } = await response.json();
-      tell(what && language.startsWith("en") ? `${say("working")} ${what}` : say("working"), done);
+      tell(doing(what), done);
+      isTold = true;
       await pause(WAIT_MS, signal);
       continue;
     }
@@ -112,6 +123,7 @@ export async function ask(path, parameters = {}, { body, signal, raw = false } =
       await pause(1000 * Math.min(5, Number(response.headers.get("Retry-After")) || 1), signal);
       continue;
     }
+    if (isTold && !signal?.aborted) tell("");
     if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})));
     return raw ? response.arrayBuffer() : response.json();
   }
@@ -187,9 +199,6 @@ export function clearMessage() { const place = find("#message"); place.hidden = 
 
 /** A message of our own, as errors are shown. */
 export const complain = (text, advice = "", spellings = [], word = null) => message({ message: text, advice, spellings, word });
-
-/** Which of some words an error is about: the one that it names. */
-export const wordOf = (error, words) => error.word ?? words.find((word) => word && error.message.includes(`'${word}'`));
 
 // --- the address of a view
 
@@ -324,14 +333,11 @@ export function table(caption, head, rows) {
 
 const toggle = find("#theme");
 toggle?.addEventListener("click", () => {
-  const isDark = document.documentElement.dataset.theme
-    ? document.documentElement.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = isDark ? "light" : "dark";
-  localStorage.setItem("firth-theme", document.documentElement.dataset.theme);
+  const { dataset } = document.documentElement; // theme.js has set it
+  dataset.theme = dataset.theme === "dark" ? "light" : "dark";
+  localStorage.setItem("firth-theme", dataset.theme);
   dispatchEvent(new Event("themechange"));
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("themechange")));
 
 for (const link of all("a[data-lang]")) {
   link.addEventListener("click", (event) => {

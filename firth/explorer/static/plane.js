@@ -36,6 +36,7 @@ export class Plane {
       this.enlarge(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), this.at(event));
     }, { passive: false });
     canvas.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
       const moves = { ArrowLeft: [-60, 0], ArrowRight: [60, 0], ArrowUp: [0, -60], ArrowDown: [0, 60] };
       if (step && (event.key === "n" || event.key === "p")) step(event.key === "n" ? 1 : -1);
       else if (moves[event.key]) this.shift(...moves[event.key].map((pixels) => -pixels));

@@ -34,7 +34,7 @@ def test_every_language_fills_in_the_same_values():
 
 
 def test_the_page_has_words_for_whatever_is_being_done():
-    files = [*FOLDER.glob("*.py"), FOLDER.parent / "contextuality.py"]
+    files = [*FOLDER.glob("*.py"), *(FOLDER.parent / name for name in ("contextuality.py", "occurrences.py"))]
     stages = {"waiting"} | {name for path in files for name in STAGE.findall(path.read_text(encoding="utf-8"))}
     assert {f"doing-{name.replace(' ', '-')}" for name in stages} == {
         name for name in TEXTS["en"] if name.startswith("doing-")

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from firth import jobs
+from firth import contextual_training, jobs
 from firth.budget import Budget
 from firth.families.family import settings
 from firth.families.glove import GloVe
+from firth.families.gpt import GPT
 from firth.families.skipgram import Skipgram
+from firth.ledger import Records
 from firth.preparation import Preparation
 from firth.significance import value
 from firth.training import train
+from firth.undertaking import Undertaking
+from firth.variants import read
 
 TEXT = [f"the {one} and the {other} eat grass" for one in ("cat", "dog", "cow") for other in ("hen", "pig")] * 60
 
@@ -123,3 +127,28 @@ def test_a_trial_is_of_the_size_that_the_whole_budget_suffices_for(
     found = jobs.done(job(tmp_path, work="try", dev=[], held_out=str(tmp_path / "held-out.txt"), **given))
     assert asked["sized_for"] == (due or Budget(epochs=8.0))
     assert found["ok"]["size"] == 1
+
+
+def test_the_budget_that_a_size_is_chosen_by_is_the_one_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Budget] = []
+
+    def suited(sizes: Any, text: Any, pieces: Any, budget: Budget, *_: object) -> Any:
+        asked.append(budget)
+        return sizes[0]
+
+    monkeypatch.setattr(contextual_training, "suited", suited)
+    sizes = [GPT.tiny(), GPT.mini()]
+    for sized_for in (None, Budget(minutes=9)):
+        train(sizes, TEXT, tokens=1, matrices=False, cache_dir=tmp_path, sized_for=sized_for)
+    assert asked == [Budget(tokens=1), Budget(minutes=9)]
+
+
+def test_what_is_trained_has_the_size_that_was_tried(tmp_path: Path) -> None:
+    variant = read("gpt")
+    records = Records(tmp_path / "records.jsonl")
+    work: Any = SimpleNamespace(records=records, asked=SimpleNamespace(seeds=(4,)))
+    assert Undertaking.suited(work, variant) == variant.sizes
+    records.add("try", "gpt", 4, "0", {"ok": {"score": 1.0, "size": 1}})
+    assert Undertaking.suited(work, variant) == variant.sizes[1:2]

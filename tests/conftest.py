@@ -27,13 +27,15 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture
-def products_in_float32(monkeypatch, tmp_path_factory):
+def products_in_float32(tmp_path_factory):
     """Also where the processor is fast in bf16, whose rounding hides what is compared; in processes begun here, too."""
     torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     folder = tmp_path_factory.mktemp("site")
     (folder / "sitecustomize.py").write_text("import torch\n\ntorch.cpu.get_capabilities = dict\n", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    with pytest.MonkeyPatch.context() as patched:  # its own: a test may undo what it patched itself
+        patched.setattr(torch.cpu, "get_capabilities", dict)
+        patched.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture

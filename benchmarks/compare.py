@@ -44,12 +44,15 @@ THREADS: Final = 2
 FAMILIES: Final = "skipgram,cbow,glove,elmo,gpt,bert"
 OVERHEAD_MINUTES: Final = 1.5  # of a run beside its training, on two cores: preparing, matrices, measures
 TASK_MINUTES: Final = 1.5  # of a run, of the first seed
+MARGIN_MINUTES: Final = 2.0  # that a seed is given beside: the estimate of `firth compare` is its own
 N_FAMILIES: Final = 6
 NETWORKS: Final = 3
 TASK: Final = {"en": "ud-ewt", "zh": "resume-ner"}
 N_TRAIN: Final = 1_000
 N_DEV: Final = 300
 N_TEST: Final = 500
+NO_TIME: Final = 2
+"""The status of a comparison that would not end within --stop-after."""
 WRITTEN_DOWN: Final = ("plan.json", "records.jsonl", "text/seconds.json", "items")
 """What a comparison goes on from without its models."""
 REPORT: Final = (
@@ -155,13 +158,13 @@ def sit(setting: Setting, work: Path, minutes: float, *, commit: bool, halfway: 
     n_whole = len(whole_seeds(folder))
     if n_whole == setting.seeds and told_seeds(setting) == n_whole:
         return
-    due = setting.minutes_of(n_whole + 1) if n_whole < setting.seeds else 0.0
+    due = setting.minutes_of(n_whole + 1) + MARGIN_MINUTES if n_whole < setting.seeds else 0.0
     is_begun = any((folder / "models").glob(f"*-{n_whole + 1}"))
     if minutes <= 0 or (minutes < due and told_seeds(setting) == n_whole and not (is_begun or halfway)):
         print(f"{setting.name}: seed {n_whole + 1} takes about {due:.0f} minutes, {minutes:.0f} are left")
         return
     print(f"{setting.name}: {n_whole} of {setting.seeds} seeds are whole", file=sys.stderr, flush=True)
-    began = datetime.now(UTC)
+    began, n_before = datetime.now(UTC), n_whole
     deadline = time.monotonic() + 60 * minutes
     command = command_of(setting, work, float("inf") if halfway or is_begun else minutes)
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as child:
@@ -177,6 +180,8 @@ def sit(setting: Setting, work: Path, minutes: float, *, commit: bool, halfway: 
         status = child.wait()
     if status == 0:
         keep(setting, folder, (*WRITTEN_DOWN, *REPORT), began, commit=commit)
+    elif status == NO_TIME and "--stop-after" in command and n_whole == n_before:
+        print(f"{setting.name}: seed {n_whole + 1} has no time in {minutes:.0f} minutes, as it says above")
     elif time.monotonic() < deadline:
         raise SystemExit(f"{setting.name} failed with status {status}")
 

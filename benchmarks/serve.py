@@ -73,7 +73,10 @@ def asked(address: str, pid: int, n_clients: int, n_words: int, seconds: float, 
     def ask() -> None:
         connection = http.client.HTTPConnection(address, timeout=60)
         while time.monotonic() < ends and next(taken) < most:
-            word = f"w{next(numbers) % n_words}"
+            number = next(numbers)
+            if number >= n_words:
+                break
+            word = f"w{number}"
             began = time.perf_counter()
             try:
                 connection.request("GET", f"/api/neighbours?word={word}&topn=10")
@@ -101,6 +104,8 @@ def asked(address: str, pid: int, n_clients: int, n_words: int, seconds: float, 
             for thread in threads:
                 thread.join()
     wall = time.monotonic() - began
+    if next(numbers) > n_words:
+        raise SystemExit(f"all {n_words:,} words were asked for before the time was over; give more --words")
     p50, p99 = [round(1000 * float(x), 1) for x in np.percentile(latencies, [50, 99])] if latencies else (None, None)
     tenths = np.array_split(memory, min(10, len(memory)))
     return {
@@ -163,7 +168,7 @@ def main() -> None:
                     row = one() | {"settings": settings}
                 else:
                     row = recorded("serve", settings, SEED, one, commit=given.commit)
-                first += int(row["requests"])
+                first += int(row["requests"]) + int(row["errors"])
                 rows.append(row)
                 print({name: value for name, value in row.items() if name not in ("machine", "versions")}, flush=True)
     finally:

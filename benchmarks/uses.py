@@ -19,10 +19,11 @@ SEEDED have SEEDS seeds, the others one. CBOW and GloVe have the words of Skip-g
 Heads and what is fine-tuned compute in fp32 on every processor, since sittings may be on several.
 
 A model is pretrained, and then used for all that there is to do with it, before the next one is: its folder in --work
-may be gone at the next sitting. What is left then takes a model that is pretrained anew, which is recorded with its
-number and told on the page. A task by one way to use a model, with all its seeds, stands as one line in
-results/uses.jsonl; what stands there is not run again. --minutes ends a sitting, and a model is not begun when there is
-no time for its pretraining and some of its cells. results/uses.md shows what there is, and as `owed` what is not.
+may be gone at the next sitting, or be of other settings. What is left then takes a model that is pretrained anew, which
+is recorded with its number and told on the page. A task by one way to use a model, with all its seeds, stands as one
+line in results/uses.jsonl; what stands there is not run again. --minutes ends a sitting: what does not fit in is left
+out, and a model is not begun when there is no time for its pretraining and some of its cells. results/uses.md shows
+what there is, and as `owed` what is not.
 
 All of it takes about 2 hours 30 minutes on 2 cores, reckoned from trials with 50 and 128 examples and not measured in
 full: pretraining 70 minutes, starting processes 8, tables and features 35 (6 to 20 s a seed), and the networks that are
@@ -36,7 +37,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -44,7 +45,7 @@ from typing import Any, Final, NamedTuple
 import labelled
 import recording
 import torch
-from recording import SHARED, Record, found, machine, recorded, run_measured
+from recording import SHARED, Record, found, recorded, run_measured
 
 import firth
 from firth.bodies import Words, from_scratch
@@ -136,6 +137,19 @@ def family_of(name: str) -> Any:
     return {"skipgram": firth.Skipgram, "cbow": firth.CBOW, "glove": firth.GloVe}[name]()
 
 
+def settings_of(family: str, use: str) -> Record:
+    """Of head and training, as this way to use the family takes them."""
+    settings = SETTINGS | {"learning_rate": RATE}
+    if family in DEEP and use == "finetune":
+        settings |= {"learning_rate": DEEP_RATE, "head_rate": RATE / DEEP_RATE}
+        settings |= {"language_model": 0.0} if family == "gpt" else {}
+    if family not in DEEP or use == "scratch":
+        settings["layers"] = "last"  # there is one
+    if family not in ("gpt", "bert") or use == "scratch":
+        del settings["context_length"]  # they read texts whole
+    return settings
+
+
 # --- runs, each in a process of its own
 
 
@@ -184,21 +198,13 @@ def used(asked: Record) -> Record:
 def run_of(model: Any, asked: Record, seed: int, sets: tuple[Examples, ...], seen: list[bool]) -> Record:
     """One seed of it."""
     train, dev, test = sets
-    family, use = asked["family"], asked["use"]
-    settings = asked["settings"] | {"learning_rate": RATE}
-    if family in DEEP and use == "finetune":
-        settings |= {"learning_rate": DEEP_RATE, "head_rate": RATE / DEEP_RATE}
-        settings |= {"language_model": 0.0} if family == "gpt" else {}
+    use = asked["use"]
     if use == "random features":
         body = from_scratch(model, [], model.segmentation, seed)
         assert isinstance(body, Words)
         model, use = body.vectors, "features"
-    if family not in DEEP or use == "scratch":
-        settings["layers"] = "last"  # there is one
-    if family not in ("gpt", "bert") or use == "scratch":
-        del settings["context_length"]  # they read texts whole
     made = firth.finetune(
-        model, train, dev=dev, task=train.task, use=use, seed=seed, device="cpu", threads=THREADS, **settings
+        model, train, dev=dev, task=train.task, use=use, seed=seed, device="cpu", threads=THREADS, **asked["settings"]
     )
     run = made.runs[0]
     assert run.dev is not None
@@ -236,16 +242,23 @@ class Sitting:
             "seeds": cell.n_seeds,
             "n_train": N_TRAIN[cell.task],
             "pretraining_minutes": PRETRAINING if is_pretrained else None,
-            "settings": SETTINGS,
+            "family_settings": asdict(family_of(cell.family)),
+            "settings": settings_of(cell.family, cell.use),
         }
 
     def record(self, cell: Cell) -> Record | None:
         return found("uses", self.settings_of(cell), 1)
 
+    def pretraining_of(self, language: str, family: str) -> Record:
+        """The settings of it, as JSON has them."""
+        settings = {"part": "pretraining", "family": family, "language": language, "minutes": PRETRAINING}
+        settings |= {"threads": THREADS, "family_settings": asdict(family_of(family))}
+        read: Record = json.loads(json.dumps(settings))
+        return read
+
     def pretrainings(self, language: str, family: str) -> list[Record]:
         """One, or more where a later sitting had to begin anew."""
-        settings = {"part": "pretraining", "family": family, "language": language, "minutes": PRETRAINING}
-        settings |= {"threads": THREADS}
+        settings = self.pretraining_of(language, family)
         each = (found("uses", settings | {"number": number}, 1) for number in count(1))
         return [record for record in takewhile(lambda record: record is not None, each) if record is not None]
 
@@ -256,25 +269,30 @@ class Sitting:
         """Whether there was time for the cell."""
         place = self.work / ("trial" if self.trial else "models") / f"{cell.language}-{cell.family}"
         told = place.with_suffix(".json")  # which pretraining it is of, written when that is recorded
-        if not told.is_file():
-            if not self.has_time(MINUTES_OF["pretraining"] + MINUTES_OF["after pretraining"]):
+        pretraining = self.pretraining_of(cell.language, cell.family)
+        of_place: Record = json.loads(told.read_bytes()) if told.is_file() and place.is_dir() else {}
+        if of_place.get("settings") != pretraining:
+            if not self.has_time(MINUTES_OF["pretraining"] + max(MINUTES_OF["after pretraining"], cell.minutes)):
                 return False
+            told.unlink(missing_ok=True)
             self.pretrain(cell, place)
-            told.write_text(json.dumps(len(self.pretrainings(cell.language, cell.family))), encoding="utf-8")
+            number = len(self.pretrainings(cell.language, cell.family))
+            of_place = {"settings": pretraining, "number": number}
+            told.write_text(json.dumps(of_place), encoding="utf-8")
         if not self.has_time(cell.minutes):
             return False
         asked = self.settings_of(cell) | {"model": str(place), "n_scored": self.trial}
         asked |= {"n_train": self.trial} if self.trial else {}
-        of_model = {"pretraining": json.loads(told.read_bytes())}
+        of_model = {"pretraining": of_place["number"]}
         recorded("uses", self.settings_of(cell), 1, lambda: process(asked) | of_model, commit=self.commit)
         return True
 
     def pretrain(self, cell: Cell, place: Path) -> None:
         """Trains the cell's model and records that, anew where an earlier sitting's is gone."""
-        settings = {"part": "pretraining", "family": cell.family, "language": cell.language, "minutes": PRETRAINING}
+        settings = self.pretraining_of(cell.language, cell.family)
         asked = settings | {"model": str(place), "cache": str(self.work / "cache"), "trial": self.trial}
         asked |= {"minutes": TRIAL_MINUTES} if self.trial else {}
-        settings |= {"threads": THREADS, "number": len(self.pretrainings(cell.language, cell.family)) + 1}
+        settings |= {"number": len(self.pretrainings(cell.language, cell.family)) + 1}
         recorded("uses", settings, 1, lambda: process(asked), commit=self.commit)
 
 
@@ -310,33 +328,43 @@ def tables(runs: dict[Cell, Record]) -> Iterator[str]:
             yield f"| {name} | {' | '.join(row)} |"
         yield ""
     yield from ("## Pretrained beside from scratch", "")
+    yield (
+        "Clear is what differs by more than the larger of the two standard deviations over seeds, which are of head "
+        "and training alone: there is one pretraining per model. One seed tests nothing. Of chnsenticorp, by new texts."
+    )
+    yield ""
     for task in labelled.LABELLED:
         yield f"- {task}: {beside_scratch(task, runs)}"
     yield ""
 
 
 def beside_scratch(task: str, runs: dict[Cell, Record]) -> str:
-    """In a sentence, which ways to use what is pretrained beat the table drawn at random, and which do not."""
+    """Which ways to use what is pretrained clearly beat the table drawn at random, as far as seeds can tell."""
 
-    def mean(family: str, use: str) -> float | None:
+    def scores(family: str, use: str) -> list[float]:
         record = runs.get(Cell(task, family, use))
-        return None if record is None else statistics.fmean(run["test"] for run in record["runs"])
+        return [] if record is None else [run.get("test_new", run["test"]) for run in record["runs"]]
 
-    better: list[str] = []
-    worse: list[str] = []
+    found: dict[str, list[str]] = {}
     n_owed = 0
     for family in NAMES:
-        base = mean(family if family in OF_SCRATCH else "skipgram", "scratch")
+        base = scores(family if family in OF_SCRATCH else "skipgram", "scratch")
         for use in ("features", "finetune"):
-            score = mean(family, use)
-            if base is None or score is None:
+            values = scores(family, use)
+            if not base or not values:
                 n_owed += 1
                 continue
-            (better if score > base else worse).append(f"{NAMES[family]} ({use}, {100 * (score - base):+.1f})")
-    if not better and not worse:
-        return "owed."
-    told = f"better than from scratch: {', '.join(better) or 'none'}. **Not better: {', '.join(worse) or 'none'}.**"
-    return told + (f" {n_owed} comparisons owed." if n_owed else "")
+            difference = statistics.fmean(values) - statistics.fmean(base)
+            if min(len(values), len(base)) < 2:
+                kind = "one seed: not tested"
+            elif abs(difference) <= max(statistics.stdev(values), statistics.stdev(base)):
+                kind = "neither"
+            else:
+                kind = "clearly better than from scratch" if difference > 0 else "clearly worse"
+            found.setdefault(kind, []).append(f"{NAMES[family]} ({use}, {100 * difference:+.1f})")
+    told = [f"{kind}: {', '.join(some)}" for kind, some in sorted(found.items())]
+    told += [f"{n_owed} comparisons owed"] if n_owed else []
+    return "; ".join(told) + "."
 
 
 def write(sitting: Sitting) -> None:
@@ -352,7 +380,9 @@ def write(sitting: Sitting) -> None:
     pretrained = {(cell.language, cell.family): sitting.pretrainings(cell.language, cell.family) for cell in cells()}
     anew = [f"{NAMES[family]} ({language})" for (language, family), some in pretrained.items() if len(some) > 1]
     told += f" Pretrained anew, for cells of a later sitting: {', '.join(anew)}." if anew else ""
-    commits = ", ".join(sorted({str(record["commit"]) for record in runs.values()}))
+    records = [*runs.values(), *(record for some in pretrained.values() for record in some)]
+    commits = ", ".join(sorted({str(record["commit"]) for record in records})) or "none"
+    machines = "; ".join(sorted({str(record["machine"]) for record in records})) or "none"
     text = (
         "# Seven tasks by every family, pretrained for five minutes\n\n`python benchmarks/uses.py --work WORK`: test "
         "scores in hundredths (accuracy; of wnut17 and resume-ner the F1 of entities); training examples at most "
@@ -362,7 +392,7 @@ def write(sitting: Sitting) -> None:
         f"the size tiny. For all: {settings}; rates {RATE:g}, of networks that are fine-tuned {DEEP_RATE:g}.{told} "
         f"{n_owed} of {len(cells())} cells are owed; those there are took {seconds / 60:.0f} minutes.\n\n"
         + "\n".join(tables(runs))
-        + f"\nMachine: {machine()}. Commits: {commits}. Every run: `uses.jsonl`.\n"
+        + f"\nMachines: {machines}. Commits: {commits}. Every run: `uses.jsonl`.\n"
     )
     (recording.RESULTS / "uses.md").write_text(text, encoding="utf-8")
 
@@ -385,9 +415,8 @@ def main() -> None:
     for cell in cells():
         if sitting.record(cell) is not None:
             continue
-        if not sitting.run(cell):
-            break
-        write(sitting)
+        if sitting.run(cell):  # else there may be time for others, of models that are there
+            write(sitting)
     write(sitting)
     print((recording.RESULTS / "uses.md").read_text(encoding="utf-8"))
 

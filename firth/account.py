@@ -138,7 +138,7 @@ class Account:
                     of_run[one["seed"]] = answered[()]
         for one, found in self.each("probe"):
             for layer in found["layers"]:
-                told = _score(one, "probe", one["of"], layer["measure"], layer["score"], layer.get("n_items"))
+                told = _score(one, "probe", one["of"], layer["measure"], layer["score"], None)
                 yield told | {"layer": layer["layer"], "task": kinds.get(one["of"])}
                 if layer["layer"] == found["best"]:
                     chosen = {"layer": layer["layer"], "chosen_by": "the development examples"}

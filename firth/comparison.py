@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from firth import cache, comparison_report, plan
+from firth import cache, comparison_report, ledger, plan
 from firth import corpus as corpora
 from firth import sets as named
 from firth.account import Account
@@ -131,8 +131,8 @@ def compare(
         lang: Of the page: `en` or `zh`.
         overwrite: Whether a comparison in `output` may be replaced.
         resume: Go on with the one in `output`; all else must be as it was.
-        stop_after: Minutes within which to stop: no seed is begun that would not be whole by then. The report is of
-            those that are; `resume` goes on with the others.
+        stop_after: Minutes within which to stop, about: no seed is begun that would not be whole by then, as far as can
+            be told before. The report is of those that are; `resume` goes on with the others.
         cache_dir: Where encoded text is kept, and sets that are fetched.
         progress: Shows how far the work is.
         command: The command that makes the report again, as it shall be told.
@@ -172,6 +172,7 @@ def compare(
         raise UsageError(f"two tasks lie in folders called {printable(doubled)}, by which they are told apart")
     folder = Path(output).absolute()
     inputs = {
+        "format": ledger.FORMAT,
         "corpus": plan.identity(corpus, preparation or Preparation()),
         "preparation": (preparation or Preparation()).settings(),
         "sets": digests,

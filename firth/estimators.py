@@ -43,6 +43,7 @@ except ImportError:
 TextTask = Literal["classify", "pair"]
 
 _OWN: Final = ("model", "task")  # parameters that are no settings of `finetune`
+_OF_MACHINE: Final = ("device", "threads")  # which another machine need not have
 _MOST_SHOWN: Final = 60  # characters of an input, in a message
 
 
@@ -209,7 +210,9 @@ class FirthClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # u
     def load(cls, path: str | os.PathLike[str]) -> "FirthClassifier":
         """What `save`, `firth.Finetuned.save` or `firth finetune` has written, of texts or pairs and their classes.
 
-        It has the parameters that it was trained with, and the directory as its model.
+        Its parameters are those that it was trained with, as far as the class has them, without `device` and
+        `threads`; its model is the directory. Fitted again with `use="finetune"`, it goes on from the weights that
+        were trained with the task: to cross-validate, give the pretrained model, not what was loaded.
 
         Raises:
             FirthError: there is no such directory, or it is of another task.
@@ -433,8 +436,7 @@ def _trained(estimator: Any, task: Any, rows: Sequence[Any], dev: Sequence[Any] 
 
     given = {name: value for name, value in estimator.get_params(deep=False).items() if name not in _OWN}
     chosen = {name: value for name, value in given.items() if value is not None}
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in chosen.items()}
-    return finetune(estimator.model, rows, task=task, dev=dev, columns={"target": "labels"}, **plain)
+    return finetune(estimator.model, rows, task=task, dev=dev, columns={"target": "labels"}, **chosen)
 
 
 def _loaded(path: str | os.PathLike[str]) -> "Finetuned":
@@ -444,11 +446,11 @@ def _loaded(path: str | os.PathLike[str]) -> "Finetuned":
 
 
 def _as_trained(made: "Finetuned", kind: type) -> dict[str, Any]:
-    """The parameters that what was loaded was trained with, of those that an estimator has."""
+    """The parameters that what was loaded was trained with, of those that an estimator has; none of its machine."""
     asked = dict(made.record.get("asked", {})) | {"use": made.use, "seed": made.record["seed"]}
     if isinstance(cut := asked.get("segmentation"), dict):
         asked["segmentation"] = Segmentation.from_settings(cut)
-    return {name: asked[name] for name in signature(kind).parameters if name in asked}
+    return {name: asked[name] for name in signature(kind).parameters if name in asked and name not in _OF_MACHINE}
 
 
 def _packed(state: dict[str, Any]) -> dict[str, Any]:
@@ -466,7 +468,7 @@ def _unpacked(state: dict[str, Any]) -> dict[str, Any]:
     """The contrary."""
     files = state.pop("_files", None)
     if files is not None:
-        folder = mkdtemp()
+        folder = mkdtemp(prefix="firth-")
         remove = partial(shutil.rmtree, folder, ignore_errors=True)
         try:
             for name, data in files.items():

@@ -143,6 +143,10 @@ def finetune(
         raise UsageError(f"patience is {patience}; it must be at least 1")
     if place is not None and not resume:
         check_output(place, overwrite=overwrite)
+    seed, seeds, limit = map(_plain, (seed, seeds, limit))
+    epochs, batch_size, learning_rate = map(_plain, (epochs, batch_size, learning_rate))
+    patience, context_length, threads = map(_plain, (patience, context_length, threads))
+    settings = {name: _plain(value) for name, value in settings.items()}
     progress = progress or Silent()
     found = examples_of(train, task, columns or {}, None)
     if limit is not None:
@@ -406,7 +410,7 @@ def _begun_with(asked: Asked) -> dict[str, Any]:
 
 
 def _settings_of(asked: Asked) -> dict[str, Any]:
-    """What was asked for, as JSON: nothing that was left to firth."""
+    """What was asked for, as JSON: of the network's settings those given alone; else None is what was left to firth."""
     cut = asked.segmentation.settings() if isinstance(asked.segmentation, Segmentation) else asked.segmentation
     own = {"use": asked.use, "patience": asked.patience, "segmentation": cut, "context_length": asked.context_length}
     return own | dict(asked.settings)
@@ -439,6 +443,11 @@ def _of_both(rows: Rows, which: Positions) -> Iterable[Positions]:
 
 
 # --- what is read and told
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as Python's, which JSON takes; all else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _limited(examples: Examples, limit: int, seed: int) -> Examples:

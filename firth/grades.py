@@ -117,7 +117,7 @@ def in_common(
             "by words"
         )
     everyone = np.all([*kept.values()], axis=0) if kept else np.zeros(len(frequent), np.bool_)
-    words = [frequent[place] for place in np.flatnonzero(everyone)]
+    words = [frequent[int(place)] for place in np.flatnonzero(everyone)]
     if not words:
         raise FirthError("the models that are compared have no word in common")
     return words, [*kept], missing
@@ -234,7 +234,7 @@ def _score(one: Answered, key: Key, layer: int, items: NDArray[np.float64], seed
 
 def is_answered(items: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(N,) of which questions there is an answer."""
-    found: NDArray[np.bool_] = ~np.isnan(items.reshape(len(items), -1)).any(axis=1)
+    found: NDArray[np.bool_] = np.asarray(~np.isnan(items.reshape(len(items), -1)).any(axis=1))
     return found
 
 

@@ -245,6 +245,20 @@ def _train(job: Mapping[str, Any], share: float = 1.0) -> dict[str, Any]:
         or a file, a package or memory was missing, which another time may not be.
     """
     place = Path(job["output"])
+    try:
+        found = _run_of(job, share)
+    except Exception:
+        if latest_checkpoint(place) is None and not (place / "firth.json").is_file():
+            _forget_preparing(place)
+        raise
+    if "failed" not in found or latest_checkpoint(place) is None:  # else it is gone on with
+        _forget_preparing(place)
+    return found
+
+
+def _run_of(job: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """What came of a training, as `_train` has it; what it has prepared stays beside it."""
+    place = Path(job["output"])
     curve = _Curve(job)
     if (place / "firth.json").is_file():  # it had ended well, and nobody had written that down yet
         return {"ok": _trained(load(place), place, curve)}
@@ -269,7 +283,6 @@ def _train(job: Mapping[str, Any], share: float = 1.0) -> dict[str, Any]:
         if _is_charged(job) and not is_begun:
             minutes = _left_to_train(job, sizes[0], how)
             if minutes < LEAST_SHARE * job["minutes"]:
-                _forget_preparing(place)
                 return {"left_out": f"preparing counts, and takes nearly all of {job['minutes']:g} minutes"}
         budget = {"minutes": minutes} if minutes is not None else {"epochs": job["epochs"]}
         if len(sizes) > 1:
@@ -290,9 +303,7 @@ def _train(job: Mapping[str, Any], share: float = 1.0) -> dict[str, Any]:
             raise
         is_of_text = not curve.is_begun and not _is_behind(error, (OSError, ImportError, MemoryError))
         return {"left_out" if is_of_text else "failed": str(error)}
-    found = _trained(model, place, curve)
-    _forget_preparing(place)
-    return {"ok": found}
+    return {"ok": _trained(model, place, curve)}
 
 
 def _is_charged(job: Mapping[str, Any]) -> bool:

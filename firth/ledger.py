@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ from firth.files import printable, replacing
 RECORDS: Final = "records.jsonl"
 ITEMS: Final = "items"
 """The folder of the files of items."""
+FORMAT: Final = 1
+"""Of what is written down; a comparison of another one is not gone on with."""
 LONGEST_NAME: Final = 120  # bytes of a file's name, without its ending
 _NAMES: Final = "names"
 _MOST_SMALL: Final = 127
@@ -111,7 +114,7 @@ def read_items(path: Path) -> dict[ItemName, NDArray[np.float64]]:
         raise FirthError(
             f"{shown} is missing, of which scores are made: put it back, or begin the comparison anew"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FirthError(f"{shown} is damaged: {printable(str(error))}") from None
 
 

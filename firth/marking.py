@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firth import grades, ledger
+from firth.errors import FirthError
 from firth.files import printable
 from firth.grades import Answered, Grades, Questions
 from firth.ledger import Records
@@ -94,15 +95,16 @@ class Marking:
         for name in self.seeds_of:
             for seed in seeds:
                 words, names, _ = in_common[seed]
-                if name not in names or name not in self.of_seed(seed):
+                if name not in self.of_seed(seed):
                     continue
-                if (found := self._answers(name, seed, words)) is None:
+                found = self._answers(name, seed, words) if name in names else None
+                if found is not None:
+                    answered.append(Answered(name, seed, found))
+                elif name in names or self._is_out_of_date(name, seed):
                     missing.append(
                         f"{name}, seed {seed}: the model is gone, and what it was graded by has changed: it is not "
                         "scored by words"
                     )
-                    continue
-                answered.append(Answered(name, seed, found))
         graded = grades.grade(answered, self.questions, seed=self.first_seed)
         graded.n_words = [len(words) for words, _, _ in in_common.values()]
         missing = [sentence for _, _, left_out in in_common.values() for sentence in left_out] + missing
@@ -147,6 +149,10 @@ class Marking:
         found = self.records.ok("know", name, seed)
         return found if found is not None and found["digest"] == self.digest_of_words else None
 
+    def _is_out_of_date(self, name: str, seed: int) -> bool:
+        """Whether vectors were made of a model, and which words they are of is written down of other sets or words."""
+        return self.records.ok("matrices", name, seed) is not None and self._known(name, seed) is None
+
     def _coverage(self, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         for name in self.seeds_of:
             found = next((told for seed in seeds if (told := self._known(name, seed)) is not None), None)
@@ -162,8 +168,12 @@ class Marking:
         found = self.records.ok("grade", name, seed)
         if found is None or found["digest"] != self._digest(words) or not path.is_file():
             return None
+        try:
+            stored = ledger.read_items(path)
+        except FirthError:  # damaged: as good as none
+            return None
         answers: dict[Any, NDArray[np.float64]] = {
-            (tuple(key), layer): items for (*key, layer), items in ledger.read_items(path).items()
+            (tuple(key), layer): items for (*key, layer), items in stored.items()
         }
         return answers
 

@@ -29,6 +29,8 @@ OVERHEAD_SECONDS: Final = 25.0
 """Of a run beside its training: starting a process, loading the compiler, measuring. About, on two cores."""
 TASK_MINUTES: Final[Mapping[bool, float]] = {False: 1.0, True: 4.0}
 """About, of a static model and of a network (True): probes, a head on features, and fine-tuning, on 2,000 examples."""
+JUDGED_MINUTES: Final = 2.0
+"""An estimate, of a network's run and a set of words in sentences: contexts are looked for in the whole text."""
 SCORED_WORDS: Final = 20_000
 """The most frequent words of the training text, which all models are scored by; with those that the sets ask for."""
 _BYTES_OF_NETWORK: Final = 60 << 20
@@ -121,16 +123,15 @@ class Plan:
 
     @property
     def minutes_in_all(self) -> float | None:
-        """About how long it takes; None of a budget of words, whose speed nobody knows before.
-
-        What sets of words in sentences take is not told: the contexts of their words are looked for in the whole text.
-        """
+        """About how long it takes; None of a budget of words, whose speed nobody knows before."""
         if self.minutes is None:
             return None
         total = 0.0
+        n_judged = sum(len(names) for kind, names in self.sets.items() if kind in ("scws", "wic"))
         for variant in self.variants:
             of_run = 0.0 if variant.published else self.minutes
-            of_run += self.minutes * MATRICES_SHARE if variant.is_contextual or variant.published else 0.0
+            if variant.is_contextual or variant.published:
+                of_run += self.minutes * MATRICES_SHARE + n_judged * JUDGED_MINUTES
             total += len(self.seeds if not variant.published else self.seeds[:1]) * (of_run + OVERHEAD_SECONDS / 60)
             if self.trials > 1 and not variant.published:
                 total += self.trials * (TRIAL_SHARE * self.minutes + OVERHEAD_SECONDS / 60)

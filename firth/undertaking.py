@@ -6,6 +6,7 @@ on its own: once it is whole, what was found of it is written down, and its mode
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -196,7 +197,7 @@ class Undertaking:
             if due > left and not self.is_whole(seed):
                 told = f"seed {seed} takes about {due / 60:,.0f} minutes, and {max(0.0, left) / 60:,.0f} are left"
                 if not self.seeds:
-                    raise UsageError(f"{told} of --stop-after: nothing was begun; give it more, or fewer --minutes")
+                    raise UsageError(f"{told} of --stop-after; give --resume more minutes, or fewer --minutes")
                 self.progress.say(f"{told}: --resume goes on with it")
                 break
             self.do(seed)
@@ -215,13 +216,24 @@ class Undertaking:
         if not (lost and self.is_whole(seed)):
             for variant in lost:
                 self.progress.say(f"{variant.name}, seed {seed}: the model is gone, and not all of it was measured")
-                self.records.forget(variant.name, seed)
+                self.forget(variant, seed)
             self.work_on(seed)
         began = time.monotonic()
         self.marking.know(RANDOM, seed, lambda: self.random_vectors(seed))
         self.marking.mark(seed, lambda name: self.vectors_there(name, seed))
         if not self.is_whole(seed):
             self.records.add("seed", "", seed, "", {"ok": {}, "took": round(time.monotonic() - began, 3)})
+
+    def forget(self, variant: Variant, seed: int) -> None:
+        """Has all work on a model that is gone begun anew: a use that has begun goes on with no other model."""
+        is_scratch = self.of_scratch(seed) == variant
+        self.records.forget(variant.name, seed)
+        for task in self.tasks:
+            for use in USES:
+                shutil.rmtree(self.place_of(variant.folder, seed, task, use), ignore_errors=True)
+            if is_scratch:
+                self.records.add("use", RANDOM, seed, f"{task.name} scratch", {"again": True})
+                shutil.rmtree(self.place_of(RANDOM, seed, task, "scratch"), ignore_errors=True)
 
     def work_on(self, seed: int) -> None:
         """Trains and measures the models of a seed, and puts those of the first one to the tasks."""
@@ -441,22 +453,28 @@ class Undertaking:
         given = {"model": variant.published or str(self.model_of(variant, seed)), **self.task(task)}
         self.job("probe", variant.name, seed, task.name, **given)
         for use in USES:
-            place = self.folder / "uses" / f"{variant.folder}-{seed}-{safe(task.name)}-{use}"
+            place = self.place_of(variant.folder, seed, task, use)
             self.job("use", variant.name, seed, f"{task.name} {use}", use=use, output=str(place), **given)
 
     def use_random(self, task: Task) -> None:
         """The baseline of a task: a table of the first static model's words, drawn at random and trained."""
         seed = self.asked.seeds[0]
-        first = next(
-            (one for one in sorted(self.trained, key=lambda one: one.is_contextual)
-             if self.is_done(self.records.get("train", one.name, seed))), None,
-        )  # fmt: skip
+        first = self.of_scratch(seed)
         if first is not None:
-            place = self.folder / "uses" / f"{RANDOM}-{seed}-{safe(task.name)}-scratch"
+            place = self.place_of(RANDOM, seed, task, "scratch")
             self.job(
                 "use", RANDOM, seed, f"{task.name} scratch", use="scratch", output=str(place),
                 model=str(self.model_of(first, seed)), **self.task(task),
             )  # fmt: skip
+
+    def of_scratch(self, seed: int) -> Variant | None:
+        """The variant whose words the baseline has: the first static one that could be trained."""
+        found = [one for one in self.trained if self.is_done(self.records.get("train", one.name, seed))]
+        return min(found, key=lambda one: one.is_contextual, default=None)
+
+    def place_of(self, whose: str, seed: int, task: Task, use: str) -> Path:
+        """Where a use has its checkpoints."""
+        return self.folder / "uses" / f"{whose}-{seed}-{safe(task.name)}-{use}"
 
     def task(self, task: Task) -> dict[str, Any]:
         """A task as a job has it."""
@@ -476,7 +494,12 @@ class Undertaking:
             )  # fmt: skip
 
     def suited(self, variant: Variant) -> tuple[Any, ...]:
-        """Its sizes; where its first trial has found the one that the whole budget suffices for, that alone."""
+        """Its sizes; where its first trial has found the one that the whole budget suffices for, that alone.
+
+        Where preparing counts, less than the whole is left to train in, and each training decides for itself.
+        """
+        if self.asked.counts == "all":
+            return variant.sizes
         first = self.records.get("try", variant.name, self.asked.seeds[0], "0") or {}
         place = first.get("ok", {}).get("size")
         return variant.sizes if place is None else (variant.sizes[place],)

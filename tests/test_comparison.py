@@ -332,7 +332,7 @@ def test_the_size_that_one_seed_chose_is_that_of_the_others(tmp_path: Path) -> N
     small, large = Skipgram(dim=8), Skipgram(dim=16)
     work = Undertaking.__new__(Undertaking)
     work.folder, work.records = tmp_path, Records(tmp_path / "records.jsonl")
-    work.asked = cast("Any", SimpleNamespace(trials=1, seeds=(1, 2)))
+    work.asked = cast("Any", SimpleNamespace(trials=1, seeds=(1, 2), counts="training"))
     variant = Variant(name="skipgram", sizes=(small, large))
     assert work.sizes(variant, 1) == [settings(small), settings(large)]
     work.records.add("train", "skipgram", 1, "", {"ok": {"family": settings(small)}})
@@ -515,20 +515,23 @@ def test_what_no_longer_fits_and_has_no_model_is_told(made: Comparison, files: P
     assert {one["variant"] for one in again.report["neighbours"]} == {"random"}
 
 
-def test_another_text_is_not_gone_on_with(made: Comparison, files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "value"), [("text", "another"), ("format", None)])
+def test_another_text_or_format_is_not_gone_on_with(
+    name: str, value: str | None, made: Comparison, files: Path, tmp_path: Path
+) -> None:
     folder = moved(made.folder, tmp_path / "moved")
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    plan["inputs"]["text"] = "another"
+    plan["inputs"][name] = value
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     given: dict[str, Any] = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["cat", "gold"]}
-    with pytest.raises(UsageError, match=r"other settings \(text\)"):
+    with pytest.raises(UsageError, match=rf"other settings \({name}\)"):
         compared(folder, files, resume=True, **given)
 
 
 def test_too_little_time_for_a_seed_is_said_before_any_work(
     files: Path, tmp_path: Path, trained_here: list[Any]
 ) -> None:
-    with pytest.raises(UsageError, match=r"seed 1 takes about \d+ minutes, and 2 are left"):
+    with pytest.raises(UsageError, match=r"seed 1 takes about \d+ minutes, and 2 are left.*; give --resume more"):
         compared(tmp_path / "report", files, words=None, minutes=3, stop_after=2)
     assert trained_here == []
     with pytest.raises(UsageError, match="stop_after is 0"):
@@ -646,6 +649,7 @@ def test_preparing_takes_of_the_minutes_where_it_counts(
     assert asked[0]["tokens"] == 1
     if left is None:
         assert "preparing counts" in found["left_out"]
+        assert not list(tmp_path.glob(".model.*"))
     else:
         assert asked[1]["minutes"] == left
 

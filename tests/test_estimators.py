@@ -146,7 +146,9 @@ def test_what_is_loaded_is_fitted_again_as_it_was(vectors, kind, given, due, cha
     fitted = kind(vectors, use="features", **(QUICK | {"epochs": 2, "seed": 7} | changes)).fit(given, due)
     fitted.save(tmp_path / "out")
     loaded = kind.load(tmp_path / "out")
-    assert loaded.get_params() | {"model": None} == fitted.get_params() | {"model": None}
+    of_machine = {"model": None, "device": None, "threads": None}
+    assert fitted.threads == 1
+    assert loaded.get_params() | {"model": None} == fitted.get_params() | of_machine
     again = clone(loaded).fit(given, due)
     for one, other in zip(again.predict_proba(given), fitted.predict_proba(given), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -166,6 +168,7 @@ def test_a_network_of_another_architecture_stays_with_its_head(tmp_path):
     again.save(tmp_path / "two")
     for name in ("one", "two"):
         loaded = FirthClassifier.load(tmp_path / name)
+        loaded.set_params(device="cpu")
         np.testing.assert_array_equal(loaded.predict_proba(TEXTS), due)
         np.testing.assert_array_equal(clone(loaded).fit(TEXTS, LABELS).predict_proba(TEXTS), due)
     with pytest.raises(firth.FirthError, match="cannot be copied"):

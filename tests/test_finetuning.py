@@ -42,6 +42,15 @@ from firth.vectors import Vectors  # noqa: E402
 # --- what is learnt
 
 
+def test_numbers_of_numpy_are_taken_and_written(tmp_path):
+    counts = {"patience": np.int64(2), "batch_size": np.int64(16), "seed": np.int64(3), "seeds": np.int64(2)}
+    others = {"learning_rate": np.float32(0.5), "weight_decay": np.float32(0.25), "limit": np.int64(32)}
+    made = tuned("static", head="linear", epochs=np.int64(2), output=tmp_path / "out", **counts, **others)
+    assert [run.seed for run in made.runs] == [3, 4]
+    asked = {"epochs": 2, "patience": 2, "batch_size": 16, "learning_rate": 0.5, "weight_decay": 0.25}
+    assert load_finetuned(tmp_path / "out").record["asked"].items() >= asked.items()
+
+
 @pytest.mark.parametrize("use", ["features", "finetune", "scratch"])
 @pytest.mark.parametrize("name", SLOWLY)
 def test_every_family_learns_classes_and_is_saved_whole(name, use, tmp_path):

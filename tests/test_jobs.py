@@ -9,6 +9,7 @@ import pytest
 
 from firth import contextual_training, jobs
 from firth.budget import Budget
+from firth.errors import FirthError
 from firth.families.family import settings
 from firth.families.glove import GloVe
 from firth.families.gpt import GPT
@@ -94,6 +95,32 @@ def test_preparing_is_charged_whatever_another_has_left_in_the_cache(
     assert not list(tmp_path.glob(".second.*"))
 
 
+@pytest.mark.parametrize("error", [FirthError("too few words"), RuntimeError("broken")])
+def test_what_was_prepared_goes_with_a_training_that_has_no_checkpoint(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **how: Any) -> Any:
+        Path(how["cache_dir"]).mkdir()
+        raise error
+
+    monkeypatch.setattr(jobs, "train", fails)
+    found = jobs.done(job(tmp_path, minutes=1.0, epochs=None, counts="all"))
+    assert {"failed", "left_out"} & found.keys()
+    assert not list(tmp_path.glob(".model.*"))
+
+
+def test_what_was_prepared_stays_for_a_training_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **how: Any) -> Any:
+        Path(how["cache_dir"]).mkdir()
+        how["on_begin"](SimpleNamespace())
+        raise FirthError("broken off")
+
+    monkeypatch.setattr(jobs, "train", fails)
+    monkeypatch.setattr(jobs, "latest_checkpoint", lambda place: place / "checkpoint")
+    assert "failed" in jobs.done(job(tmp_path, minutes=1.0, epochs=None, counts="all"))
+    assert (tmp_path / ".model.cache").is_dir()
+
+
 def test_what_counts_is_compiled_anew(tmp_path: Path) -> None:
     with jobs._environment(job(tmp_path), tmp_path) as environment:
         assert environment is None
@@ -148,7 +175,9 @@ def test_the_budget_that_a_size_is_chosen_by_is_the_one_asked_for(
 def test_what_is_trained_has_the_size_that_was_tried(tmp_path: Path) -> None:
     variant = read("gpt")
     records = Records(tmp_path / "records.jsonl")
-    work: Any = SimpleNamespace(records=records, asked=SimpleNamespace(seeds=(4,)))
+    work: Any = SimpleNamespace(records=records, asked=SimpleNamespace(seeds=(4,), counts="training"))
     assert Undertaking.suited(work, variant) == variant.sizes
     records.add("try", "gpt", 4, "0", {"ok": {"score": 1.0, "size": 1}})
     assert Undertaking.suited(work, variant) == variant.sizes[1:2]
+    work.asked.counts = "all"  # less is left to train in than a trial's size was chosen by
+    assert Undertaking.suited(work, variant) == variant.sizes

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 from firth import comparison
 from firth.comparison import check_folder, drawn_up
 from firth.errors import FirthError, UsageError
-from firth.plan import digest, identity
+from firth.plan import JUDGED_MINUTES, digest, identity
 from firth.preparation import Preparation
 
 
@@ -46,6 +47,14 @@ def test_the_disk_that_a_plan_needs_grows_with_the_size_and_the_words(tmp_path: 
     assert needed("bert:preset=base", 100) > 1e9 > 10 * needed("bert:preset=tiny", 100)
     assert needed("bert:preset=tiny", 80) > needed("bert:preset=tiny", 10)
     assert needed("bert:preset=tiny", 20_000) == needed("bert:preset=tiny", 90)  # the text has no more words
+
+
+def test_words_in_sentences_take_of_the_time_of_networks(tmp_path: Path) -> None:
+    plan = drawn_up(["the cat eats", ""] * 30, "cbow,bert:preset=tiny", minutes=4, seeds=3, cache_dir=tmp_path)
+    judged = replace(plan, sets={"similarity": ["pairs"], "scws": ["scws"], "wic": ["wic"]})
+    assert judged.minutes_in_all is not None
+    assert plan.minutes_in_all is not None
+    assert judged.minutes_in_all - plan.minutes_in_all == pytest.approx(3 * 2 * JUDGED_MINUTES)
 
 
 def test_trials_and_tasks_take_of_the_time(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ def compare(
         lang: The language of the page.
         dry_run: Print the plan, sizes, time and disk, and train nothing.
         resume: Go on with the comparison in the output directory.
-        stop_after: Minutes within which to stop: no seed is begun that would not be whole by then. The report is of
-            those that are; --resume goes on with the others.
+        stop_after: Minutes within which to stop, about: no seed is begun that would not be whole by then, as far as can
+            be told before. The report is of those that are; --resume goes on with the others.
         overwrite: Replace the comparison in the output directory.
         config: A TOML file of these settings, as `minutes = 10`, which flags win over; and of variants, a table
             [[variant]] each with its family and settings, which are compared beside those of --families.

@@ -358,6 +358,7 @@ def test_a_page_says_when_its_server_is_gone(watched):
     page.fill("#word", "money")
     page.keyboard.press("Enter")
     page.locator("#message", has_text="does not answer").wait_for()
+    assert "Is firth serve still running" in page.locator("#message").inner_text()
     one.expect_complaint("failed:", "ERR_FAILED")
 
 
@@ -515,7 +516,70 @@ def test_sentences_are_read_by_the_layers_of_the_network(watched, folder):
     told = page.locator("#table tbody tr").first.locator("td").nth(2).inner_text()
     assert float(told.replace("−", "-")) == pytest.approx(due, abs=1e-4)
     page.select_option("#model", "second")
-    assert offered() == ["0", "1"]
+    assert (offered(), page.input_value("#layer")) == (["0", "1"], "1")
+    page.select_option("#layer", "0")
+    page.select_option("#model", "reader")
+    assert page.input_value("#layer") == "3"
+
+
+def test_another_model_is_shown_at_its_own_last_layer(watched):
+    page = watched(reduced_motion="reduce").open("/contexts?word=bank&model=first&most=40", "#list mark")
+    until(lambda: "layer=0" in page.evaluate("location.search"))
+    posted = []
+    page.on("request", lambda one: posted.append(one.post_data_json["word"]) if one.method == "POST" else None)
+    page.select_option("#model", "reader")
+    until(lambda: page.locator("#layer-told").inner_text() == "layer 3 of 3")
+    page.fill("#word", "")
+    page.select_option("#model", "first")  # there is nothing to ask
+    page.fill("#word", "river")
+    page.keyboard.press("Enter")
+    until(lambda: page.locator("#caption b").inner_text() == "river")
+    assert posted == ["bank", "river"]
+
+
+@pytest.mark.slow
+def test_an_unknown_compound_is_told_its_known_parts(watched):
+    one = watched(language="zh")
+    page = one.open("/neighbours?word=开心很开心", "#message b")
+    assert "这里没有“开心很开心”" in page.locator("#message b").inner_text()
+    assert "开心 + 开心" in page.locator("#message").inner_text()
+    one.expect_complaint("404")
+
+
+@pytest.mark.slow
+def test_light_or_dark_can_be_chosen_where_the_browser_keeps_nothing(watched):
+    one = watched(scheme="light")
+    one.page.add_init_script("""Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } });
+        window.changes = 0; addEventListener('themechange', () => { window.changes++; });""")
+    page = one.open("/about")
+
+    def theme() -> list[Any]:
+        return page.evaluate("[document.documentElement.dataset.theme, window.changes]")
+
+    assert theme() == ["light", 0]
+    page.locator("#theme").click()
+    assert theme() == ["dark", 1]
+    page.emulate_media(color_scheme="dark")
+    until(lambda: theme() == ["dark", 2])
+    page.emulate_media(color_scheme="light")
+    until(lambda: theme() == ["light", 3])
+
+
+@pytest.mark.slow
+def test_a_completion_tells_nothing_of_what_it_waits_for(watched):
+    page = watched().open("/neighbours", "#word")
+    asked = []
+
+    def not_yet(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=202, json={"state": "working", "what": "reading the corpus", "done": 0.25})
+
+    page.route("**/api/words?*", not_yet)
+    page.locator("#word").press_sequentially("ri")
+    n_answers = "performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/words')).length"
+    until(lambda: page.evaluate(n_answers) > 1)
+    assert len(asked) > 1  # the first was answered: not yet
+    assert page.locator("#state").inner_text() == ""
 
 
 @pytest.mark.slow

@@ -26,7 +26,10 @@ const show = latest(async (signal) => {
 const question = () => say("analogy-is", { a: shown.a, b: shown.b, c: shown.c, expected: shown.expected || "?" });
 
 function verdict(column) {
-  if (!column.known) return say("expected-unknown", { word: column.word });
+  if (!column.known) { // without a near spelling the server's words, which name the parts of a Chinese one
+    const unknown = say("expected-unknown", { word: column.word });
+    return column.spellings?.length ? unknown : column.error ?? unknown;
+  }
   if (!shown.expected) return "";
   const [expected, ...given] = column.picture.words.toReversed(); // as the vocabulary writes them
   if (column.rank === null) {

@@ -38,7 +38,7 @@ export function worked(form, fields, show) {
     field.addEventListener("focus", () => { last = name; });
     complete(field, async (text, signal) => {
       const of = values(form).of?.[0] ?? models.find((model) => model.has_vectors)?.name ?? "";
-      return (await ask("/api/words", { model: of.replace(/:\d+$/, ""), prefix: text, limit: 12 }, { signal })).words;
+      return (await ask("/api/words", { model: of.replace(/:\d+$/, ""), prefix: text, limit: 12 }, { signal, isQuiet: true })).words;
     }, () => { if (fields.length === 1) go(); });
   }
   whenSpelt((word, error) => { form.elements[fieldOf(form, fields, error) ?? last].value = word; go(); });

@@ -49,7 +49,8 @@ const show = latest(async (signal) => {
     word: query.word.trim(), model: query.model, most: Number(query.most) || 500, seed: Number(query.seed) || 0,
     senses: query.senses ? Number(query.senses) : null,
   };
-  const layer = shown && shown.model === body.model ? shown.layers[place] : Number(asked().get("layer") ?? NaN);
+  const kept = shown?.model === body.model ? shown.layers[place] : NaN; // another model has other layers
+  const layer = shown ? kept : Number(asked().get("layer") ?? NaN);
   tell(say("working"));
   const found = await ask("/api/occurrences", {}, { body, signal });
   const isNew = !shown || shown.word !== found.word || shown.model !== found.model;
@@ -279,7 +280,7 @@ const caption = () => [
 // --- working it
 
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
-for (const name of ["model", "senses"]) form.elements[name].addEventListener("change", () => { if (shown) show(); });
+for (const name of ["model", "senses"]) form.elements[name].addEventListener("change", () => { if (form.elements.word.value.trim()) form.requestSubmit(); });
 slider.addEventListener("input", () => { goTo(Number(slider.value)); address(); });
 find("#colour").addEventListener("change", () => { recolour(); address(); });
 find("#filter").addEventListener("input", () => { fillList(); plane.soon(); });
@@ -291,7 +292,7 @@ find("#lasso").addEventListener("click", (event) => {
 });
 addEventListener("themechange", () => { if (shown) { recolour(); } });
 whenSpelt((word) => { form.elements.word.value = word; show(); });
-complete(form.elements.word, async (text, signal) => (corpus ? (await ask("/api/words", { prefix: text, limit: 12 }, { signal })).words : []),
+complete(form.elements.word, async (text, signal) => (corpus ? (await ask("/api/words", { prefix: text, limit: 12 }, { signal, isQuiet: true })).words : []),
   () => show());
 
 for (const [name, value] of asked()) {

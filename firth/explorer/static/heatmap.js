@@ -17,8 +17,7 @@ function layersOf() {
   if (!isWords) form.elements.kind.value = "sentences";
   const isRead = form.elements.kind.value === "sentences" && model?.network_layers.length;
   const layers = (isRead ? model.network_layers : model?.layers) ?? [];
-  const chosen = layers.find((layer) => String(layer) === form.elements.layer.value) ?? layers.at(-1);
-  options(form.elements.layer, layers.map((layer) => [layer, layer]), chosen);
+  options(form.elements.layer, layers.map((layer) => [layer, layer]), layers.at(-1));
 }
 
 const show = latest(async (signal) => {

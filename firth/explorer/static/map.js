@@ -376,7 +376,7 @@ form.elements.model.addEventListener("change", () => { layersOf(); show(); });
 for (const name of ["layer", "method", "beside"]) form.elements[name].addEventListener("change", () => show());
 for (const name of ["from", "to"]) form.elements[name].addEventListener("input", () => { remember(); for (const pane of panes) pane.plane.soon(); });
 complete(form.elements.word, async (text, signal) =>
-  (await ask("/api/words", { model: form.elements.model.value, prefix: text, limit: 12 }, { signal })).words, (word) => choose(word));
+  (await ask("/api/words", { model: form.elements.model.value, prefix: text, limit: 12 }, { signal, isQuiet: true })).words, (word) => choose(word));
 form.elements.word.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.value.trim()) { event.preventDefault(); choose(event.target.value.trim()); }
 });

@@ -22,12 +22,17 @@ const show = latest(async (signal) => {
   offer({ path: "/api/neighbours", parameters, svg: () => drawing(0), caption: () => [...captions(), shown.python], name: `neighbours-${shown.word}` });
 });
 
-const captions = () => [say("neighbours-of", { word: shown.word }) + " " + shown.columns.map((column) =>
-  `${titleOf(column)}: ${column.known ? say("count-and-rank", { count: number(column.count), rank: number(column.rank) }) : say("unknown")}`).join("; ")];
+/** What a column knows of the word; without a near spelling the server's words, which name the parts of a Chinese one. */
+function told(column) {
+  const { known, count, rank, spellings, error } = column;
+  const what = known ? say("count-and-rank", { count: number(count), rank: number(rank) }) : spellings?.length ? say("unknown") : error ?? say("unknown");
+  return `${titleOf(column)}: ${what}`;
+}
+
+const captions = () => [`${say("neighbours-of", { word: shown.word })} ${shown.columns.map(told).join("; ")}`];
 
 function caption() {
-  find("#caption").replaceChildren(...[make("b", {}, shown.word), ...shown.columns.map((column) => `${titleOf(column)}: ${column.known
-    ? say("count-and-rank", { count: number(column.count), rank: number(column.rank) }) : say("unknown")}`)].map((part) => make("span", {}, part)));
+  find("#caption").replaceChildren(...[make("b", {}, shown.word), ...shown.columns.map(told)].map((part) => make("span", {}, part)));
 }
 
 /** Its width is that of its columns; they spread where there is more room. */

@@ -75,7 +75,7 @@ export class Refusal extends Error {
     this.status = status;
     this.word = word;
     this.spellings = answer.spellings ?? [];
-    if (word !== null) this.advice = this.spellings.length ? "" : say("no-spelling");
+    if (word !== null) this.advice = this.spellings.length ? "" : answer.error; // it names the known parts of a Chinese word
     else this.advice = own ? say(`${own}-advice`) : answer.what_to_do ?? "";
   }
 }
@@ -100,8 +100,8 @@ function doing(what) {
   return key in words ? words[key] : say("working");
 }
 
-/** The answer to a question. One that is still being computed is asked for again; the page says how far it is. */
-export async function ask(path, parameters = {}, { body, signal, raw = false } = {}) {
+/** The answer to a question. One that is still being computed is asked for again; unless quiet, the page says how far it is. */
+export async function ask(path, parameters = {}, { body, signal, raw = false, isQuiet = false } = {}) {
   const how = body === undefined ? { signal } : postOf(body, signal);
   let isTold = false;
   for (let busy = 0; ; ) {
@@ -110,12 +110,12 @@ export async function ask(path, parameters = {}, { body, signal, raw = false } =
       response = await fetch(address(path, parameters), how);
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Refusal(0, { error: say("unreachable"), advice: say("unreachable-advice") });
+      throw new Refusal(0, { error: say("unreachable"), what_to_do: say("unreachable-advice") });
     }
     if (response.status === 202) {
       const { what, done } = await response.json();
-      tell(doing(what), done);
-      isTold = true;
+      if (!isQuiet) tell(doing(what), done);
+      isTold = !isQuiet;
       await pause(WAIT_MS, signal);
       continue;
     }
@@ -335,8 +335,10 @@ const toggle = find("#theme");
 toggle?.addEventListener("click", () => {
   const { dataset } = document.documentElement; // theme.js has set it
   dataset.theme = dataset.theme === "dark" ? "light" : "dark";
-  localStorage.setItem("firth-theme", dataset.theme);
   dispatchEvent(new Event("themechange"));
+  try {
+    localStorage.setItem("firth-theme", dataset.theme);
+  } catch { /* a browser that keeps nothing of pages: the choice holds for this one */ }
 });
 
 for (const link of all("a[data-lang]")) {

@@ -1,8 +1,13 @@
 // Light or dark as the reader chose it, before anything is painted; without a choice, as the system says.
 const key = "firth-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
-const isChosen = () => ["light", "dark"].includes(localStorage.getItem(key));
-const follow = () => { document.documentElement.dataset.theme = isChosen() ? localStorage.getItem(key) : system.matches ? "dark" : "light"; };
+const kept = () => {
+  try { return localStorage.getItem(key); } catch { return null; } // where the browser keeps nothing of pages
+};
+const follow = () => {
+  const choice = kept();
+  document.documentElement.dataset.theme = ["light", "dark"].includes(choice) ? choice : system.matches ? "dark" : "light";
+};
 follow();
 system.addEventListener("change", () => {
   follow();

@@ -26,6 +26,14 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard():
+    """Also where the tests run in a shell's background, which ignores it; programs that the tests start inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def products_in_float32(tmp_path_factory):
     """Also where the processor is fast in bf16, whose rounding hides what is compared; in processes begun here, too."""
@@ -54,12 +62,8 @@ def ctrl_c_in_step(monkeypatch):
                 time.sleep(0.3)  # the main thread stops the run meanwhile
             return step(*arguments, **keywords)
 
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
-        try:
-            with monkeypatch.context() as patch:
-                patch.setattr(type(family), "step", interrupted_step)
-                yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(family), "step", interrupted_step)
+            yield
 
     return pressing

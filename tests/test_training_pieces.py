@@ -299,7 +299,7 @@ with tests.devices.on_threads(1):
 def test_a_run_killed_while_a_checkpoint_is_written_goes_on_from_the_one_before(tmp_path, number):
     run = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_A_CHECKPOINT_IS_WRITTEN, str(tmp_path / "model"), str(number)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])},
         timeout=300,
         check=False,
     )

@@ -28,7 +28,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_is_heard():
-    """Also where the tests run in a shell's background, which ignores it; programs that the tests start inherit that."""
+    """Also in a shell's background, which ignores it; programs that the tests start inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from trainings import job
 
 from firth import account, comparison, jobs
 from firth.comparison import Comparison, compare, drawn_up
@@ -558,19 +559,6 @@ def test_a_seed_takes_as_long_as_another_one_did(tmp_path: Path) -> None:
 
 
 # --- processes
-
-
-def job(tmp_path: Path, **given: Any) -> dict[str, Any]:
-    """A training as a comparison asks for one."""
-    text = tmp_path / "training.txt"
-    text.write_text("\n".join(TEXT), encoding="utf-8")
-    from firth.preparation import Preparation
-
-    return {
-        "work": "train", "sizes": [settings(Skipgram(dim=8))], "seed": 1, "threads": 1, "device": None, "quiet": True,
-        "cache_dir": str(tmp_path / "cache"), "preparation": Preparation(cased=False).settings(), "counts": "training",
-        "training": str(text), "output": str(tmp_path / "model"), "curve": None, "minutes": None, "epochs": 1.0,
-    } | given  # fmt: skip
 
 
 def test_a_full_disk_ends_the_comparison_instead_of_failing_a_family(

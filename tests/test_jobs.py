@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from trainings import TEXT, job
 
 from firth import contextual_training, jobs
 from firth.budget import Budget
@@ -15,26 +16,10 @@ from firth.families.glove import GloVe
 from firth.families.gpt import GPT
 from firth.families.skipgram import Skipgram
 from firth.ledger import Records
-from firth.preparation import Preparation
 from firth.significance import value
 from firth.training import train
 from firth.undertaking import Undertaking
 from firth.variants import read
-
-TEXT = [f"the {one} and the {other} eat grass" for one in ("cat", "dog", "cow") for other in ("hen", "pig")] * 60
-
-
-def job(tmp_path: Path, **given: Any) -> dict[str, Any]:
-    """A training as a comparison asks for one."""
-    text = tmp_path / "training.txt"
-    if not text.is_file():
-        text.write_text("\n".join(TEXT), encoding="utf-8")
-    return {
-        "work": "train", "sizes": [settings(Skipgram(dim=8))], "seed": 1, "threads": 1, "device": None, "quiet": True,
-        "cache_dir": str(tmp_path / "cache"), "preparation": Preparation(cased=False).settings(), "counts": "training",
-        "training": str(text), "output": str(tmp_path / "model"), "curve": None, "minutes": None, "epochs": 1.0,
-    } | given  # fmt: skip
-
 
 # --- what a score is made of
 

@@ -31,27 +31,34 @@ fine-tuned 40 (GPT and BERT 25 to 45 s a seed, ELMo 60 to 120).
 """
 
 import argparse
+import base64
 import json
 import lzma
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from itertools import count, takewhile
+from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import labelled
+import numpy as np
 import recording
 import torch
 from recording import SHARED, Record, found, recorded, run_measured
 
 import firth
 from firth.bodies import Words, from_scratch
+from firth.significance import LEVEL, differences, holm
+from firth.spans import spans
 from firth.tasks import Examples, are_seen
 
-THREADS: Final = 2
+THREADS: Final = 2  # of pretraining
+AT_ONCE: Final = 2  # cells, each on a thread of its own: small networks leave a second thread idle half of the time
 TRIAL_BYTES: Final = 1_000_000
 PRETRAINING: Final = 5.0
 TRIAL_MINUTES: Final = 0.1
@@ -155,7 +162,7 @@ def settings_of(family: str, use: str) -> Record:
 
 def child(asked: Record) -> Record:
     """What a process does."""
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(asked["threads"])
     return pretrained(asked) if asked["part"] == "pretraining" else used(asked)
 
 
@@ -166,7 +173,7 @@ def pretrained(asked: Record) -> Record:
         corpus = begin_of(corpus, Path(asked["model"]).parent)
     began = time.monotonic()
     model = firth.train(
-        family_of(asked["family"]), corpus, minutes=asked["minutes"], threads=THREADS, seed=1,
+        family_of(asked["family"]), corpus, minutes=asked["minutes"], threads=asked["threads"], seed=1,
         output=asked["model"], overwrite=True, cache_dir=asked["cache"], matrices=False,
         device="cpu" if asked["family"] in DEEP else None,
     )  # fmt: skip
@@ -204,18 +211,22 @@ def run_of(model: Any, asked: Record, seed: int, sets: tuple[Examples, ...], see
         assert isinstance(body, Words)
         model, use = body.vectors, "features"
     made = firth.finetune(
-        model, train, dev=dev, task=train.task, use=use, seed=seed, device="cpu", threads=THREADS, **asked["settings"]
+        model, train, dev=dev, task=train.task, use=use, seed=seed, device="cpu", threads=asked["threads"],
+        **asked["settings"],
     )
     run = made.runs[0]
     assert run.dev is not None
-    found = made.predict((example.inputs for example in test), device="cpu", threads=THREADS)
+    found = made.predict((example.inputs for example in test), device="cpu", threads=asked["threads"])
     scores = made.scores(test, found)
     told = {"main": scores.main, "dev": run.dev.value, "test": scores.value, "values": dict(scores.values)}
     told |= {"epochs": run.epochs, "best_epoch": run.best_epoch, "train_seconds": round(run.seconds, 1)}
+    scored, answers = test, list(found)
     if sum(seen) > len(seen) / 10:
         new = [place for place, is_seen in enumerate(seen) if not is_seen]
-        examples = replace(test, examples=tuple(test[place] for place in new))
-        told["test_new"] = made.scores(examples, [found[place] for place in new]).value
+        scored, answers = replace(test, examples=tuple(test[place] for place in new)), [found[place] for place in new]
+        told["test_new"] = made.scores(scored, answers).value
+    gold = [example.target for example in scored]
+    told["items"] = packed(train.task, gold, answers, of_entities=scores.main == "f1")
     return told
 
 
@@ -238,7 +249,7 @@ class Sitting:
             "task": cell.task,
             "family": cell.family,
             "use": cell.use,
-            "threads": THREADS,
+            "threads": 1,
             "seeds": cell.n_seeds,
             "n_train": N_TRAIN[cell.task],
             "pretraining_minutes": PRETRAINING if is_pretrained else None,
@@ -265,34 +276,46 @@ class Sitting:
     def has_time(self, minutes: float) -> bool:
         return bool(time.monotonic() + 60 * minutes <= self.ends)
 
-    def run(self, cell: Cell) -> bool:
-        """Whether there was time for the cell."""
-        place = self.work / ("trial" if self.trial else "models") / f"{cell.language}-{cell.family}"
+    def run(self, of_model: Sequence[Cell]) -> None:
+        """Those cells of a model that there is time for, AT_ONCE of them at a time."""
+        language, family = of_model[0].language, of_model[0].family
+        place = self.work / ("trial" if self.trial else "models") / f"{language}-{family}"
         told = place.with_suffix(".json")  # which pretraining it is of, written when that is recorded
-        pretraining = self.pretraining_of(cell.language, cell.family)
+        pretraining = self.pretraining_of(language, family)
         of_place: Record = json.loads(told.read_bytes()) if told.is_file() and place.is_dir() else {}
         if of_place.get("settings") != pretraining:
-            if not self.has_time(MINUTES_OF["pretraining"] + max(MINUTES_OF["after pretraining"], cell.minutes)):
-                return False
+            if not self.has_time(MINUTES_OF["pretraining"] + max(MINUTES_OF["after pretraining"], of_model[0].minutes)):
+                return
             told.unlink(missing_ok=True)
-            self.pretrain(cell, place)
-            number = len(self.pretrainings(cell.language, cell.family))
-            of_place = {"settings": pretraining, "number": number}
+            self.pretrain(language, family, place)
+            of_place = {"settings": pretraining, "number": len(self.pretrainings(language, family))}
             told.write_text(json.dumps(of_place), encoding="utf-8")
-        if not self.has_time(cell.minutes):
-            return False
-        asked = self.settings_of(cell) | {"model": str(place), "n_scored": self.trial}
-        asked |= {"n_train": self.trial} if self.trial else {}
-        of_model = {"pretraining": of_place["number"]}
-        recorded("uses", self.settings_of(cell), 1, lambda: process(asked) | of_model, commit=self.commit)
-        return True
+        chosen: list[Cell] = []
+        for cell in of_model:
+            if self.has_time(max(cell.minutes, sum(one.minutes for one in (*chosen, cell)) / AT_ONCE)):
+                chosen.append(cell)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            futures = {pool.submit(process, self.asked(cell, place)): cell for cell in chosen}
+            try:
+                for done in as_completed(futures):
+                    found = {**done.result(), "pretraining": of_place["number"]}
+                    settings = self.settings_of(futures[done])
+                    recorded("uses", settings, 1, lambda found=found: found, commit=self.commit)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
-    def pretrain(self, cell: Cell, place: Path) -> None:
-        """Trains the cell's model and records that, anew where an earlier sitting's is gone."""
-        settings = self.pretraining_of(cell.language, cell.family)
+    def asked(self, cell: Cell, place: Path) -> Record:
+        """What its process is asked."""
+        asked = self.settings_of(cell) | {"model": str(place), "n_scored": self.trial}
+        return asked | ({"n_train": self.trial} if self.trial else {})
+
+    def pretrain(self, language: str, family: str, place: Path) -> None:
+        """Trains a model and records that, anew where an earlier sitting's is gone."""
+        settings = self.pretraining_of(language, family)
         asked = settings | {"model": str(place), "cache": str(self.work / "cache"), "trial": self.trial}
         asked |= {"minutes": TRIAL_MINUTES} if self.trial else {}
-        settings |= {"number": len(self.pretrainings(cell.language, cell.family)) + 1}
+        settings |= {"number": len(self.pretrainings(language, family)) + 1}
         recorded("uses", settings, 1, lambda: process(asked), commit=self.commit)
 
 
@@ -329,42 +352,62 @@ def tables(runs: dict[Cell, Record]) -> Iterator[str]:
         yield ""
     yield from ("## Pretrained beside from scratch", "")
     yield (
-        "Clear is what differs by more than the larger of the two standard deviations over seeds, which are of head "
-        "and training alone: there is one pretraining per model. One seed tests nothing. Of chnsenticorp, by new texts."
+        "Differences of the means over seeds. Better and worse are those that a paired bootstrap over test examples and "
+        f"seeds finds with p < {LEVEL:g} after Holm's correction for all that stand here; the others are ties. Seeds are of "
+        "head and training alone: there is one pretraining per model. Of chnsenticorp, by new texts."
     )
     yield ""
-    for task in labelled.LABELLED:
-        yield f"- {task}: {beside_scratch(task, runs)}"
+    yield from sentences_beside_scratch(runs)
     yield ""
 
 
-def beside_scratch(task: str, runs: dict[Cell, Record]) -> str:
-    """Which ways to use what is pretrained clearly beat the table drawn at random, as far as seeds can tell."""
-
-    def scores(family: str, use: str) -> list[float]:
-        record = runs.get(Cell(task, family, use))
-        return [] if record is None else [run.get("test_new", run["test"]) for run in record["runs"]]
-
-    found: dict[str, list[str]] = {}
-    n_owed = 0
+def beside_scratch(task: str, runs: dict[Cell, Record]) -> Iterator[tuple[str, float, float]]:
+    """Each way to use what is pretrained: its name, by how much it is better than the table drawn at random, and p."""
     for family in NAMES:
-        base = scores(family if family in OF_SCRATCH else "skipgram", "scratch")
+        base = runs.get(Cell(task, family if family in OF_SCRATCH else "skipgram", "scratch"))
         for use in ("features", "finetune"):
-            values = scores(family, use)
-            if not base or not values:
-                n_owed += 1
+            record = runs.get(Cell(task, family, use))
+            if base is None or record is None:
                 continue
-            difference = statistics.fmean(values) - statistics.fmean(base)
-            if min(len(values), len(base)) < 2:
-                kind = "one seed: not tested"
-            elif abs(difference) <= max(statistics.stdev(values), statistics.stdev(base)):
-                kind = "neither"
-            else:
-                kind = "clearly better than from scratch" if difference > 0 else "clearly worse"
-            found.setdefault(kind, []).append(f"{NAMES[family]} ({use}, {100 * difference:+.1f})")
-    told = [f"{kind}: {', '.join(some)}" for kind, some in sorted(found.items())]
-    told += [f"{n_owed} comparisons owed"] if n_owed else []
-    return "; ".join(told) + "."
+            items = {"pretrained": unpacked(record), "scratch": unpacked(base)}
+            (found,) = differences("f1", items).values()
+            yield f"{NAMES[family]} ({use})", found.difference, found.p
+
+
+def sentences_beside_scratch(runs: dict[Cell, Record]) -> Iterator[str]:
+    """A line for each task, after all p of all tasks are corrected together."""
+    by_task = {task: list(beside_scratch(task, runs)) for task in labelled.LABELLED}
+    corrected = iter(holm([p for some in by_task.values() for _, _, p in some]))
+    for task, some in by_task.items():
+        told: dict[str, list[str]] = {}
+        for name, difference, _ in some:
+            is_tie = not next(corrected) < LEVEL
+            kind = "a tie" if is_tie else "better than from scratch" if difference > 0 else "worse"
+            told.setdefault(kind, []).append(f"{name} {100 * difference:+.1f}")
+        parts = [f"{kind}: {', '.join(told[kind])}" for kind in ("better than from scratch", "a tie", "worse") if kind in told]
+        n_owed = 2 * len(NAMES) - len(some)
+        parts += [f"{n_owed} comparisons owed"] if n_owed else []
+        yield f"- {task}: {'; '.join(parts)}."
+
+
+def packed(task: str, gold: Sequence[Any], found: Sequence[Any], *, of_entities: bool) -> str:
+    """Of each example how much is right, is due and came, as the F1 that is its score counts them, for JSON."""
+    items = []
+    for one, other in zip(gold, found, strict=True):
+        if of_entities:
+            due, came = set(spans(one)), set(spans(other))
+            items.append((len(due & came), len(due), len(came)))
+        elif task == "tag":
+            items.append((sum(a == b for a, b in zip(one, other, strict=True)), len(one), len(one)))
+        else:
+            items.append((int(one == other), 1, 1))
+    return base64.b64encode(zlib.compress(np.array(items, "<i2").tobytes(), 9)).decode()
+
+
+def unpacked(record: Record) -> list[np.ndarray[Any, Any]]:
+    """The items of each seed's run (N, 3)."""
+    texts = (zlib.decompress(base64.b64decode(run["items"])) for run in record["runs"])
+    return [np.frombuffer(text, "<i2").reshape(-1, 3).astype(np.float64) for text in texts]
 
 
 def write(sitting: Sitting) -> None:
@@ -412,10 +455,10 @@ def main() -> None:
         raise SystemExit("--work is missing: where models are kept; see --help")
     arguments.work.mkdir(parents=True, exist_ok=True)
     sitting = Sitting(arguments)
-    for cell in cells():
-        if sitting.record(cell) is not None:
-            continue
-        if sitting.run(cell):  # else there may be time for others, of models that are there
+    for _, of_model in groupby(cells(), key=lambda cell: (cell.language, cell.family)):
+        owed = [cell for cell in of_model if sitting.record(cell) is None]
+        if owed:
+            sitting.run(owed)
             write(sitting)
     write(sitting)
     print((recording.RESULTS / "uses.md").read_text(encoding="utf-8"))

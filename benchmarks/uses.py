@@ -211,7 +211,14 @@ def run_of(model: Any, asked: Record, seed: int, sets: tuple[Examples, ...], see
         assert isinstance(body, Words)
         model, use = body.vectors, "features"
     made = firth.finetune(
-        model, train, dev=dev, task=train.task, use=use, seed=seed, device="cpu", threads=asked["threads"],
+        model,
+        train,
+        dev=dev,
+        task=train.task,
+        use=use,
+        seed=seed,
+        device="cpu",
+        threads=asked["threads"],
         **asked["settings"],
     )
     run = made.runs[0]
@@ -226,7 +233,7 @@ def run_of(model: Any, asked: Record, seed: int, sets: tuple[Examples, ...], see
         scored, answers = replace(test, examples=tuple(test[place] for place in new)), [found[place] for place in new]
         told["test_new"] = made.scores(scored, answers).value
     gold = [example.target for example in scored]
-    told["items"] = packed(train.task, gold, answers, of_entities=scores.main == "f1")
+    told["items"] = packed(train.task, gold, [answer.label for answer in answers], of_entities=scores.main == "f1")
     return told
 
 
@@ -384,7 +391,11 @@ def sentences_beside_scratch(runs: dict[Cell, Record]) -> Iterator[str]:
             is_tie = not next(corrected) < LEVEL
             kind = "a tie" if is_tie else "better than from scratch" if difference > 0 else "worse"
             told.setdefault(kind, []).append(f"{name} {100 * difference:+.1f}")
-        parts = [f"{kind}: {', '.join(told[kind])}" for kind in ("better than from scratch", "a tie", "worse") if kind in told]
+        parts = [
+            f"{kind}: {', '.join(told[kind])}"
+            for kind in ("better than from scratch", "a tie", "worse")
+            if kind in told
+        ]
         n_owed = 2 * len(NAMES) - len(some)
         parts += [f"{n_owed} comparisons owed"] if n_owed else []
         yield f"- {task}: {'; '.join(parts)}."

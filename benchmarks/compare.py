@@ -3,6 +3,7 @@
     python benchmarks/compare.py --work FOLDER --minutes-at-most 60 --commit   # a sitting; again goes on from there
     python benchmarks/compare.py --work FOLDER --only en-3                      # one of them alone
     python benchmarks/compare.py --plan                                         # what there is to do, and what it takes
+    python benchmarks/compare.py --work FOLDER --only trial-en                  # all of it at 0.1 minutes: does it run?
 
     en-3    20 M words of English Wikipedia, 3 minutes a family, 3 seeds; the headline
     zh-3    zh-mixed (24 MB), 3 minutes a family, 1 seed
@@ -43,7 +44,7 @@ from recording import EVALUATION, RESULTS, ROOT, SHARED, commit_of_checkout, mac
 THREADS: Final = 2
 FAMILIES: Final = "skipgram,cbow,glove,elmo,gpt,bert"
 OVERHEAD_MINUTES: Final = 1.5  # of a run beside its training, on two cores: preparing, matrices, measures
-TASK_MINUTES: Final = 1.5  # of a run, of the first seed
+TASK_MINUTES: Final = 2.75  # of a run, of the first seed
 MARGIN_MINUTES: Final = 2.0  # that a seed is given beside: the estimate of `firth compare` is its own
 N_FAMILIES: Final = 6
 NETWORKS: Final = 3
@@ -92,6 +93,8 @@ SETTINGS: Final = (
     Setting("en-1", "en", 1, 1, 20_000_000),
     Setting("en-10", "en", 10, 3, 20_000_000),
 )
+TRIALS: Final = (Setting("trial-en", "en", 0.1, 2, 1_000_000), Setting("trial-zh", "zh", 0.1, 1, 10_000))
+"""Small ones, to try whether everything runs: done where --only names them; their results are none to be kept."""
 CORPORA: Final = {"en": "en-wiki.txt.xz", "zh": "zh-mixed.txt.xz"}
 
 
@@ -319,13 +322,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, help="where texts, models and unfinished comparisons are kept")
     parser.add_argument("--minutes-at-most", type=float, default=float("inf"), help="of this sitting")
-    parser.add_argument("--only", choices=[setting.name for setting in SETTINGS])
+    parser.add_argument("--only", choices=[setting.name for setting in (*SETTINGS, *TRIALS)])
     parser.add_argument("--halfway", action="store_true", help="begin seeds that do not fit: --work is there next time")
     parser.add_argument("--commit", action="store_true", help="commit each seed and each report")
     parser.add_argument("--plan", action="store_true", help="print what there is to do, and what it takes")
     parser.add_argument("--table", action="store_true", help="print the page of what stands there")
     asked = parser.parse_args()
-    settings = [setting for setting in SETTINGS if asked.only in (None, setting.name)]
+    settings = [one for one in (*SETTINGS, *TRIALS) if asked.only == one.name] or SETTINGS
     if asked.plan:
         for setting in settings:
             there = whole_seeds(setting.place)

@@ -31,17 +31,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recording import RESULTS, Measured, Record, machine, recorded, run_measured
+from recording import RESULTS, Record, anonymous_mib, machine, recorded, run_measured
 
 PROGRAMS = ("gensim", "datasets", "firth")
 REPEATS = 3
@@ -252,39 +251,9 @@ def shuffled(lines: list[str], letter: str, rng: random.Random) -> list[str]:
     return ["".join(next(coming) for _ in line) + "\n" for line in clauses_of]
 
 
-def run_with_workers(command: Sequence[str | Path]) -> Measured:
-    """`run_measured`, with the anonymous memory of the process and of all that it started.
-
-    What several share is counted once: the sum of Pss_Anon in smaps_rollup, read five times a second (Linux).
-    """
-    peak = 0.0
-    began = time.monotonic()
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as child:
-        ended = threading.Event()
-
-        def watch() -> None:
-            nonlocal peak
-            while not ended.wait(0.2):
-                peak = max(peak, sum(map(own_anonymous_mib, with_descendants(child.pid))))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        output, _ = child.communicate()
-        wall_seconds = time.monotonic() - began
-        ended.set()
-        watcher.join()
-    if child.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed with status {child.returncode}")
-    return Measured(output, round(wall_seconds, 2), round(peak, 1))
-
-
-def own_anonymous_mib(process_id: int) -> float:
-    """The process's anonymous memory, of what it shares its part; 0 if it is no more."""
-    try:
-        rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:")) / 1024
+def anonymous_mib_with_workers(process_id: int) -> float:
+    """The anonymous memory of the process and of all that it started; what several share is counted once."""
+    return sum(anonymous_mib(one, "Pss_Anon") for one in with_descendants(process_id))
 
 
 def with_descendants(process_id: int) -> list[int]:
@@ -305,9 +274,10 @@ def measured_memory(text: Text, folder: Path, commit: bool, n_bytes: int | None)
     The table of types and the vocabulary are capped alike, so that the text alone differs. The text is the corpus; the
     Chinese one is repeated. n_bytes is how much of the corpus is used to try the script; None: all.
     """
-    large, small, name, run_and_measure = text.plain, folder / "small.txt", text.name, run_measured
+    large, small, name = text.plain, folder / "small.txt", text.name
+    memory_mib: Callable[[int], float] = anonymous_mib
     if text.language == "chinese":
-        large, name, run_and_measure = folder / "large.txt", f"{text.name}, repeated", run_with_workers
+        large, name, memory_mib = folder / "large.txt", f"{text.name}, repeated", anonymous_mib_with_workers
         repeated(text.plain, large, LARGE_BYTES if n_bytes is None else 4 * n_bytes)
     small_bytes = SMALL_BYTES if n_bytes is None else n_bytes
     with large.open("rb") as lines, small.open("wb") as file:
@@ -318,7 +288,7 @@ def measured_memory(text: Text, folder: Path, commit: bool, n_bytes: int | None)
         model, cache = folder / "model", folder / "cache"
         places: list[str | Path] = ["-o", model, "--overwrite", "--cache-dir", cache, "--quiet"]
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in CAPS.items()]
-        measured = run_and_measure([sys.executable, "-m", "firth", "train", "cbow", plain, *places, *flags])
+        measured = run_measured([sys.executable, "-m", "firth", "train", "cbow", plain, *places, *flags], memory_mib)
         shutil.rmtree(cache)
         return {"peak_anonymous_mib": measured.peak_anonymous_mib, "wall_seconds": measured.wall_seconds}
 
@@ -338,7 +308,7 @@ def measured_check(corpus: Path, folder: Path, commit: bool, n_bytes: int | None
 
     def run() -> Record:
         command: list[str | Path] = [sys.executable, "-m", "firth", "check", large, "--json", "--quiet"]
-        measured = run_with_workers([*command, "--cache-dir", cache])
+        measured = run_measured([*command, "--cache-dir", cache], anonymous_mib_with_workers)
         told = json.loads(measured.output)
         return {
             "wall_seconds": measured.wall_seconds,

@@ -29,8 +29,17 @@ class Measured(NamedTuple):
     peak_anonymous_mib: float
 
 
-def run_measured(command: Sequence[str | Path]) -> Measured:
-    """Runs a command; its memory is the Anonymous line of smaps_rollup, read five times a second (Linux)."""
+def anonymous_mib(process_id: int, field: str = "Anonymous") -> float:
+    """The anonymous memory of a process, by a field of its smaps_rollup (Linux); 0 if it is no more."""
+    try:
+        rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(f"{field}:")) / 1024
+
+
+def run_measured(command: Sequence[str | Path], memory_mib: Callable[[int], float] = anonymous_mib) -> Measured:
+    """Runs a command; `memory_mib` tells the memory of the process by its number, and is asked five times a second."""
     peak = 0.0
     began = time.monotonic()
     with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as child:
@@ -39,12 +48,7 @@ def run_measured(command: Sequence[str | Path]) -> Measured:
         def watch() -> None:
             nonlocal peak
             while not ended.wait(0.2):
-                try:
-                    rollup = Path(f"/proc/{child.pid}/smaps_rollup").read_text()
-                except OSError:
-                    continue
-                kib = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Anonymous:"))
-                peak = max(peak, kib / 1024)
+                peak = max(peak, memory_mib(child.pid))
 
         watcher = threading.Thread(target=watch)
         watcher.start()

@@ -1,6 +1,6 @@
 """What a comparison found, as `report.json` has it: made of the records of its work, and of grades."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -8,14 +8,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firth import grades, jobs, language, plan
+from firth import grades, jobs, language, plan, significance
 from firth.division import HELD_OUT
 from firth.families.family import from_settings
 from firth.files import without_folders
 from firth.grades import Grades
 from firth.ledger import ItemName, items_path, machine, read_items
 from firth.model import FAMILIES, versions
-from firth.significance import bounds
 from firth.undertaking import LEAST_COUNT, RANDOM_DIM, USES, Undertaking
 from firth.variants import RANDOM, Variant
 
@@ -40,7 +39,7 @@ class Account:
         """All that was found, as `report.json` has it: of the seeds that are whole."""
         self.work.progress.say("scoring what was trained")
         graded = self.work.marking.graded(self.work.seeds)
-        scores = [*graded.scores, *self.judged_scores(graded), *self.language_scores(), *self.use_scores(graded)]
+        scores = [*graded.scores, *self.judged_scores(graded), *self.language_scores(graded), *self.use_scores(graded)]
         missing = [*self.notes_of_seeds(), *graded.missing, *self.notes_of_failures()]
         words = None if self.work.asked.words is None else round(self.work.asked.words)
         report = {
@@ -113,18 +112,28 @@ class Account:
             if answered := _answered(graded, key, of_key):
                 grades.take_items(graded, key, answered, seed=self.work.asked.seeds[0])
 
-    def language_scores(self) -> Iterator[dict[str, Any]]:
-        """Bits per byte and pseudo-perplexity."""
+    def language_scores(self, graded: Grades) -> Iterator[dict[str, Any]]:
+        """Bits per byte and pseudo-perplexity; differences on the same documents, or words, are added to the grades."""
+        name = HELD_OUT.partition(".")[0]
+        items: dict[str, dict[str, dict[int, Any]]] = {}  # by measure, variant and seed
         for one, found in self.each("matrices"):
-            if (cost := found.get("language")) is not None:
-                low, high = _of_language(cost)
-                yield _score(one, "language", HELD_OUT.partition(".")[0], cost["measure"], cost["value"], cost["n"]) | {
-                    "low": low,
-                    "high": high,
-                }
+            if (cost := found.get("language")) is None:
+                continue
+            of_text = np.asarray(cost["items"], np.float64)
+            told = _score(one, "language", name, cost["measure"], cost["value"], cost["n"])
+            if len(of_text) > 1:
+                interval = significance.interval(cost["measure"], of_text, n_samples=grades.SAMPLES_OF_LAYER)
+                told |= {"low": interval.low, "high": interval.high}
+                items.setdefault(cost["measure"], {}).setdefault(one["variant"], {})[one["seed"]] = of_text
+            yield told
+        for measure, of_measure in items.items():
+            of_key = {variant: {0: runs} for variant, runs in of_measure.items()}
+            if _are_of_the_same(run for runs in of_measure.values() for run in runs.values()):
+                key: grades.Key = ("language", name, measure, None)
+                grades.take_items(graded, key, of_key, seed=self.work.asked.seeds[0])
 
     def use_scores(self, graded: Grades) -> Iterator[dict[str, Any]]:
-        """What tasks and probes came to; best layers, and differences of what has items, are added to the grades."""
+        """What tasks and probes came to; best layers and differences are added to the grades."""
         items: dict[grades.Key, dict[str, dict[int, dict[int, Any]]]] = {}
         kinds = {task.name: task.task for task in self.work.tasks}
         for one, found in self.each("use"):
@@ -137,14 +146,16 @@ class Account:
                     of_run = items.setdefault(key, {}).setdefault(one["variant"], {}).setdefault(0, {})
                     of_run[one["seed"]] = answered[()]
         for one, found in self.each("probe"):
-            for layer in found["layers"]:
-                told = _score(one, "probe", one["of"], layer["measure"], layer["score"], None)
+            stored = self.items_of(one)
+            for place, layer in enumerate(found["layers"]):
+                told = _score(one, "probe", one["of"], layer["measure"], layer["score"], layer["n_items"])
                 yield told | {"layer": layer["layer"], "task": kinds.get(one["of"])}
                 if layer["layer"] == found["best"]:
-                    chosen = {"layer": layer["layer"], "chosen_by": "the development examples"}
-                    graded.best_layers.append({key: value for key, value in told.items() if key != "words"} | chosen)
+                    key = ("probe", one["of"], layer["measure"], None)
+                    items.setdefault(key, {})[one["variant"]] = {layer["layer"]: {one["seed"]: stored[(place,)]}}
         for key, of_key in items.items():
-            grades.take_items(graded, key, of_key, seed=self.work.asked.seeds[0])
+            chosen_by = "the development examples" if key[0] == "probe" else None
+            grades.take_items(graded, key, of_key, chosen_by=chosen_by, seed=self.work.asked.seeds[0])
 
     def told_of(self, variant: Variant) -> dict[str, Any]:
         """A variant as the report has it."""
@@ -344,13 +355,7 @@ def _from_to(numbers: Sequence[int]) -> str:
     return "\N{EN DASH}".join(f"{number:,}" for number in dict.fromkeys((min(numbers), max(numbers))))
 
 
-def _of_language(cost: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Between what a cost lies, for other text of the kind: of words or stretches, drawn with replacement."""
-    items = np.asarray(cost["items"], np.float64)
-    if len(items) < 2:
-        return None, None
-    drawn = items[np.random.default_rng(1).integers(0, len(items), (1000, len(items)))]
-    if cost["measure"] == "pseudo_perplexity":
-        return bounds(np.exp(np.minimum(drawn.mean(axis=1), 700.0)))
-    bits, n_bytes = np.moveaxis(drawn.sum(axis=1), -1, 0)
-    return bounds(bits / n_bytes)
+def _are_of_the_same(runs: Iterable[NDArray[np.float64]]) -> bool:
+    """Whether items of language are of the same documents, of as many bytes each, or of as many words."""
+    first, *others = [run[:, 1] if run.ndim > 1 else np.ones(len(run)) for run in runs]
+    return all(np.array_equal(first, other) for other in others)

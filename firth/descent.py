@@ -517,7 +517,8 @@ class Loop:
         """A report in a few words, its loss beside what knowing nothing costs."""
         beside = ", ".join(f"{name} {nats:.2f}" for name, nats in self.baselines.items())
         parts = ", ".join(f"{name} {nats:.3f}" for name, nats in (report.parts_nats or {}).items())
-        held_out = f", held out {self.job.held_out[-1][1]:.3f}" if self.job.held_out else ""
+        what = "held out" if self.judge is None else "score"
+        held_out = f", {what} {self.job.held_out[-1][1]:.3f}" if self.job.held_out else ""
         shown = f" ({'; '.join(part for part in (parts, beside) if part)})" if parts or beside else ""
         return f"{report.tokens_per_second:,.0f} tokens/s, loss {report.loss_nats:.3f}{held_out}{shown}"
 

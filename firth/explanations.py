@@ -3,7 +3,7 @@
 import difflib
 import functools
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -102,12 +102,12 @@ def first_few(words: Sequence[str]) -> str:
     return f"{shown}, ..." if len(words) > N_NAMED else shown
 
 
-def explained(word: str, words: Sequence[str], known: Collection[str]) -> str:
+def explained(word: str, words: Sequence[str], known: Container[str]) -> str:
     """What an unknown word's error says."""
     message = f"'{printable(word[:LONGEST_EXPLAINED])}' is not one of the {len(words):,} words"
     if len(word) > LONGEST_EXPLAINED:
         return message
-    parts = _known_parts(word, known) if is_written_without_spaces(word) else []
+    parts = known_parts(word, known)
     if parts:
         whole = "its parts are" if sum(map(len, parts)) == len(word) else "of its parts these are"
         message += f"; {whole}: {' + '.join(parts)}"
@@ -127,8 +127,10 @@ def nearest_spellings(word: str, words: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(word, alike[:SPELLINGS_TRIED], N_SPELLINGS)
 
 
-def _known_parts(word: str, known: Collection[str]) -> list[str]:
-    """The fewest known words that cover the most of `word`, in its order."""
+def known_parts(word: str, known: Container[str]) -> list[str]:
+    """The fewest known words that cover the most of an unknown one, in its order; none of one written with spaces."""
+    if len(word) > LONGEST_EXPLAINED or not is_written_without_spaces(word):
+        return []
     # from each character on: how many are left out, the number of parts, the parts
     best: list[tuple[int, int, list[str]]] = [(0, 0, [])] * (len(word) + 1)
     for start in reversed(range(len(word))):

@@ -45,7 +45,7 @@ from firth.runs import Run
 from firth.scoring import Scores
 from firth.segmentation import Method, Segmentation
 from firth.settling import settled
-from firth.tasks import Examples, Task, account, overlap
+from firth.tasks import Examples, Task, account, limited, overlap
 from firth.tuning import Stream, TaskNetwork, Tuning
 from firth.vectors import Vectors
 
@@ -150,7 +150,7 @@ def finetune(
     progress = progress or Silent()
     found = examples_of(train, task, columns or {}, None)
     if limit is not None:
-        found = _limited(found, limit, seed)
+        found = limited(found, limit, seed)
     others = [None if given is None else examples_of(given, task, columns or {}, found) for given in (dev, test)]
     _tell(found, others, progress)
     told = {"head": head, "layers": layers, "pool": pool, "epochs": epochs, "batch_size": batch_size}
@@ -448,25 +448,6 @@ def _of_both(rows: Rows, which: Positions) -> Iterable[Positions]:
 def _plain(value: Any) -> Any:
     """A number of NumPy's as Python's, which JSON takes; all else as it is."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _limited(examples: Examples, limit: int, seed: int) -> Examples:
-    """So many of the examples, drawn by a seed, in their order; of each label, where there are labels, one at least."""
-    if limit < 1:
-        raise UsageError(f"limit is {limit}; it must be at least 1")
-    if limit >= len(examples):
-        return examples
-    rng = np.random.default_rng([seed, limit])
-    order = rng.permutation(len(examples)).tolist()
-    first_of: dict[Any, int] = {}
-    for place in order:
-        target = examples[place].target
-        for label in set(target) if isinstance(target, tuple) else [target]:
-            if not examples.is_regression:
-                first_of.setdefault(label, place)
-    needed = dict.fromkeys(list(first_of.values())[:limit])
-    chosen = sorted([*needed, *(place for place in order if place not in needed)][:limit])
-    return replace(examples, examples=tuple(examples[place] for place in chosen))
 
 
 def _tell(train: Examples, others: Sequence[Examples | None], progress: Progress) -> None:

@@ -27,6 +27,8 @@ LEAST_KNOWN: Final = 0.5
 """Of the words, that a model has to know to be scored by them with the others."""
 SAMPLES_OF_LAYER: Final = 1_000
 """Behind the interval of each layer's score, on which nothing is decided."""
+_WHOLE: Final = frozenset({"use", "language"})
+"""What is measured of a model, not of one of its layers."""
 _SIDE: Final = frozenset({"section", "category", "topic", "name", "title"})
 _RANKS: Final = (200, 2000)  # among the frequent words, between which those shown are looked for
 
@@ -243,16 +245,34 @@ def n_answered(items: NDArray[np.float64]) -> int:
     return int(is_answered(items).sum())
 
 
-def take_items(found: Grades, key: Key, of_key: _OfKey, *, n_samples: int = SAMPLES, seed: int = 1) -> None:
-    """Adds best layers and differences of a set that was graded elsewhere: items by variant, layer and seed."""
-    _choose(found, key, of_key, n_samples, seed)
+def take_items(
+    found: Grades,
+    key: Key,
+    of_key: _OfKey,
+    *,
+    chosen_by: str | None = None,
+    n_samples: int = SAMPLES,
+    seed: int = 1,
+) -> None:
+    """Adds best layers and differences of a set that was graded elsewhere.
+
+    Args:
+        found: Where they go.
+        key: Of the set.
+        of_key: Items by variant, layer and seed.
+        chosen_by: What has chosen the layers, of which there is one of each variant then.
+        n_samples: Of the bootstrap.
+        seed: Of it, and of the halves that layers are chosen on.
+    """
+    _choose(found, key, of_key, n_samples, seed, chosen_by)
     _correct(found)
 
 
-def _choose(found: Grades, key: Key, of_key: _OfKey, n_samples: int, seed: int) -> None:
+def _choose(found: Grades, key: Key, of_key: _OfKey, n_samples: int, seed: int, chosen_by: str | None = None) -> None:
     """The best layer of each variant, by the mean of its seeds, and the differences of all pairs at these."""
     kind, name, measure, method = key
     asked: Any = measure
+    of_halves = f"one half of the items, seed {seed}; scored on the other"
     of_all = [items for layers in of_key.values() for seeds in layers.values() for items in seeds.values()]
     answered = np.all([is_answered(items) for items in of_all], axis=0)
     choosing, scoring = significance.halves(int(answered.sum()), seed=seed)
@@ -274,13 +294,13 @@ def _choose(found: Grades, key: Key, of_key: _OfKey, n_samples: int, seed: int) 
             found.best_layers.append(
                 {
                     "variant": variant, "seed": of_seed, "kind": kind, "set": name, "measure": measure,
-                    "method": method, "layer": None if kind == "use" else layer,
-                    "chosen_by": f"one half of the items, seed {seed}; scored on the other" if is_layered else None,
+                    "method": method, "layer": None if kind in _WHOLE else layer,
+                    "chosen_by": of_halves if is_layered else chosen_by,
                     "score": score.value, "low": score.low, "high": score.high, "n_items": len(items),
                     "n_known": n_answered(items), "n_scored": score.n,
                 }
             )  # fmt: skip
-    at: dict[str, int | None] = {variant: None if kind == "use" else layer for variant, layer in chosen.items()}
+    at: dict[str, int | None] = {variant: None if kind in _WHOLE else layer for variant, layer in chosen.items()}
     for (first, second), one in significance.differences(asked, runs, n_samples=n_samples, seed=seed).items():
         found.differences.append(
             {

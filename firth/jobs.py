@@ -17,9 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
@@ -481,8 +480,8 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
     """Makes the static vectors of the words that all models are scored by, times look-ups, measures the language.
 
     Of the job: `model`, a directory, or a published model; `into`, where vectors go that are no part of a directory of
-    ours; `words`, a file of them; `training`; `scored`, held-out text; `n_words`, of the text; `threads`,
-    `device`, `cache_dir`, `seed`, `segmentation`, `preparation`.
+    ours; `words`, a file of them; `training`; `scored`, held-out text; `n_words`, of the text; `drawn_by`, the seed
+    that draws what all are asked; `threads`, `device`, `cache_dir`, `seed`, `segmentation`, `preparation`.
     """
     began = time.monotonic()
     model = opened(job["model"])
@@ -532,7 +531,7 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
                 job["scored"],
                 preparation=Preparation.from_settings(job["preparation"]),
                 segmentation=Segmentation.from_settings(job["segmentation"]),
-                seed=job["seed"],
+                seed=job["drawn_by"],
                 threads=job["threads"],
                 cache_dir=job["cache_dir"],
             )
@@ -592,37 +591,44 @@ def _use(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answered(made: Any, job: Mapping[str, Any], main: str) -> list[Any]:
-    """What the score of the test is made of, as `significance.Measure` has it: of `accuracy`, `pearson` or `f1`."""
+    """What the score of the test is made of."""
     from firth.tasks import read_examples
 
     examples = read_examples(job["test"], job["task"], like=made.learnt)
     inputs = [example.inputs[0] if job["task"] == "classify" else example.inputs for example in examples]
     found = made.predict(inputs, device=job["device"], threads=job["threads"])
+    return items_of(main, job["task"], examples.targets, [answer.label for answer in found])
+
+
+def items_of(main: str, task: str, targets: Sequence[Any], answers: Sequence[Any]) -> list[Any]:
+    """What a score is made of, as `significance.Measure` has it: of `accuracy`, `pearson` or `f1`, one an example."""
     items: list[Any] = []
-    for answer, example in zip(found, examples, strict=True):
+    for due, came in zip(targets, answers, strict=True):
         if main == "pearson":
-            items.append([float(cast("float", example.target)), float(answer.label)])
+            items.append([float(due), float(came)])
         elif main == "f1":
-            due, came = set(spans(cast("tuple[str, ...]", example.target))), set(spans(answer.label))
-            items.append([len(due & came), len(due), len(came)])
-        elif job["task"] == "tag":
-            tags = cast("tuple[str, ...]", example.target)
-            items += [float(came == due) for came, due in zip(answer.label, tags, strict=True)]
+            entities, found = set(spans(due)), set(spans(came))
+            items.append([len(entities & found), len(entities), len(found)])
+        elif task == "tag":  # the words of a sentence are not independent of each other
+            items.append([sum(one == other for one, other in zip(due, came, strict=True)), len(due)])
         else:
-            items.append(float(answer.label == example.target))
+            items.append(float(due == came))
     return items
 
 
 def _probe(job: Mapping[str, Any]) -> dict[str, Any]:
     """Linear probes of every layer; of the job as of a use."""
     from firth.probing import probe
+    from firth.tasks import limited, read_examples
 
+    train = limited(read_examples(job["train"], job["task"]), job["limit"], job["seed"])
+    test = read_examples(job["test"], job["task"], like=train)
     found = probe(
         job["model"],
         task=job["task"],
-        train=_limited(job),
+        train=train,
         dev=job["dev"],
-        test=job["test"],
+        test=test,
         seed=job["seed"],
         device=job["device"],
         threads=job["threads"],
@@ -631,21 +637,12 @@ def _probe(job: Mapping[str, Any]) -> dict[str, Any]:
     )
     layers = []
     for one in found.layers:
-        scores = one.test if one.test is not None else one.dev
+        scores = one.test
         assert scores is not None
-        layers.append({"layer": one.layer, "measure": scores.main, "score": scores.value})
+        items = items_of(scores.main, job["task"], test.targets, one.answers)
+        told = {"layer": one.layer, "measure": scores.main, "score": scores.value, "n_items": scores.n}
+        layers.append({**told, "items": items})
     return {"ok": {"layers": layers, "best": found.best.layer, "baseline": found.baseline}}
-
-
-def _limited(job: Mapping[str, Any]) -> Any:
-    """The training examples of a task, no more than `limit` of them."""
-    from firth.tasks import read_examples
-
-    examples = read_examples(job["train"], job["task"])
-    if job["limit"] is None or job["limit"] >= len(examples):
-        return examples
-    chosen = np.sort(np.random.default_rng(job["seed"]).permutation(len(examples))[: job["limit"]])
-    return replace(examples, examples=tuple(examples[place] for place in chosen.tolist()))
 
 
 # --- trials

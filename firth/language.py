@@ -16,6 +16,7 @@ Language Model Scoring"), so that a word's own pieces do not give it away.
 import math
 import os
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -47,8 +48,8 @@ class Language(NamedTuple):
         measure: `bits_per_byte` or `pseudo_perplexity`: the lower, the better.
         value: That measure.
         n: Bytes of the text, or words that were hidden.
-        items: (n, 2) of bits per byte: bits and bytes, of GPT for each document, of ELMo for each batch; bytes are told
-            of all, and shared out as the pieces or words are; (n,) of pseudo-perplexity: nats of each word.
+        items: (n, 2) of bits per byte: bits and bytes of each document, in the text's order; (n,) of pseudo-perplexity:
+            nats of each word. See `significance.Measure`.
     """
 
     measure: str
@@ -107,17 +108,26 @@ def replaced(preparation: Preparation) -> Preparation:
     return replace(preparation, drop_duplicates="no")
 
 
-def _n_bytes(path: Path) -> int:
-    """Bytes of the lines, each with its end; empty lines do not count."""
-    return sum(len(line.encode()) + 1 for line in lines_of(path) if line.strip())
+def _bytes_of_documents(path: Path) -> list[int]:
+    """Bytes of each document's lines, each line with its end; empty lines end a document, and do not count."""
+    found = [0]
+    for line in lines_of(path):
+        if line.strip():
+            found[-1] += len(line.encode()) + 1
+        elif found[-1]:
+            found.append(0)
+    return [n_bytes for n_bytes in found if n_bytes]
 
 
 def _bits_per_byte(path: Path, bits: list[float], sizes: list[int]) -> Language:
-    """Of bits of parts of a text, which hold so many pieces or words."""
-    if not (n_bytes := _n_bytes(path)):
+    """Of the bits of each document, which has so many pieces or words."""
+    of_each = np.array(_bytes_of_documents(path), np.float64)
+    if not len(of_each):
         raise FirthError("there is no text to measure a language model on")
-    n_bytes_of_each = n_bytes * np.array(sizes) / max(1, sum(sizes))
-    return Language("bits_per_byte", sum(bits) / n_bytes, n_bytes, np.stack([bits, n_bytes_of_each], axis=1))
+    n_bytes = int(of_each.sum())
+    if len(of_each) != len(bits):  # documents in which a model reads no word: bytes go by words
+        of_each = n_bytes * np.array(sizes) / max(1, sum(sizes))
+    return Language("bits_per_byte", sum(bits) / n_bytes, n_bytes, np.stack([bits, of_each], axis=1))
 
 
 def _of_pieces(model: Model, path: Path, preparation: Preparation, cache_dir: Any) -> Language:
@@ -173,7 +183,10 @@ def _grouped(items: list[Any], n: int) -> list[list[Any]]:
 
 
 def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any) -> Language:
-    """ELMo, forward: each word given those before it, over the whole vocabulary; what it does not know is spelt."""
+    """ELMo, forward: each word given those before it, over the whole vocabulary; what it does not know is spelt.
+
+    Long documents are read in rows of whole sentences side by side, see `streams.held_out`.
+    """
     from firth import streams
     from firth.batches import n_predictions, tensors
     from firth.characters import UNKNOWN
@@ -182,8 +195,11 @@ def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any
     preparation = completed(preparation, model.family)
     read_as = replace(preparation, inner=like.inner, drop=like.drop)
     corpus = corpora.read(path, read_as, splits_sentences=model.family.needs_sentences)
+    bits: list[float] = []
+    sizes: list[int] = []
     with cache.encoded(corpus, like, read_as, cache_dir=cache_dir) as encoded:
         line_ends = encoded.line_ends
+        stops = np.array(encoded.document_ends)
         whole = streams.Sentences(
             corpus=encoded,
             vocabulary=model.vocabulary,
@@ -195,22 +211,20 @@ def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any
             batch_size=model.family.batch_size,
             directions=model.family.directions,
         )
-        nats: list[float] = []
-        sizes: list[int] = []
-        state = None
-        for batch in model.family.held_out(replace(whole, held_out=whole)):
-            loss = model.family.loss(model.network, tensors(batch), state)
-            sizes.append(int(n_predictions(tensors(batch))))
-            nats.append(float(loss.parts["forward"]) * sizes[-1])
-            state = loss.state
         is_unknown = np.asarray(whole.row_of_type[:-2] == model.vocabulary.row(UNKNOWN))
-        spelt = sum(
-            count * (len(word.encode("utf-8", "replace")) + 1)
-            for word, count, unknown in zip(encoded.types, encoded.counts.tolist(), is_unknown.tolist(), strict=True)
-            if unknown
-        )
-    spelt_bits = spelt * BITS_OF_BYTE / max(1, sum(sizes))
-    bits = [nat / math.log(2) + size * spelt_bits for nat, size in zip(nats, sizes, strict=True)]
+        spelt = np.array([len(word.encode("utf-8", "replace")) + 1 for word in encoded.types]) * is_unknown
+        for first, stop in pairwise([0, *stops.tolist()]):
+            document = replace(whole, firsts=np.array([first]), stops=np.array([stop]))
+            total, size, state = 0.0, 0, None
+            for batch in model.family.held_out(replace(whole, held_out=document)):
+                loss = model.family.loss(model.network, tensors(batch), state)
+                n = int(n_predictions(tensors(batch)))
+                total += float(loss.parts["forward"]) * n
+                size += n
+                state = loss.state
+            type_ids = encoded.type_ids[line_ends[first - 1] if first else 0 : line_ends[stop - 1]]
+            bits.append(total / math.log(2) + float(spelt[type_ids].sum()) * BITS_OF_BYTE)
+            sizes.append(size)
     return _bits_per_byte(path, bits, sizes)
 
 

@@ -22,7 +22,7 @@ from firth.files import printable, replacing
 RECORDS: Final = "records.jsonl"
 ITEMS: Final = "items"
 """The folder of the files of items."""
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of what is written down; a comparison of another one is not gone on with."""
 LONGEST_NAME: Final = 120  # bytes of a file's name, without its ending
 _NAMES: Final = "names"

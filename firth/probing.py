@@ -36,7 +36,7 @@ from firth.parts import Extraction, extracted
 from firth.progress import Progress, Silent
 from firth.readers import Precision, heeding_length
 from firth.scoring import Scores, score
-from firth.tasks import Examples, Task, account, are_seen, read_examples
+from firth.tasks import Examples, Task, account, are_seen, limited, read_examples
 
 Matrix = NDArray[np.float32]
 
@@ -68,6 +68,7 @@ class LayerProbe(NamedTuple):
         control: The accuracy on the control task, of the same examples as `selectivity`; None of texts.
         selectivity: The accuracy on the task less that on the control task, on dev, or else on test.
         penalty: Of the probe's squared weights.
+        answers: What the probe takes the examples of test for, or where there are none, of dev; as their targets are.
     """
 
     layer: int
@@ -76,6 +77,7 @@ class LayerProbe(NamedTuple):
     control: float | None
     selectivity: float | None
     penalty: float
+    answers: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Probing:
         layers: What was found in each.
         baseline: That score, for the most frequent label everywhere (of numbers: their mean), on dev, or else on test.
         n_train: How many rows the probes learnt from.
-        unknown: Of all rows, the share that the model has no vector for; they were read as the mean.
+        unknown: Of all rows, the share that the model has no vector for; they were read as zeros.
         overlap: By the name of a file, the share of its examples that stand verbatim in train.
     """
 
@@ -144,6 +146,7 @@ def probe(
     penalty: float | None = None,
     epochs: int = EPOCHS,
     seed: int = 1,
+    limit: int | None = None,
     context_length: int | None = None,
     precision: Precision = "fp32",
     device: str | None = None,
@@ -169,6 +172,7 @@ def probe(
             examples on one of them).
         epochs: Passes of the probe over what it learns from; see EPOCHS.
         seed: Decides the control task, and the order of the rows.
+        limit: So many of the examples of `train` are used, drawn by the seed as `firth.finetune` draws them.
         context_length: As of `firth.extract`.
         precision: The same.
         device: The same.
@@ -186,6 +190,8 @@ def probe(
         raise UsageError(f"penalty is {penalty}, epochs {epochs}; both must be positive")
     progress = progress or Silent()
     learnt = _examples(train, task, None)
+    if limit is not None:
+        learnt = limited(learnt, limit, seed)
     sets = {"train": learnt}
     for name, given in (("dev", dev), ("test", test)):
         if given is not None:
@@ -462,8 +468,11 @@ def _probed(
         found = _logistic(train, scale, every, [*tried] * len(tasks), which, len(learnt.labels), epochs, seed)
         return [found[first : first + len(tried)] for first in range(0, len(found), len(tried))]
 
-    def scored(name: str, weights: Matrix) -> Scores:
-        return _scored(_answers(features[name].layer(number), scale, weights), rows[name], sets[name], learnt)
+    def answered(name: str, weights: Matrix) -> Sequence[Any]:
+        return _predicted(_answers(features[name].layer(number), scale, weights), rows[name], learnt)
+
+    def scored(name: str, came: Sequence[Any]) -> Scores:
+        return _scored(came, sets[name], learnt)
 
     everywhere = np.arange(train.n_rows)
     if len(penalties) > 1 and "dev" not in sets:
@@ -475,27 +484,30 @@ def _probed(
                 came[place, held] = _answers(train, scale, of_penalty)[held]
         is_held = np.logical_or.reduce(parts)
         examples = _of_rows(learnt, rows["train"], is_held)
-        values = [_scored(one[is_held], _Rows.of(examples, learnt.labels), examples, learnt).value for one in came]
+        of_held = _Rows.of(examples, learnt.labels)
+        values = [_scored(_predicted(one[is_held], of_held, learnt), examples, learnt).value for one in came]
         penalties = (penalties[_best(values)],)
     weights = weighed(penalties, everywhere, due)
     best = 0
     if len(penalties) > 1:
-        best = _best([scored("dev", one).value for one in weights[0]])
+        best = _best([scored("dev", answered("dev", one)).value for one in weights[0]])
     names: tuple[Literal["dev", "test"], ...] = ("dev", "test")
-    scores = {name: scored(name, weights[0][best]) for name in names if name in sets}
+    answers = {name: answered(name, weights[0][best]) for name in names if name in sets}
+    scores = {name: scored(name, came) for name, came in answers.items()}
     control = selectivity = None
     if controls is not None:
         on: Literal["dev", "test"] = "dev" if "dev" in sets else "test"
-        came = _answers(features[on].layer(number), scale, weights[1][best]).argmax(1)
-        control = float((came == controls[on]).mean())
+        of_control = _answers(features[on].layer(number), scale, weights[1][best]).argmax(1)
+        control = float((of_control == controls[on]).mean())
         selectivity = scores[on].values["accuracy"] - control
-    return LayerProbe(layer, scores.get("dev"), scores.get("test"), control, selectivity, penalties[best])
+    told = answers["test" if "test" in answers else "dev"]
+    return LayerProbe(layer, scores.get("dev"), scores.get("test"), control, selectivity, penalties[best], told)
 
 
-def _scored(came: Matrix, rows: _Rows, examples: Examples, learnt: Examples) -> Scores:
-    """How well answers (N, C) meet the targets of examples."""
+def _scored(came: Sequence[Any], examples: Examples, learnt: Examples) -> Scores:
+    """How well answers meet the targets of examples."""
     how: dict[str, Any] = {"labels": learnt.labels, "is_regression": learnt.is_regression}
-    return score(learnt.task, examples.targets, _predicted(came, rows, learnt), **how)
+    return score(learnt.task, examples.targets, came, **how)
 
 
 def _best(values: Sequence[float]) -> int:

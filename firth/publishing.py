@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from firth import evaluation, hub
 from firth.errors import FirthError, UsageError
+from firth.explanations import FAMILY_TITLES
 from firth.files import latest_checkpoint, printable, without_folders
 from firth.model import CONTEXTUAL, OF_PIECES, Model
 from firth.vectors import Vectors
@@ -20,14 +21,6 @@ _LICENCE: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _LICENCE_OF_CARD: Final = re.compile(r"\A---\s*\n(?:(?!---).*\n)*?license:[ \t]*\S")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]+)*")
 _SETTINGS: Final = ("firth.json", "matrices/firth.json", "config.json", "tokenizer_config.json")  # may tell of places
-_TITLES: Final = {
-    "skipgram": "Skip-gram",
-    "cbow": "CBOW",
-    "glove": "GloVe",
-    "elmo": "ELMo",
-    "gpt": "GPT",
-    "bert": "BERT",
-}
 
 
 class Parcel(NamedTuple):
@@ -143,7 +136,7 @@ def card(
     """The model card, in Markdown, with the Hub's metadata before it."""
     family = settings.get("family")
     kind = str(family.get("name", "")) if isinstance(family, dict) else str(family or "")
-    title = _TITLES.get(kind, kind or "word vectors")
+    title = FAMILY_TITLES.get(kind, kind or "word vectors")
     metadata = {"license": licence, "library_name": "firth", "pipeline_tag": "feature-extraction"}
     lists = {"language": list(languages), "tags": ["word-vectors", "word-embeddings", *([kind] if kind else [])]}
     lines = ["---", *(f"{key}: {value}" for key, value in metadata.items())]

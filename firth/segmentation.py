@@ -6,55 +6,49 @@ a query are cut by the same code.
 """
 
 import functools
-import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from firth import markup, stretches
+from firth.codepoints import (
+    DIGIT,
+    HAN,
+    LETTER,
+    NEWLINE,
+    SPACE,
+    UNSPACED,
+    UPPER,
+    Classes,
+    Codes,
+    Mask,
+    Positions,
+    UnicodeForm,
+    bearers_of,
+    characters_of,
+    classified,
+    composed,
+    in_ranges,
+    joined_by_newlines,
+    like_ones,
+    merged,
+    n_invisible,
+    runs_of,
+    text_of,
+    without_invisible,
+)
 from firth.errors import FirthError, UsageError
 from firth.files import printable
 from firth.phrases import Phrases
 from firth.preparation import Preparation, kinds_of_markup
-from firth.scripts import LETTERS, WITHOUT_SEGMENTER, WITHOUT_SPACES, Ranges
+from firth.scripts import LETTERS, WITHOUT_SEGMENTER
 from firth.userwords import UserWords, read_user_words
 
 Method = Literal["words", "space", "chinese", "characters"]
-UnicodeForm = Literal["NFC", "NFKC"]
 Digits = Literal["keep", "zero"]
-Codes = npt.NDArray[np.uint32]  # code points
-Classes = npt.NDArray[np.uint8]  # of code points: bits of those below
-Mask = npt.NDArray[np.bool_]  # one per character
-Positions = npt.NDArray[np.int64]
-
-_LETTER: Final = 1  # what a word may begin with: letters, digits, underscore
-_MARK: Final = 2  # what goes on with the word before it: category M, zero width (non-)joiners
-_SPACE: Final = 4
-_HAN: Final = 8
-_UNSTABLE: Final = 16  # normalising may change it, or what stands before it for its sake
-_DIGIT: Final = 32  # decimal digits of any script
-_UPPER: Final = 64  # lower-casing changes it
-_UNSPACED: Final = 128  # of a script that sets no spaces between words: a word alone by method `characters`
-
-_CONJOINING_JAMO: Final = range(0x1161, 0x1200)
-_PLANES_WITH_LETTERS: Final = 0x40000
-_IRREGULAR_RANGES: Final = (  # all but ideographs, Hangul, surrogates, private use: no marks, no case, all normal
-    range(0x3400),
-    range(0xA000, 0xAC00),
-    range(0xD7A4, 0xD800),
-    range(0xF900, 0x20000),
-    range(0x2F800, 0x2FA20),
-    range(0xE0000, 0xE0200),
-)
-_END_OF_CASE: Final = 0x20000
-_JOINERS: Final = "\u200c\u200d"
-_INVISIBLE: Final = "\u00ad\u2060\ufeff"  # soft hyphens, word joiners, byte-order marks: inside words, no part of them
-_NEWLINE: Final = 0x0A
 _ZERO: Final = 0x30
 _SAME_INNER: Final = (("\u2019", "'"), ("\u2010", "-"), ("\u2011", "-"))  # how inner characters are written too
 
@@ -106,7 +100,7 @@ class Split(NamedTuple):
 
     def words(self) -> list[str]:
         """The words in order, as strings."""
-        text = _text(self.codes)
+        text = text_of(self.codes)
         words = [text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
         for number, name in (self.names or {}).items():
             words[number] = name
@@ -176,7 +170,7 @@ class Segmentation:
         Raises:
             FirthError: `text` holds surrogates, or is to be simplified and opencc is not installed.
         """
-        return _text(self._normalized(text)[0])
+        return text_of(self._normalized(text)[0])
 
     def words(self, text: str) -> list[str]:
         """The normalised words of a query, a line, or several.
@@ -208,22 +202,22 @@ class Segmentation:
     def _split(self, text: str) -> Split:
         """The same of a text that is no longer than a stretch, without phrases."""
         codes, classes = self._normalized(text)
-        newlines = np.flatnonzero(codes == _NEWLINE)
-        n_dropped = _n_invisible(text, len(newlines) + 1)  # a line of these alone is not empty: it ends no document
-        in_space = (classes & _SPACE) != 0
+        newlines = np.flatnonzero(codes == NEWLINE)
+        n_dropped = n_invisible(text, len(newlines) + 1)  # a line of these alone is not empty: it ends no document
+        in_space = (classes & SPACE) != 0
         spaces = np.flatnonzero(in_space)
         if self.method == "space":
-            starts, ends = _runs(~in_space)
+            starts, ends = runs_of(~in_space)
         else:
             in_word = self._in_words(codes, classes)
-            starts, ends = _runs(in_word)
+            starts, ends = runs_of(in_word)
             cuts = self._cuts(codes, classes, spaces, newlines)
             cuts = cuts[in_word[cuts - 1] & (cuts > 0)]  # other cuts lie where a word begins anyway
             if len(cuts):
-                starts, ends = _merged(starts, cuts), _merged(ends, cuts)
+                starts, ends = merged(starts, cuts), merged(ends, cuts)
             if self.punctuation:
-                firsts, stops = _like_ones(codes, _characters(self.unicode_form).are_marks.take(codes) & ~in_word)
-                starts, ends = _merged(starts, firsts), _merged(ends, stops)
+                firsts, stops = like_ones(codes, characters_of(self.unicode_form).are_marks.take(codes) & ~in_word)
+                starts, ends = merged(starts, firsts), merged(ends, stops)
         return Split(
             codes=codes,
             starts=starts,
@@ -236,23 +230,23 @@ class Segmentation:
     def _normalized(self, text: str) -> tuple[Codes, Classes]:
         """The code points of `text` when normalised, and their classes; it has as many newlines as before."""
         form = self.unicode_form
-        codes, classes = _composed(*_classified(_without_invisible(text), form), form)
+        codes, classes = composed(*classified(without_invisible(text), form), form)
         if self.simplified:
-            codes, classes = _composed(*_classified(_simplifier()(_text(codes)), form), form)
+            codes, classes = composed(*classified(_simplifier()(text_of(codes)), form), form)
         if self.lower:
-            uppers = np.flatnonzero((classes & _UPPER) != 0)
+            uppers = np.flatnonzero((classes & UPPER) != 0)
             if len(uppers):
-                lowered = _characters(form).lower.take(codes[uppers])
+                lowered = characters_of(form).lower.take(codes[uppers])
                 if lowered.all():
                     codes[uppers] = lowered
-                    classes[uppers] = _characters(form).classes.take(lowered)
+                    classes[uppers] = characters_of(form).classes.take(lowered)
                 else:
-                    codes, classes = _classified(_text(codes).lower(), form)
-                codes, classes = _composed(codes, classes, form)
+                    codes, classes = classified(text_of(codes).lower(), form)
+                codes, classes = composed(codes, classes, form)
         if self.digits == "zero":
-            is_digit = (classes & _DIGIT) != 0
+            is_digit = (classes & DIGIT) != 0
             codes[is_digit] = _ZERO
-            classes[is_digit] = _characters(form).classes[_ZERO]
+            classes[is_digit] = characters_of(form).classes[_ZERO]
         for variant, plain in _SAME_INNER:
             if plain in self.inner:
                 codes[codes == ord(variant)] = ord(plain)
@@ -260,17 +254,17 @@ class Segmentation:
 
     def _in_words(self, codes: Codes, classes: Classes) -> Mask:
         """Which characters belong to a word: letters, the marks behind them, inner characters between them."""
-        bearers = _bearers(classes)
-        in_word: Mask = (bearers & _LETTER) != 0
+        bearers = bearers_of(classes)
+        in_word: Mask = (bearers & LETTER) != 0
         if not self.inner:
             return in_word
         is_inner = np.zeros(len(codes), dtype=np.bool_)
         for character in self.inner:
             is_inner |= codes == ord(character)
         # A script without spaces has words beside each other, so that what stands between is no part of one.
-        apart = {"chinese": _HAN, "characters": _UNSPACED}.get(self.method, 0)
-        joins_behind = (bearers & (_LETTER | apart)) == _LETTER
-        joins_ahead = (classes & (_LETTER | apart)) == _LETTER
+        apart = {"chinese": HAN, "characters": UNSPACED}.get(self.method, 0)
+        joins_behind = (bearers & (LETTER | apart)) == LETTER
+        joins_ahead = (classes & (LETTER | apart)) == LETTER
         is_inner[:1] = is_inner[-1:] = False
         is_inner[1:-1] &= joins_behind[:-2] & joins_ahead[2:]
         in_word |= is_inner
@@ -282,10 +276,10 @@ class Segmentation:
             plain = self if self.phrases is None else replace(self, phrases=None)
             return _chinese_cuts(codes, classes, spaces, newlines, _chinese_cutter(plain))
         if self.method == "characters":
-            bearers = _bearers(classes)
-            stands_alone = (bearers & _UNSPACED) != 0
+            bearers = bearers_of(classes)
+            stands_alone = (bearers & UNSPACED) != 0
             stands_alone[1:] |= stands_alone[:-1]
-            return np.flatnonzero(stands_alone & ((classes & _LETTER) != 0))
+            return np.flatnonzero(stands_alone & ((classes & LETTER) != 0))
         return np.empty(0, dtype=np.int64)
 
     def settings(self) -> dict[str, Any]:
@@ -417,13 +411,13 @@ def unsegmented(sample: str, segmentation: Segmentation) -> list[Caution]:
     if is_chinese:  # what rjieba finds are words; only the rest is looked at
         segmentation = replace(segmentation, method="words", segmenter=None, user_words=None)
     split = replace(segmentation, phrases=None).split(sample)
-    letters = (_characters(segmentation.unicode_form).classes.take(split.codes) & _LETTER) != 0
-    han = _in_ranges(split.codes, LETTERS["Han"])
-    kana = _in_ranges(split.codes, LETTERS["kana"])
+    letters = (characters_of(segmentation.unicode_form).classes.take(split.codes) & LETTER) != 0
+    han = in_ranges(split.codes, LETTERS["Han"])
+    kana = in_ranges(split.codes, LETTERS["kana"])
     is_japanese = _share(kana, han | kana) >= _KANA_SHARE_OF_JAPANESE
     cautions: list[Caution] = []
     for script in WITHOUT_SEGMENTER:
-        written = _in_ranges(split.codes, LETTERS[script])
+        written = in_ranges(split.codes, LETTERS[script])
         share, length = _share(written & letters, letters), _mean_length(split, written)
         if share >= _LEAST_SHARE_TO_WARN and length > _MOST_LETTERS_PER_WORD:
             cautions.append(_no_segmenter(f"{script} letters", share, f"{length:.0f} of them on average"))
@@ -495,165 +489,6 @@ def is_written_without_spaces(word: str) -> bool:
     return bool(word) and all(any(first <= ord(char) <= last for first, last in ranges) for char in word)
 
 
-class _Characters(NamedTuple):
-    """What is known of every character.
-
-    Attributes:
-        classes: (0x110000,) the classes of every code point, a bit each.
-        lower: (_END_OF_CASE,) what each becomes by lower-casing; 0 where that takes more than to look at it alone.
-        are_marks: (0x110000,) which are punctuation marks and symbols.
-    """
-
-    classes: Classes
-    lower: Codes
-    are_marks: Mask
-
-
-@functools.cache
-def _characters(form: UnicodeForm) -> _Characters:
-    """The tables that serve text in a normalisation form."""
-    classes = np.zeros(0x110000, dtype=np.uint8)
-    lower = np.arange(_END_OF_CASE, dtype=np.uint32)
-    are_marks = np.zeros(0x110000, dtype=np.bool_)
-    characters = np.arange(_PLANES_WITH_LETTERS, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    for pattern, bit in ((r"\w+", _LETTER), (r"\s+", _SPACE), (r"\d+", _DIGIT)):
-        for found in re.finditer(pattern, characters):
-            classes[found.start() : found.end()] |= bit
-    irregular = list(map(chr, chain.from_iterable(_IRREGULAR_RANGES)))
-    for char, category, combines, decomposition, lowered in zip(
-        irregular,
-        map(unicodedata.category, irregular),
-        map(unicodedata.combining, irregular),
-        map(unicodedata.decomposition, irregular),
-        map(str.lower, irregular),
-        strict=True,
-    ):
-        if category == "Cn":
-            continue
-        code = ord(char)
-        if category[0] == "M" or char in _JOINERS:
-            classes[code] |= _MARK
-        are_marks[code] = category[0] in "PS"
-        if combines:
-            classes[code] |= _UNSTABLE
-        if decomposition:
-            parts = decomposition.split()
-            if not unicodedata.is_normalized(form, char):
-                classes[code] |= _UNSTABLE
-            if len(parts) == 2 and not parts[0].startswith("<"):
-                classes[int(parts[1], 16)] |= _UNSTABLE  # it may compose with what stands before it
-        if lowered != char:
-            classes[code] |= _UPPER
-            lower[code] = ord(lowered) if len(lowered) == 1 else 0
-    lower[ord("Σ")] = 0  # at a word's end it becomes ς
-    classes[_CONJOINING_JAMO] |= _UNSTABLE
-    for first, last in LETTERS["Han"]:
-        classes[first : last + 1] |= _HAN
-    for first, last in chain.from_iterable(LETTERS[script] for script in WITHOUT_SPACES):
-        classes[first : last + 1] |= _UNSPACED
-    classes[(classes & _DIGIT) != 0] &= ~np.uint8(_UNSPACED)
-    return _Characters(classes, lower, are_marks)
-
-
-def _without_invisible(text: str) -> str:
-    for character in _INVISIBLE:
-        if character in text:  # told sooner than how often
-            text = text.replace(character, "")
-    return text
-
-
-def _n_invisible(text: str, n_lines: int) -> Positions:
-    """(n_lines,) how many invisible characters stand in `text` before the end of each line."""
-    if not any(character in text for character in _INVISIBLE):
-        return np.zeros(n_lines, dtype=np.int64)
-    return np.cumsum([sum(map(line.count, _INVISIBLE)) for line in text.split("\n")], dtype=np.int64)
-
-
-def _classified(text: str, form: UnicodeForm) -> tuple[Codes, Classes]:
-    """The code points of `text` and their classes, both to write on."""
-    try:
-        codes = np.frombuffer(bytearray(text.encode("utf-32-le")), dtype="<u4")
-    except UnicodeEncodeError as error:
-        raise FirthError(f"no valid text: {error.reason} in '{printable(text[:100])}'") from None
-    return codes, _characters(form).classes.take(codes)
-
-
-def _composed(codes: Codes, classes: Classes, form: UnicodeForm) -> tuple[Codes, Classes]:
-    """The same text in a normalisation form; the arrays themselves where it is already.
-
-    A stretch of unstable characters with the stable one before it is normalised alike alone and in its text, so
-    that only these stretches are: Python takes a quarter of a microsecond for every character.
-    """
-    unstable = (classes & _UNSTABLE) != 0
-    if not unstable.any():
-        return codes, classes
-    unstable[:-1] |= unstable[1:] & (codes[:-1] != _NEWLINE)  # with the one before
-    starts, ends = _runs(unstable)
-    before = _text(_joined(codes, starts, ends)[1])
-    after = unicodedata.normalize(form, before)
-    if after == before:
-        return codes, classes
-    new_codes, new_classes = _classified(after, form)
-    lengths = np.empty(2 * len(starts) + 1, dtype=np.int64)  # of what stays and what is new, by turns
-    lengths[::2] = np.append(starts, len(codes)) - np.append(0, ends)
-    lengths[1::2] = np.diff(np.flatnonzero(new_codes == _NEWLINE), prepend=-1) - 1
-    is_new = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    whole_codes = np.empty(len(is_new), dtype=codes.dtype)
-    whole_classes = np.empty(len(is_new), dtype=classes.dtype)
-    whole_codes[is_new], whole_codes[~is_new] = new_codes[new_codes != _NEWLINE], codes[~unstable]
-    whole_classes[is_new], whole_classes[~is_new] = new_classes[new_codes != _NEWLINE], classes[~unstable]
-    return whole_codes, whole_classes
-
-
-def _bearers(classes: Classes) -> Classes:
-    """The classes, but for marks those of the character that bears them: the last one that is no mark."""
-    marks = np.flatnonzero((classes & _MARK) != 0)
-    if not len(marks):
-        return classes
-    firsts = np.flatnonzero(np.diff(marks, prepend=-2) != 1)  # of each run of marks
-    bearers = marks[firsts] - 1
-    borne = np.where(bearers < 0, 0, classes[bearers]).astype(classes.dtype)
-    classes = classes.copy()
-    classes[marks] = np.repeat(borne, np.diff(firsts, append=len(marks)))
-    return classes
-
-
-def _runs(mask: Mask) -> tuple[Positions, Positions]:
-    """Where the runs of True begin and end."""
-    padded = np.zeros(len(mask) + 2, dtype=np.bool_)
-    padded[1:-1] = mask
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return edges[::2].copy(), edges[1::2].copy()
-
-
-def _like_ones(codes: Codes, mask: Mask) -> tuple[Positions, Positions]:
-    """Where runs of one and the same character of `mask` begin and end."""
-    padded = np.zeros(len(codes) + 2, dtype=np.int64)
-    padded[1:-1] = np.where(mask, codes.astype(np.int64) + 1, 0)
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return edges[padded[edges + 1] > 0], edges[padded[edges] > 0]
-
-
-def _merged(first: Positions, second: Positions) -> Positions:
-    merged = np.concatenate((first, second))
-    merged.sort(kind="stable")  # which merges what is sorted already
-    return merged
-
-
-def _joined(codes: Codes, starts: Positions, ends: Positions) -> tuple[Positions, Codes]:
-    """Pieces of a text one behind the other, a newline behind each: where each character stood, and the characters."""
-    lengths = ends - starts + 1
-    piece_ends = np.cumsum(lengths)
-    positions = np.arange(piece_ends[-1]) + np.repeat(starts - piece_ends + lengths, lengths)
-    joined = codes.take(positions, mode="clip")
-    joined[piece_ends - 1] = _NEWLINE
-    return positions, joined
-
-
-def _text(codes: Codes) -> str:
-    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le")
-
-
 @functools.cache
 def _simplifier() -> Callable[[str], str]:
     """What makes traditional Chinese simplified; it neither adds nor takes away newlines."""
@@ -698,15 +533,15 @@ def _analysed(segmentation: Segmentation) -> tuple[list[str], Mask, Mask]:
     assert segmentation.user_words is not None
     text = "".join(entry.word + "\n" for entry in segmentation.user_words.entries)
     codes, classes = segmentation._normalized(text)
-    newlines = np.flatnonzero(codes == _NEWLINE)
+    newlines = np.flatnonzero(codes == NEWLINE)
     first_characters = np.concatenate(([0], newlines[:-1] + 1))
-    is_end = codes == _NEWLINE
-    is_han = (classes & _HAN) != 0
-    in_word = (_bearers(classes) & _LETTER) != 0
+    is_end = codes == NEWLINE
+    is_han = (classes & HAN) != 0
+    in_word = (bearers_of(classes) & LETTER) != 0
     is_word = np.logical_and.reduceat(in_word | is_end, first_characters)
     has_han = is_word & np.logical_or.reduceat(is_han, first_characters)
     is_all_han = is_word & np.logical_and.reduceat(is_han | is_end, first_characters)
-    return _text(codes).split("\n")[:-1], has_han, is_all_han
+    return text_of(codes).split("\n")[:-1], has_han, is_all_han
 
 
 def _never_found(segmentation: Segmentation) -> list[str]:
@@ -726,7 +561,7 @@ class _HanRuns(NamedTuple):
 
 
 def _han_runs(classes: Classes, spaces: Positions, newlines: Positions) -> _HanRuns:
-    starts, ends = _runs((classes & (_HAN | _LETTER)) == (_HAN | _LETTER))
+    starts, ends = runs_of((classes & (HAN | LETTER)) == (HAN | LETTER))
     lines = np.searchsorted(newlines, starts)
     # Between two runs there is nothing but white space, and in their line.
     n_spaces = np.searchsorted(spaces, starts[1:]) - np.searchsorted(spaces, ends[:-1])
@@ -747,21 +582,21 @@ def _chinese_cuts(
     if not len(starts):
         return np.empty(0, dtype=np.int64)
     if cutter.knows_mixed_words:  # then what is cut are the runs of letters that the runs of Han characters are in
-        word_starts, word_ends = _runs((_bearers(classes) & _LETTER) != 0)
+        word_starts, word_ends = runs_of((bearers_of(classes) & LETTER) != 0)
         words = np.unique(np.searchsorted(word_starts, starts, side="right") - 1)
         starts, ends = word_starts[words], word_ends[words]
     # All runs go to rjieba in one call.
-    positions, joined = _joined(codes, starts, ends)
-    tokens = cutter.cut(_text(joined))
+    positions, joined = joined_by_newlines(codes, starts, ends)
+    tokens = cutter.cut(text_of(joined))
     token_lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     cuts = positions[np.cumsum(token_lengths) - token_lengths]
     # A newline of the joined text lies on the character behind the run. Where that is a letter of another
     # script, a word begins there; a mark goes on with the word before it.
     cuts = cuts[cuts < len(codes)]
-    begin_words = (classes[cuts] & _LETTER) != 0
+    begin_words = (classes[cuts] & LETTER) != 0
     if cutter.knows_mixed_words:  # other scripts' words are not rjieba's to cut
-        borders_han = (classes[cuts] & _HAN) != 0
-        borders_han |= (cuts > 0) & ((_bearers(classes)[cuts - 1] & _HAN) != 0)
+        borders_han = (classes[cuts] & HAN) != 0
+        borders_han |= (cuts > 0) & ((bearers_of(classes)[cuts - 1] & HAN) != 0)
         begin_words &= borders_han
     chosen: Positions = cuts[begin_words]
     return chosen
@@ -784,10 +619,10 @@ def _thinned(sample: str) -> str:
 
 def _suited(sample: str) -> tuple[Method, str]:
     """The method that suits `sample`, and a sentence that says why."""
-    codes, classes = _classified(sample, "NFC")
-    letters = (classes & _LETTER) != 0
-    han = (classes & _HAN) != 0
-    kana = _in_ranges(codes, LETTERS["kana"])
+    codes, classes = classified(sample, "NFC")
+    letters = (classes & LETTER) != 0
+    han = (classes & HAN) != 0
+    kana = in_ranges(codes, LETTERS["kana"])
     han_share = _share(han & letters, letters)
     kana_share = _share(kana, han | kana)
     is_japanese = kana_share >= _KANA_SHARE_OF_JAPANESE
@@ -807,7 +642,7 @@ def _suited(sample: str) -> tuple[Method, str]:
 
 def _has_phrases(codes: Codes, classes: Classes, letters: Mask) -> bool:
     """Whether more than a trace of the text are runs of Han characters, longer than words, in lines not segmented."""
-    runs = _han_runs(classes, np.flatnonzero((classes & _SPACE) != 0), np.flatnonzero(codes == _NEWLINE))
+    runs = _han_runs(classes, np.flatnonzero((classes & SPACE) != 0), np.flatnonzero(codes == NEWLINE))
     lengths = (runs.ends - runs.starts)[~runs.are_segmented]
     n_han = int(lengths.sum())
     return n_han > _MOST_HAN_PER_WORD * len(lengths) and _is_no_trace(n_han, letters)
@@ -837,21 +672,14 @@ def _mean_length(split: Split, written: Mask) -> float:
     return float(lengths.sum() / max(1, np.count_nonzero(lengths)))
 
 
-def _in_ranges(codes: Codes, ranges: Ranges) -> Mask:
-    found = np.zeros(len(codes), dtype=np.bool_)
-    for first, last in ranges:
-        found |= (codes >= first) & (codes <= last)
-    return found
-
-
 def _share(part: Mask, whole: Mask) -> float:
     return int(np.count_nonzero(part)) / max(1, int(np.count_nonzero(whole)))
 
 
 def _segmented_share(codes: Codes, classes: Classes) -> float:
     """The share of Chinese lines with spaces between their words; lines that may be one word do not count."""
-    newlines = np.flatnonzero(codes == _NEWLINE)
-    runs = _han_runs(classes, np.flatnonzero((classes & _SPACE) != 0), newlines)
+    newlines = np.flatnonzero(codes == NEWLINE)
+    runs = _han_runs(classes, np.flatnonzero((classes & SPACE) != 0), newlines)
     characters = np.bincount(runs.lines, weights=runs.ends - runs.starts)
     segmented = np.zeros(len(characters), dtype=np.bool_)
     segmented[runs.lines] = runs.are_segmented

@@ -19,6 +19,8 @@ LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 PORT: Final = 7321
 MOST_CONNECTIONS: Final = 512
 SECONDS_KEPT_ALIVE: Final = 15
+_DEMO_TRIED: Final = (("rock", "bank", "current", "power"), ("skipgram", "cbow"))
+"""Words of two senses in the demonstration's corpus, and those of its models that tell them apart."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{8,}")  # which no address, cookie or header has to write in another way
 
 
@@ -63,7 +65,7 @@ def serve(
         import uvicorn
 
         from firth.explorer.app import application
-        from firth.explorer.exploration import Exploration
+        from firth.explorer.exploration import Exploration, Tried
         from firth.explorer.security import address_of, names_of, origin_of
     except ModuleNotFoundError as error:
         needed = (error.name or "").partition(".")[0]
@@ -85,7 +87,14 @@ def serve(
         if corpus is not None:
             exploration.read(corpus, name=_name(corpus), preparation=preparation, cache_dir=place, progress=progress)
         elif is_demo:
-            exploration.read(list(paragraphs()), name="demo", told=_demo_corpus(), cache_dir=place, progress=progress)
+            exploration.read(
+                list(paragraphs()),
+                name="demo",
+                told=_demo_corpus(),
+                tried=Tried(*_DEMO_TRIED),
+                cache_dir=place,
+                progress=progress,
+            )
         names = names_of(host) | names_of(str(bound.getsockname()[0]))
         application_ = application(exploration, hosts=sorted(names), token=token, cors=cors)
         config = uvicorn.Config(

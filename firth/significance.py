@@ -23,11 +23,13 @@ from firth.errors import UsageError
 Items = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Counts = NDArray[np.float64]
-Measure = Literal["spearman", "pearson", "accuracy", "opp", "purity", "f1"]
+Measure = Literal["spearman", "pearson", "accuracy", "opp", "purity", "f1", "bits_per_byte", "pseudo_perplexity"]
 """What is made of items. (N, 2) of `spearman` and `pearson`: what is due, and what came; of `purity`: a word's category
-and its cluster, as numbers, or (N,) what `in_majority` makes of them. (N,) of `accuracy`: 1 where right, else 0; of
-`opp` the position of the outlier, from 0 to 1. (N, 3) of `f1`: of a sentence's entities how many are found rightly, are
-due, and are found at all. The items of a question that was not answered are NaN."""
+and its cluster, as numbers, or (N,) what `in_majority` makes of them. (N,) of `accuracy`: 1 where right, else 0; or
+(N, 2): of a sentence's words how many are right, and how many there are. (N,) of `opp` the position of the outlier,
+from 0 to 1. (N, 3) of `f1`: of a sentence's entities how many are found rightly, are due, and are found at all. (N, 2)
+of `bits_per_byte`: bits and bytes of a document. (N,) of `pseudo_perplexity`: nats of a word. The items of a question
+that was not answered are NaN."""
 
 SAMPLES: Final = 10_000
 """Of the bootstrap."""
@@ -37,6 +39,7 @@ LEVEL: Final = 0.05
 
 _MEANS: Final = frozenset({"accuracy", "opp", "purity"})
 _MOST_SWAPPED: Final = 14  # items: 16,384 ways
+_MOST_NATS: Final = 700.0  # whose exponential is a number
 _NUMBERS_TOGETHER: Final = 1 << 17  # that are drawn and looked up at once: so many stay near the processor
 
 
@@ -97,7 +100,7 @@ def interval(measure: Measure, items: ArrayLike, *, n_samples: int = SAMPLES, se
 
     Args:
         measure: What the score is.
-        items: (N,) or (N, 2), see `Measure`.
+        items: (N,) or (N, ...), see `Measure`.
         n_samples: How many samples are drawn.
         seed: Decides which.
 
@@ -172,6 +175,8 @@ def differences(
         drawn = samples[one] - samples[other]
         difference_of_all = at_all[one] - at_all[other]
         apart = together[one].mean(axis=0) - together[other].mean(axis=0)  # (N,) or (N, ...)
+        if measure == "accuracy" and apart.ndim > 1:
+            apart = apart[:, 0]  # a sentence has as many words for both
         found[name, other_name] = Difference(
             at_all[one],
             at_all[other],
@@ -337,7 +342,9 @@ def _checked(measure: Measure, items: ArrayLike) -> Items:
     found = np.asarray(items, np.float64)
     if measure == "purity" and found.ndim == 2 and found.shape[1] == 2:
         return in_majority(found)
-    width = {"spearman": 2, "pearson": 2, "f1": 3}.get(measure)
+    width = {"spearman": 2, "pearson": 2, "f1": 3, "bits_per_byte": 2}.get(measure)
+    if measure == "accuracy" and found.ndim == 2:
+        width = 2
     if found.shape[1:] != (() if width is None else (width,)) or not found.ndim:
         due = "(n,)" if width is None else f"(n, {width})"
         raise UsageError(f"items of {measure} have the shape {found.shape}; {due} is due")
@@ -360,6 +367,20 @@ def _answered(items: Items) -> Items:
 def _mean(runs: Items, counts: Counts) -> Items:
     n = counts.shape[1]
     found: Items = runs @ counts.T / n if n else np.full((len(runs), len(counts)), np.nan)
+    return found
+
+
+def _share(runs: Items, counts: Counts) -> Items:
+    """The mean (N,); of pairs (N, 2) the sum of the first over that of the second."""
+    if runs.ndim == 2:
+        return _mean(runs, counts)
+    first, second = (runs[..., place] @ counts.T for place in range(2))
+    found: Items = first / np.where(second > 0, second, np.nan)
+    return found
+
+
+def _exponential(runs: Items, counts: Counts) -> Items:
+    found: Items = np.exp(np.minimum(_mean(runs, counts), _MOST_NATS))
     return found
 
 
@@ -430,8 +451,10 @@ def _f1(runs: Items, counts: Counts) -> Items:
 _STATISTICS: Final[Mapping[Measure, _Statistic]] = {
     "spearman": _spearman,
     "pearson": _pearson,
-    "accuracy": _mean,
+    "accuracy": _share,
     "opp": _mean,
     "purity": _mean,
     "f1": _f1,
+    "bits_per_byte": _share,
+    "pseudo_perplexity": _exponential,
 }

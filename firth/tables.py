@@ -32,6 +32,7 @@ COLUMNS_OF_CONLLU: Final = ("id", "form", "lemma", "upos", "xpos", "feats", "hea
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _RECORD_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _TEXT_SUFFIXES: Final = ("", ".txt", ".text")
+_TAGGED_SUFFIXES: Final = (".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes", ".bmes")
 _SEPARATORS: Final = {".csv": ",;\t|", ".tsv": "\t"}
 _JUDGED_BYTES: Final = 1 << 16  # of text that is not UTF-8
 _LOOKED_AT: Final = 200  # lines, when a separator is looked for
@@ -132,6 +133,12 @@ def read_sentences(path: Path, *, encoding: str | None = None, encoding_errors: 
 def is_text(path: Path) -> bool:
     """Whether a file is plain text by its name."""
     return _suffix(path) in _TEXT_SUFFIXES
+
+
+def has_suffix_of_examples(path: Path) -> bool:
+    """Whether a name ends as those of labelled files do; it need not be a file's."""
+    known = {*_SEPARATORS, *_RECORD_SUFFIXES, *_TEXT_SUFFIXES, *_TAGGED_SUFFIXES, ".parquet"} - {""}
+    return path.suffix.lower() in _COMPRESSED or _suffix(path) in known
 
 
 def read_texts(path: Path, *, encoding: str | None = None, encoding_errors: EncodingErrors | None = None) -> Table:

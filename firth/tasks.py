@@ -8,9 +8,11 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args, overload
+
+import numpy as np
 
 from firth import tables
 from firth.errors import FirthError, UsageError
@@ -269,6 +271,31 @@ def account(examples: Examples) -> Iterator[str]:
         of_scheme = f" in {examples.scheme}" if examples.scheme else ""
         yield f"{name}: {len(examples.labels):,} labels{of_scheme}: {shown}{more}"
     yield from examples.remarks
+
+
+def limited(examples: Examples, limit: int, seed: int) -> Examples:
+    """So many of the examples, drawn by a seed, in their order; of each label, where there are labels, one at least.
+
+    Raises:
+        UsageError: `limit` is below 1, or of texts below the number of labels.
+    """
+    if limit < 1:
+        raise UsageError(f"limit is {limit}; it must be at least 1")
+    if limit >= len(examples):
+        return examples
+    if examples.task != "tag" and limit < len(examples.labels):
+        raise UsageError(f"limit is {limit}, and there are {len(examples.labels)} labels; each is to have an example")
+    rng = np.random.default_rng([seed, limit])
+    order = rng.permutation(len(examples)).tolist()
+    first_of: dict[Any, int] = {}
+    for place in order:
+        target = examples[place].target
+        for label in set(target) if isinstance(target, tuple) else [target]:
+            if not examples.is_regression:
+                first_of.setdefault(label, place)
+    needed = dict.fromkeys(list(first_of.values())[:limit])
+    chosen = sorted([*needed, *(place for place in order if place not in needed)][:limit])
+    return replace(examples, examples=tuple(examples[place] for place in chosen))
 
 
 def are_seen(train: Examples, other: Examples) -> list[bool]:

@@ -429,7 +429,10 @@ class Undertaking:
         model = variant.published or str(self.model_of(variant, seed))
         into = str(self.published_of(variant)) if variant.published else None
         words = str(self.folder / TEXT / "words.txt")
-        return self.job("matrices", variant.name, seed, "", model=model, into=into, words=words, n_words=self.n_words)
+        return self.job(
+            "matrices", variant.name, seed, "", model=model, into=into, words=words, n_words=self.n_words,
+            drawn_by=self.asked.seeds[0],
+        )  # fmt: skip
 
     def judge(self, variant: Variant, seed: int, judged: Judged) -> None:
         """Scores the layers of a model on words in sentences."""
@@ -442,11 +445,14 @@ class Undertaking:
 
     def judge_random(self, seed: int, judged: Judged) -> None:
         """The same of the random table."""
+        self.job_of_random("judge", seed, judged.name, vectors=None, kind=judged.kind, path=judged.path)
+
+    def job_of_random(self, work: str, seed: int, of: str, **given: Any) -> None:
+        """A piece of work on the random table, which is written into a directory for it."""
         place = self.folder / MODELS / RANDOM / str(seed)
-        if not is_final(self.records.get("judge", RANDOM, seed, judged.name)) and not place.is_dir():
+        if not is_final(self.records.get(work, RANDOM, seed, of)) and not place.is_dir():
             self.random_vectors(seed).save(place)
-        given = {"model": str(place), "vectors": None, "kind": judged.kind, "path": judged.path}
-        self.job("judge", RANDOM, seed, judged.name, **given)
+        self.job(work, RANDOM, seed, of, model=str(place), **given)
 
     def use(self, variant: Variant, seed: int, task: Task) -> None:
         """Puts a model to a task: probes of its layers, features, and fine-tuning."""
@@ -457,8 +463,9 @@ class Undertaking:
             self.job("use", variant.name, seed, f"{task.name} {use}", use=use, output=str(place), **given)
 
     def use_random(self, task: Task) -> None:
-        """The baseline of a task: a table of the first static model's words, drawn at random and trained."""
+        """The baselines of a task: the random table probed, and one of the first static model's words, trained."""
         seed = self.asked.seeds[0]
+        self.job_of_random("probe", seed, task.name, **self.task(task))
         first = self.of_scratch(seed)
         if first is not None:
             place = self.place_of(RANDOM, seed, task, "scratch")

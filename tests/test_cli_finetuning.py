@@ -222,6 +222,37 @@ def test_a_text_or_a_file_is_due(place, capsys):
     assert called(capsys, "predict", "vectors", "a", "--text", "b")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "name", ["missing.txt", "new reviews.csv", "a.jsonl.gz", "./missing", "../a", "/nowhere/a", "texts/missing"]
+)
+def test_a_file_that_is_missing_is_no_text(place, capsys, name):
+    firth.finetune("vectors", [(text, label) for label, text in TRAIN], task="classify", epochs=1, output="out")
+    (place / "texts").mkdir()
+    status, out, err = called(capsys, "predict", "out", name)
+    assert (status, out) == (1, "")
+    assert f"there is no file {name}" in err
+    status, out, err = called(capsys, "predict", "out", "--text", name, "--json")
+    assert (status, [row["text"] for row in json.loads(out)]) == (0, [name])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"), [("good.film", True), ("9/10", True), ("what // a/ film/", False), ("a .. film", False)]
+)
+def test_what_is_not_named_as_a_file_is_a_text_as_it_stands(place, capsys, text, is_told):
+    firth.finetune("vectors", [(text, label) for label, text in TRAIN], task="classify", epochs=1, output="out")
+    status, out, err = called(capsys, "predict", "out", text, "--json")
+    assert (status, [row["text"] for row in json.loads(out)]) == (0, [text])
+    assert (f"there is no file {text}: it is read as the text itself" in err) == is_told
+
+
+def test_a_folder_is_no_text(place, capsys):
+    firth.finetune("vectors", [(text, label) for label, text in TRAIN], task="classify", epochs=1, output="out")
+    status, out, err = called(capsys, "predict", "out", "vectors")
+    assert (status, out, "vectors" in err) == (1, "", True)
+    assert called(capsys, "predict", "out", "")[0] == 2
+    assert called(capsys, "predict", "out", "--text", " ")[0] == 2
+
+
 def test_a_text_may_be_longer_than_any_files_name(place, capsys):
     assert called(capsys, *FINETUNE, "--quiet")[0] == 0
     status, out, err = called(capsys, "predict", "out", "好" * 300, "--json")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_pieces import LINES, trained
 
-from firth import FirthError, Preparation, UsageError, corpus, encoded, stretches
+from firth import FirthError, Preparation, UsageError, corpus, encoded, lookup, stretches
 from firth.encoded import EncodedPieces, encode_pieces
 from firth.pieces import Pieces, train_pieces
 from firth.segmentation import Segmentation
@@ -130,7 +130,7 @@ def test_ids_do_not_depend_on_blocks(tmp_path, kind, block_characters):
 @pytest.mark.parametrize("kind", KINDS)
 def test_ids_do_not_depend_on_what_is_remembered(tmp_path, kind, monkeypatch):
     whole = encode(LINES, pieces_of(kind), tmp_path / "whole")
-    monkeypatch.setattr(encoded, "_MOST_TYPES", 1)
+    monkeypatch.setattr(lookup, "_MOST_TYPES", 1)
     text = corpus.read(LINES, block_characters=100)
     assert encode_pieces(text, pieces_of(kind), tmp_path / "encoded").fingerprint == whole.fingerprint
 

@@ -11,6 +11,7 @@ FOLDER = Path(firth.__file__).parent / "explorer"
 TEXTS = json.loads((FOLDER / "translations.json").read_text(encoding="utf-8"))
 ASKED = re.compile(r"""\bsay\("([\w-]+)"|\bt\[["']([\w-]+)["']\]|_field\(t, "([\w-]+)\"""")
 COMPOSED = re.compile("(nav|title|lead|api|log|honest|keys|doing|refused|fault)-")
+FAULT = re.compile(r"""["'](fault-[a-z-]+)["']""")
 STAGE = re.compile(r"""\.stage\("([^"]+)"\)""")
 
 
@@ -44,6 +45,14 @@ def test_the_page_has_words_for_whatever_is_being_done():
 def test_every_refusal_has_its_words():
     due = {f"refused-{name}{part}" for name in _REFUSALS for part in ("", "-advice")}
     assert due == {name for name in TEXTS["en"] if name.startswith("refused-")}
+
+
+def test_every_fault_has_its_words_and_none_is_left_over():
+    files = [*FOLDER.glob("*.py"), *(FOLDER / "static").glob("*.js")]
+    named = {name for path in files for name in FAULT.findall(path.read_text(encoding="utf-8"))}
+    named = {name.removesuffix("-advice") for name in named}
+    due = named | {f"{name}-advice" for name in named - {"fault-word"}}  # its advice are the spellings
+    assert due == {name for name in TEXTS["en"] if name.startswith("fault-")}
 
 
 def test_no_text_is_left_over():

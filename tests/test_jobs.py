@@ -47,10 +47,12 @@ def test_pearson_is_of_what_is_due_and_what_came(tmp_path: Path) -> None:
     assert value("pearson", items) == pytest.approx(3.5 / (6.1666667 * 2) ** 0.5)
 
 
-def test_accuracy_is_of_texts_and_of_tags(tmp_path: Path) -> None:
+def test_accuracy_is_of_texts_and_of_the_tags_of_sentences(tmp_path: Path) -> None:
     assert answered(tmp_path, "classify", "text\tlabel\ngood\tpos\nbad\tneg\n", ["pos", "pos"], "accuracy") == [1, 0]
     test = "it PRON\nrains VERB\n\nrain NOUN\n"
-    assert answered(tmp_path, "tag", test, [("PRON", "NOUN"), ("NOUN",)], "accuracy") == [1, 0, 1]
+    items = answered(tmp_path, "tag", test, [("PRON", "NOUN"), ("NOUN",)], "accuracy")
+    assert items == [[1, 2], [1, 1]]
+    assert value("accuracy", items) == pytest.approx(2 / 3)
 
 
 # --- what preparing costs

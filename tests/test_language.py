@@ -87,8 +87,8 @@ def test_of_elmo_the_forward_direction_counts_and_unknown_words_are_spelt(text: 
     spelt = 8 * 6 * BITS_OF_BYTE  # in eight lines a word of five letters, and its end
     assert known.n == unknown.n
     assert known.items.sum(axis=0) == pytest.approx([known.value * known.n, known.n])
-    assert len(known.items) > 2  # batches
-    assert unknown.value * unknown.n > spelt
+    assert known.items[:, 1].tolist() == [sum(len(line) + 1 for line in lines) for lines in (TEXT, TEXT[:2])]
+    assert (unknown.items[:, 0] > np.array([6, 2]) * spelt / 8).all()
     assert unknown.value > known.value
 
 

@@ -81,9 +81,11 @@ def test_the_graph_answers_as_the_model_does(name, task, changes, tmp_path):
         np.testing.assert_allclose(chances_of(logits), np.stack(made.probabilities(some)), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["bert", pytest.param("gpt", marks=pytest.mark.slow)])
-def test_tags_are_of_pieces(name, tmp_path):
-    made = made_of(name, "tag")
+@pytest.mark.parametrize(
+    ("name", "head"), [("bert", "linear"), ("bert", "mlp"), pytest.param("gpt", "linear", marks=pytest.mark.slow)]
+)
+def test_tags_are_of_pieces(name, head, tmp_path):
+    made = made_of(name, "tag", head=head)
     path = firth.to_onnx(made, tmp_path / "out.onnx")
     given = [words for words, _ in tagged(6, 3)]
     logits, rows = run(path, made, given)
@@ -121,7 +123,9 @@ def test_by_the_command_with_labels_and_without_overwriting(tmp_path, monkeypatc
         ("static", "classify", {}, "this head stands on a static model"),
         ("bert", "classify", {"use": "features"}, "as features"),
         ("bert", "classify", {"head": "bilstm"}, "a bilstm has no graph"),
-        ("bert", "tag", {"head": "crf"}, "crf looks at several words"),
+        ("bert", "tag", {"head": "crf"}, "linear and mlp; crf looks at several words"),
+        ("bert", "tag", {"head": "cnn"}, "linear and mlp; cnn looks at several words"),
+        ("bert", "tag", {"head": "bilstm-crf"}, "linear and mlp; bilstm-crf looks at several words"),
     ],
 )
 def test_what_has_no_graph_is_told(name, task, changes, said, tmp_path):

@@ -144,7 +144,7 @@ class TestProbe:
         assert found.test is not None
         assert found.test.value > 0.9
 
-    def test_words_that_are_not_known_are_read_as_the_mean(self, tmp_path: Path) -> None:
+    def test_words_that_are_not_known_are_read_as_zeros(self, tmp_path: Path) -> None:
         rows = [(["w1", "w2", "unheard"], ["odd", "even", "odd"])] * 5
         train = read_examples(rows, "tag")
         found = probe(vectors_of(), task="tag", train=train, dev=train, cache_dir=tmp_path)
@@ -241,6 +241,13 @@ class TestCommand:
         told = json.loads(run("probe", tmp_path / "vectors", *options, "--json")[1])
         assert told["best"] == 1
         assert told["layers"][1]["dev"]["values"]["accuracy"] == 1.0
+
+    def test_of_some_of_the_examples(self, tmp_path: Path, run: Run) -> None:
+        options = [*self.files(tmp_path), f"--cache-dir={tmp_path / 'cache'}", "--json"]
+        some = json.loads(run("probe", tmp_path / "vectors", *options, "--limit=7")[1])
+        assert some["n_train"] == 7 * 6  # words
+        assert json.loads(run("probe", tmp_path / "vectors", *options, "--limit=100")[1])["n_train"] == 20 * 6
+        assert run("probe", tmp_path / "vectors", *options, "--limit=0")[0] == 2
 
     def test_a_page(self, tmp_path: Path, run: Run) -> None:
         pytest.importorskip("plotly")

@@ -220,7 +220,7 @@ def test_chance_makes_a_difference_as_rarely_as_it_says():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: interval("accuracy", [[1, 0]]), r"\(n,\) is due"),
+        (lambda: interval("opp", [[1, 0]]), r"\(n,\) is due"),
         (lambda: interval("spearman", [1, 0]), r"\(n, 2\) is due"),
         (lambda: interval("f2", [1, 0]), "there are spearman"),
         (lambda: interval("accuracy", [1, 0], n_samples=0), "at least 1"),

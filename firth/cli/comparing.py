@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 Natural = Annotated[int, Parameter(validator=Number(gte=1))]
 
+DASH = "-"
+"""Where a variant has no score."""
+
 LISTS = ("with", "task", "sets", "pairs", "analogies", "outliers", "categories", "neighbours", "keep")
 """Settings that a TOML file may have a list of."""
 
@@ -181,7 +184,10 @@ def compare(
     if as_json:
         print_json(found.report)
         return
-    show(headline(found), as_json=False)
+    rows = headline(found)
+    show(rows, as_json=False)
+    if any(value == DASH for row in rows for value in row.values()):
+        say(f"{DASH}: not measured; what failed stands below, and tables of word vectors model no language")
     print()
     print(printable(found.answer))
     for line in found.report["missing"]:
@@ -261,7 +267,7 @@ def headline(found: "Comparison") -> list[Row]:
                 for one in (*report["best_layers"], *_other(report))
                 if one["variant"] == name and _column(one) == column and one["score"] is not None
             ]
-            row[column] = sum(scores) / len(scores) if scores else float("nan")
+            row[column] = sum(scores) / len(scores) if scores else DASH
         rows.append(row)
     return rows
 

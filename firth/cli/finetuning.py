@@ -133,7 +133,7 @@ def finetune(
     """
     from firth import reporting
     from firth.finetuning import finetune as finetuned
-    from firth.tasks import read_examples
+    from firth.tasks import limited, read_examples
 
     if from_scratch and use == "features":
         raise UsageError("--from-scratch trains a table, and --use features would leave it as it is drawn")
@@ -180,6 +180,7 @@ def finetune(
         how = columns.reading()
         learnt = read_examples(train, task, **how)
         examples = read_examples(scored, task, like=learnt, **how)
+        learnt = learnt if limit is None else limited(learnt, limit, seed)
         title = f"{output.name} on {scored.name}"
         reporting.write(made.report(examples, title=title, train=learnt, device=device, threads=threads), output)
     rows: list[Row] = []
@@ -204,7 +205,7 @@ def _values(name: str, scores: "Scores | None") -> Row:
 
 def predict(
     model: Path,
-    file: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     /,
     *,
     text: str | None = None,
@@ -219,7 +220,8 @@ def predict(
     Args:
         model: What `firth finetune` has written.
         file: Texts, one a line, of tags with spaces between the words, of pairs two with a tab between them; or a file
-            as it was trained from; or `-` for standard input; or, where there is no such file, the text itself.
+            as it was trained from; or `-` for standard input; or, where there is no such file and it is not named as
+            one, the text itself.
         text: The text itself; of tags, words with spaces between them.
         second: Of pairs, the second text.
         encoding: Of the file.
@@ -235,8 +237,12 @@ def predict(
     task = made.tuning.task
     if second is not None and (task != "pair" or text is None):
         raise UsageError("--second is of pairs, beside --text")
-    if file is not None and str(file) != "-" and not _is_file(file) and task != "pair":
-        text = str(file)
+    if file is not None and file != "-" and task != "pair" and not _exists(file):
+        if _looks_like_a_file(file):
+            raise FirthError(f"there is no file {printable(file)}; a text that looks like one is given by --text")
+        if len(file.split()) == 1:
+            say(f"there is no file {printable(file)}: it is read as the text itself")
+        text = file
     inputs = _inputs(made, file, text, second, encoding)
     found = made.predict(inputs, device=device, threads=threads)
     rows: list[Row] = []
@@ -247,25 +253,35 @@ def predict(
     show(rows, as_json=as_json)
 
 
-def _is_file(path: Path) -> bool:
-    """Whether there is such a file; a text may be longer than any file's name."""
+def _exists(name: str) -> bool:
+    """Whether there is such a file or folder; a text may be longer than any file's name."""
     try:
-        return path.is_file()
-    except OSError:
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):
         return False
 
 
+def _looks_like_a_file(name: str) -> bool:
+    """Whether what is not there was meant as a file: its name ends as theirs do, or it leads into a folder."""
+    from firth.tables import has_suffix_of_examples
+
+    if has_suffix_of_examples(Path(name)):
+        return True
+    folder = name.rpartition("/")[0]
+    return len(name.split()) == 1 and (name.startswith(("/", "./", "../", "~/")) or _exists(folder))
+
+
 def _inputs(
-    made: "Finetuned", file: Path | None, text: str | None, second: str | None, encoding: str | None
+    made: "Finetuned", file: str | None, text: str | None, second: str | None, encoding: str | None
 ) -> list[tuple[str, ...]]:
     """What is to be answered to."""
     task = made.tuning.task
     if text is not None:
         if task == "pair" and second is None:
             raise UsageError("of pairs, the second text is given by --second")
+        if not text.split() or (second is not None and not second.split()):
+            raise UsageError("there are no words in the text")
         if task == "tag":
-            if not text.split():
-                raise UsageError("there are no words in the text")
             return [tuple(text.split())]
         return [(text,) if second is None else (text, second)]
     from firth.tasks import account, read_inputs
@@ -279,10 +295,10 @@ def _inputs(
 
 
 @contextmanager
-def _as_file(file: Path, suffix: str) -> Iterator[Path]:
+def _as_file(file: str, suffix: str) -> Iterator[Path]:
     """The file; of `-` one of what standard input holds, until the block ends."""
-    if str(file) != "-":
-        yield file
+    if file != "-":
+        yield Path(file)
         return
     with TemporaryDirectory() as folder:
         path = Path(folder, f"standard input{suffix}")

@@ -47,7 +47,8 @@ def print_rows(rows: Sequence[Row]) -> None:
         return
     lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     if sys.stdout.isatty():
-        _print_table(lines, [not isinstance(value, str) for value in rows[0].values()])
+        columns = zip(*(row.values() for row in rows), strict=True)
+        _print_table(lines, [any(not isinstance(value, str) for value in column) for column in columns])
     else:
         for line in lines:
             print("\t".join(line))

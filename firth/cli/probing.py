@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from firth.cli.extracting import Computing
+from firth.cli.extracting import Computing, Natural
 from firth.cli.printing import Row, print_json, print_rows
 from firth.cli.settings import AsJson, Flag, progress_of
 from firth.cli.tasks import COLUMNS, Named
@@ -30,6 +30,7 @@ def probe(
     penalty: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     epochs: Annotated[int, Parameter(validator=Number(gte=1))] = 8,
     seed: int = 1,
+    limit: Natural = None,
     html: Path | None = None,
     cache_dir: Path | None = None,
     quiet: Flag = False,
@@ -54,7 +55,8 @@ def probe(
         penalty: Of the probe's squared weights; 1 / C in scikit-learn. By default each layer's is the best on dev of 1,
             10, 100 and 1,000; without dev, on a fifth of train.
         epochs: Passes of the probe over what it learns from; more where this is little.
-        seed: Decides the control task, and the order of the examples.
+        seed: Decides the control task, the order of the examples, and which `--limit` takes.
+        limit: Use so many of the training examples alone.
         html: A page to write, with the curve of score by layer.
         cache_dir: Where the vectors are kept; `firth cache` lists and clears them.
         quiet: Show no progress.
@@ -82,6 +84,7 @@ def probe(
         penalty=penalty,
         epochs=epochs,
         seed=seed,
+        limit=limit,
         **vars(computing),
         cache_dir=cache_dir,
         progress=progress,

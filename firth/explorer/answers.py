@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from firth import neighbours
 from firth.errors import FirthError, UnknownWordError, UsageError
-from firth.explanations import nearest_spellings
+from firth.explanations import known_parts, nearest_spellings
 from firth.explorer.concordance import Concordance
-from firth.explorer.faults import NoSuchWordError
+from firth.explorer.faults import NoSuchWordError, ToldError
 from firth.explorer.pictures import principal
 from firth.explorer.shelf import Matrix, Shelf, Shown
-from firth.extraction import extract
 from firth.files import without_folders
-from firth.movement import change
+from firth.movement import Moved, change
 from firth.parts import asked_of, cuts_of, extracted
+from firth.readers import of_words
 from firth.vectors import Vectors
 
 Answer = dict[str, Any]
@@ -71,15 +71,17 @@ def _unknown(vectors: Vectors, word: str) -> Answer:
     try:
         vectors[word]
     except UnknownWordError as error:
-        return {"error": without_folders(str(error)), "spellings": spellings(vectors, word)}
+        told = without_folders(str(error))
+        return {"error": told, "spellings": spellings(vectors, word), "parts": known_parts(word, vectors)}
     return {}
 
 
 def refuse_unknown(columns: Sequence[Answer]) -> None:
     """Raises NoSuchWordError where no column knows what it was asked."""
     if columns and not any(column["known"] for column in columns):
-        word: str = columns[0]["word"]
-        raise NoSuchWordError(columns[0].get("error", word), word, columns[0].get("spellings", []))
+        first = columns[0]
+        word: str = first["word"]
+        raise NoSuchWordError(first.get("error", word), word, first.get("spellings", []), first.get("parts", []))
 
 
 # --- the questions
@@ -278,13 +280,16 @@ def cosines_of_sentences(shelf: Shelf, of: str, sentences: Sequence[str]) -> Ans
     model = shelf.model(name if named else of)
     if model.is_contextual:
         wanted: str | list[int] = [int(layer)] if named else "last"
-        asked = asked_of(model.reader(), layers=wanted, unit="sentence", pool="mean", unknown="error")
+        asked = asked_of(model.reader(), layers=wanted, unit="sentence", pool="mean")
         number_of_layer = asked.layers.numbers[0]
-        rows = np.stack([sentence.array[0, 0] for sentence in extracted(asked, list(sentences))])
+        found = extracted(asked, list(sentences))
     else:
         number_of_layer = shelf.matrix(of).layer
-        found = extract(shelf.matrix(of).vectors, list(sentences), unit="sentence", unknown="error")
-        rows = np.stack([sentence.array[0, 0] for sentence in found])
+        found = extracted(asked_of(of_words(shelf.matrix(of).vectors), unit="sentence"), list(sentences))
+    read = list(found)
+    if (nowhere := next((text for text, one in zip(sentences, read, strict=True) if one.unknown), None)) is not None:
+        raise ToldError("fault-sentence", name=model.name, sentence=nowhere[:80])
+    rows = np.stack([sentence.array[0, 0] for sentence in read])
     python = (
         f"found = firth.extract({model.name!r}, sentences, layers={number_of_layer}, unit='sentence')\n"
         "rows = firth.neighbours.unit(numpy.stack([sentence.array[0, 0] for sentence in found]))\nrows @ rows.T"
@@ -317,7 +322,7 @@ def _heat(matrix: Matrix, labels: list[str], rows: NDArray[np.floating[Any]]) ->
 
 def movers(old: Shown, new: Shown, layer: int | None, topn: int) -> Answer:
     """The words that moved most between two models, one turned onto the other, with their neighbours in both."""
-    found = change(old.vectors_or_error(), new.vectors_or_error(), layer=layer, topn=topn)
+    found = _moved(old, new, layer, topn)
     at = "" if layer is None else f", layer={layer}"
     return {
         "old": old.name,
@@ -336,6 +341,21 @@ def movers(old: Shown, new: Shown, layer: int | None, topn: int) -> Answer:
         ],
         "python": f"firth.change({old.name!r}, {new.name!r}{at}, topn={topn})",
     }
+
+
+def _moved(old: Shown, new: Shown, layer: int | None, topn: int) -> list[Moved]:
+    before, now = old.vectors_or_error(), new.vectors_or_error()
+    if before.dim != now.dim:
+        raise ToldError("fault-dims", old=old.name, new=new.name, old_dim=before.dim, new_dim=now.dim)
+    lasts = [vectors.layer_numbers[-1] for vectors in (before, now) if vectors.n_layers > 1]
+    if layer is None and len(set(lasts)) > 1:
+        raise ToldError("fault-last-layers", old=old.name, new=new.name)
+    try:
+        return change(before, now, layer=layer, topn=topn)
+    except FirthError:
+        if (n := len(set(before.words) & set(now.words))) < before.dim:
+            raise ToldError("fault-few-shared", old=old.name, new=new.name, n=n, dim=before.dim) from None
+        raise
 
 
 def contexts(model: Shown, sentences: Sequence[str], layers: Sequence[int] | None, *, with_vectors: bool) -> Answer:

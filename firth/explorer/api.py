@@ -7,10 +7,10 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -19,9 +19,9 @@ from firth.explorer import answers, layers, maps, runs, schemas, spreadsheet, us
 from firth.explorer.answers import Answer
 from firth.explorer.caches import MISSING
 from firth.explorer.exploration import Exploration
-from firth.explorer.faults import BusyError, NoSuchWordError, NotThereError, NotYetError, TooSlowError
+from firth.explorer.faults import BusyError, NoSuchWordError, NotThereError, NotYetError, ToldError, TooSlowError
 from firth.explorer.pictures import NEIGHBOURS, SAMPLE
-from firth.explorer.shelf import Matrix
+from firth.explorer.shelf import Matrix, layer_fault
 from firth.explorer.work import Made, Told, Working
 from firth.files import printable, without_folders
 
@@ -33,14 +33,39 @@ Of = Annotated[
 ]
 Name = Annotated[str, Query(min_length=1, max_length=300)]
 Topn = Annotated[int, Query(ge=1, le=200)]
-Layer = Annotated[int | None, Query(ge=0, le=999)]
-Limit = Annotated[int, Query(ge=3, le=maps.MOST)]
 
 FAULTS: Final = (400, 401, 403, 404, 408, 413, 415, 422, 503, 504)
 WORKING: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": schemas.Progressing, "description": "The work is under way: repeat the request"}
 }
 
+
+class MapAsked(NamedTuple):
+    """Which map is meant, of how many words, and the one that it is turned onto."""
+
+    model: str
+    layer: int | None
+    method: maps.Method
+    limit: int
+    onto: str | None
+
+    @property
+    def of(self) -> str:
+        """The matrix, as the shelf names it."""
+        return self.model if self.layer is None else f"{self.model}:{self.layer}"
+
+
+async def _map_asked(
+    model: Name,
+    layer: Annotated[int | None, Query(ge=0, le=999)] = None,
+    method: maps.Method = "pca",
+    limit: Annotated[int, Query(ge=3, le=maps.MOST)] = maps.MOST,
+    onto: Annotated[str | None, Query(max_length=320)] = None,
+) -> MapAsked:
+    return MapAsked(model, layer, method, limit, onto)
+
+
+OfMap = Annotated[MapAsked, Depends(_map_asked)]
 
 # --- answers and faults
 
@@ -78,22 +103,48 @@ def _fault(status: int, message: str, what_to_do: str, **more: Any) -> Response:
 def fault_of(error: Exception) -> Response:
     """What is told of an error; no folder of this machine stands in it."""
     message = without_folders(str(error))
-    fault, mark, what_to_do = message.rpartition("; ")
-    if not mark:
-        fault, what_to_do = message, ""
     if isinstance(error, NoSuchWordError):
         advice = "ask for one of the spellings, or a word of the corpus"
-        return _fault(404, message, advice, word=error.word, spellings=error.spellings)
+        known = {"word": error.word, "spellings": error.spellings, "parts": error.parts}
+        return _fault(404, message, advice, code="fault-word", values={"word": error.word}, **known)
     if isinstance(error, UnknownWordError):
         return _fault(404, message, "ask for a word that the model knows", spellings=[])
-    if isinstance(error, NotThereError):
-        return _fault(404, fault, what_to_do or "GET /api/models says what there is")
     if isinstance(error, BusyError):
-        return _fault(503, "too much is being computed already", "ask again in a second")
+        return _told_fault(503, ToldError("fault-busy"))
     if isinstance(error, TooSlowError):
-        return _fault(504, "the answer takes too long", "ask for less at a time")
-    what_to_do = what_to_do or "GET /api/models says what there is"
+        return _told_fault(504, ToldError("fault-slow"))
+    if isinstance(error, ToldError):
+        return _told_fault(error.status, error)
+    fault, mark, what_to_do = message.rpartition("; ")
+    if not mark:
+        fault, what_to_do = message, "GET /api/models says what there is"
     return _fault(400, fault, what_to_do)
+
+
+def _told_fault(status: int, error: ToldError) -> Response:
+    return _fault(status, error.told, error.advice, code=error.code, values=error.values)
+
+
+_BOUNDS: Final = {
+    "too_long": ("fault-too-many", "max_length"),
+    "string_too_long": ("fault-too-long", "max_length"),
+    "too_short": ("fault-too-few", "min_length"),
+    "string_too_short": ("fault-too-short", "min_length"),
+    "less_than_equal": ("fault-too-large", "le"),
+    "greater_than_equal": ("fault-too-small", "ge"),
+}
+"""For the kinds of fault of a field that bounds break, the name of the text, and of the bound."""
+
+
+def _field_fault(found: Mapping[str, Any]) -> Response:
+    """What is told of a field that is not as it must be; `found` is pydantic's account of it."""
+    place = [str(part) for part in found["loc"][1:]] or [str(found["loc"][0])]
+    code, bound = _BOUNDS.get(found["type"], ("fault-field", ""))
+    values = {"field": ".".join(place)[:80]}
+    if bound:
+        values["bound"] = found["ctx"][bound]
+    what_to_do = "/api/openapi.json says what is asked for"
+    return _fault(422, f"{values['field']}: {found['msg']}", what_to_do, code=code, values=values)
 
 
 def install(app: FastAPI, exploration: Exploration) -> None:
@@ -104,9 +155,7 @@ def install(app: FastAPI, exploration: Exploration) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        return _fault(422, f"{place[:80]}: {first['msg']}", "/api/openapi.json says what is asked for")
+        return _field_fault(error.errors()[0])
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -355,7 +404,7 @@ def _router(exploration: Exploration) -> APIRouter:
             word = index.word(asked.word)
             there = model.network_layers if model.is_contextual else model.layers[-1:]
             if asked.sense_layer is not None and there and asked.sense_layer not in there:
-                raise UsageError(f"layer {asked.sense_layer} was asked for; there are {there}")
+                raise layer_fault(model.name, asked.sense_layer, there)
             of = (model.name, model.version, word, asked.most, asked.seed)
 
             def make(progress: Told) -> Made:
@@ -383,9 +432,9 @@ def _router(exploration: Exploration) -> APIRouter:
 
     # --- maps
 
-    def drawn(model: str, layer: int | None, method: maps.Method, limit: int) -> tuple[Matrix, Any]:
+    def drawn(of: str, method: maps.Method, limit: int) -> tuple[Matrix, Any]:
         """A matrix, and its map; `Working` where UMAP is at it; None where it was not asked to be."""
-        matrix = shelf.matrix(model if layer is None else f"{model}:{layer}")
+        matrix = shelf.matrix(of)
         n = min(limit, len(matrix.vectors))
         key = ("map", matrix.key, method, n)
         if method == "pca":
@@ -408,41 +457,32 @@ def _router(exploration: Exploration) -> APIRouter:
         if method not in ("pca", "umap"):
             raise UsageError("onto is MODEL:LAYER:METHOD, and METHOD is pca or umap")
         chosen: maps.Method = "pca" if method == "pca" else "umap"
-        matrix = shelf.matrix(name)
-        _, other = drawn(matrix.model.name, matrix.layer, chosen, limit)
+        matrix, other = drawn(name, chosen, limit)
         if not isinstance(other, maps.Map):
-            raise UsageError("the map to turn onto is not drawn yet; draw it first")
+            raise ToldError("fault-onto-not-drawn")
         return matrix, chosen, other
 
-    def ready(model: str, layer: int | None, method: maps.Method, limit: int, onto: str | None) -> maps.Map:
-        _, found = drawn(model, layer, method, limit)
+    def ready(asked: MapAsked) -> maps.Map:
+        _, found = drawn(asked.of, asked.method, asked.limit)
         if not isinstance(found, maps.Map):
-            raise NotThereError("the map by UMAP is not drawn yet; POST /api/map begins it")
-        other = other_map(onto, limit)
+            raise NotThereError("fault-not-drawn")
+        other = other_map(asked.onto, asked.limit)
         return found if other is None else maps.onto(found, other[2])
 
     @router.get("/map", response_model=schemas.MapTold)
-    async def map_told(
-        request: Request,
-        model: Name,
-        layer: Layer = None,
-        method: maps.Method = "pca",
-        limit: Limit = maps.MOST,
-        onto: Annotated[str | None, Query(max_length=320)] = None,
-        format: Format = "json",
-    ) -> Response:
+    async def map_told(request: Request, asked: OfMap, format: Format = "json") -> Response:
         """What is known of a map: how far it can be trusted, and where its points and words are."""
 
         def answer() -> Answer:
-            matrix, found = drawn(model, layer, method, limit)
-            told_of = {"model": matrix.model.name, "layer": matrix.layer, "method": method, "seed": maps.SEED}
+            matrix, found = drawn(asked.of, asked.method, asked.limit)
+            told_of = {"model": matrix.model.name, "layer": matrix.layer, "method": asked.method, "seed": maps.SEED}
             if found is None:
                 return told_of | {"state": "absent"}
             if isinstance(found, Working):
                 return told_of | {"state": "working", "what": found.what, "done": _finite(found.done)}
-            other = other_map(onto, limit)
+            other = other_map(asked.onto, asked.limit)
             trust = exploration.background.ask(
-                ("trust", matrix.key, method, len(found.points)),
+                ("trust", matrix.key, asked.method, len(found.points)),
                 lambda progress: Made(maps.judged(matrix.vectors, found), 64),
                 patience=0.05,
             )
@@ -459,14 +499,14 @@ def _router(exploration: Exploration) -> APIRouter:
                 "explained": None if found.explained is None else [answers.number(x) for x in found.explained],
                 "python": maps.python(
                     matrix,
-                    method,
+                    asked.method,
                     len(found.points),
                     None if other is None else (other[0], other[1], len(other[2].points)),
                 ),
             }
 
         def rows(found: Answer) -> Rows:
-            drawn_map = ready(model, layer, method, limit, onto)
+            drawn_map = ready(asked)
             counts = drawn_map.counts
             return [
                 {"word": word, "x": float(x), "y": float(y), "count": None if counts is None else int(counts[row])}
@@ -480,35 +520,22 @@ def _router(exploration: Exploration) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"application/octet-stream": {}}, "description": "float32, little-endian: x, y"}},
     )
-    async def map_points(
-        model: Name,
-        layer: Layer = None,
-        method: maps.Method = "pca",
-        limit: Limit = maps.MOST,
-        onto: Annotated[str | None, Query(max_length=320)] = None,
-    ) -> Response:
+    async def map_points(asked: OfMap) -> Response:
         """The points of a map: float32, little-endian, x and y of each word."""
 
         def answer() -> Response:
-            points = ready(model, layer, method, limit, onto).points
+            points = ready(asked).points
             body = np.ascontiguousarray(points, "<f4").tobytes()
             return Response(body, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
         return await exploration.gate.run(answer)
 
     @router.get("/map/words", response_model=schemas.MapWordsTold)
-    async def map_words(
-        model: Name,
-        layer: Layer = None,
-        method: maps.Method = "pca",
-        limit: Limit = maps.MOST,
-        onto: Annotated[str | None, Query(max_length=320)] = None,
-        format: Format = "json",
-    ) -> Response:
+    async def map_words(asked: OfMap, format: Format = "json") -> Response:
         """The words of a map, in the order of its points."""
 
         def answer() -> Answer:
-            found = ready(model, layer, method, limit, None)
+            found = ready(asked._replace(onto=None))
             counts = None if found.counts is None else found.counts.tolist()
             return {"words": list(found.words), "counts": counts}
 
@@ -524,7 +551,7 @@ def _router(exploration: Exploration) -> APIRouter:
 
         def answer() -> Response:
             if not maps.has_umap():
-                raise NotThereError("umap-learn is not installed; pip install 'firth[umap]'")
+                raise NotThereError("fault-umap")
             name = asked.model if asked.layer is None else f"{asked.model}:{asked.layer}"
             matrix = shelf.matrix(name)
             n = min(asked.limit, len(matrix.vectors))

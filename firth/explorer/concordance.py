@@ -26,7 +26,7 @@ from firth import corpus as corpora
 from firth.alignment import cut_texts
 from firth.corpus import Corpus
 from firth.errors import FirthError, UsageError
-from firth.explanations import explained, nearest_spellings
+from firth.explanations import explained, known_parts, nearest_spellings
 from firth.explorer.faults import NoSuchWordError
 from firth.files import printable, without_folders
 from firth.formats import safetensors
@@ -220,7 +220,8 @@ class Concordance:
             if candidate in self._numbers:
                 return candidate
         message = f"in the corpus, {explained(typed, self.by_frequency, self._numbers)}"
-        raise NoSuchWordError(message, typed, nearest_spellings(typed[:50], self.by_frequency))
+        spellings = nearest_spellings(typed[:50], self.by_frequency)
+        raise NoSuchWordError(message, typed, spellings, known_parts(typed, self._numbers))
 
     def sample(self, word: str, most: int, seed: int) -> list[Occurrence]:
         """At most `most` occurrences of a word, evenly from all of them, in the order of the corpus.

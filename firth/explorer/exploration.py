@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firth.errors import FirthError
 from firth.explorer import maps, usages
@@ -33,6 +33,18 @@ LIMITS: Final = {
 }
 
 
+class Tried(NamedTuple):
+    """What a corpus offers to begin with.
+
+    Attributes:
+        words: Of two senses.
+        models: Names of models that tell them apart, the best first.
+    """
+
+    words: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
 class Exploration:
     """What is shown.
 
@@ -58,6 +70,7 @@ class Exploration:
         self.background = Background(Cache(ANSWER_BYTES))
         self.vectors = Cache(VECTOR_BYTES)
         self._corpus_name: str | None = None
+        self._tried = Tried()
         self._concordance: Concordance | None = None
         self._fault: str | None = None
         self._stopping = threading.Event()
@@ -71,11 +84,16 @@ class Exploration:
         name: str,
         preparation: Preparation | None = None,
         told: Any = None,
+        tried: Tried | None = None,
         cache_dir: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Begins to read a corpus, in a thread of its own; the arguments are those of `concordance.indexed`."""
+        """Begins to read a corpus, in a thread of its own; the arguments are those of `concordance.indexed`.
+
+        `tried` is what the page offers to begin with.
+        """
         self._corpus_name = name
+        self._tried = tried or Tried()
 
         def work() -> None:
             try:
@@ -110,10 +128,10 @@ class Exploration:
         if self._concordance is not None:
             return self._concordance
         if self._fault is not None:
-            raise NotThereError(f"the corpus cannot be shown: {self._fault}")
+            raise NotThereError("fault-corpus", why=self._fault)
         if self._corpus_name is not None:
             raise NotYetError(*self._told.working)
-        raise NotThereError("no corpus was given; firth serve MODEL --corpus CORPUS shows words in their sentences")
+        raise NotThereError("fault-no-corpus")
 
     def concordance_or_none(self) -> Concordance | None:
         """The index of the corpus, if there is one by now."""
@@ -135,6 +153,7 @@ class Exploration:
             "n_lines": index.n_lines if index else 0,
             "n_documents": index.n_documents if index else 0,
             "columns": list(index.columns) if index else [],
+            "tried": {"words": list(self._tried.words), "models": list(self._tried.models)},
             "error": self._fault,
         }
 

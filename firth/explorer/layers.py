@@ -32,9 +32,9 @@ def told(model: Shown, concordance: Concordance | None, progress: Progress, *, c
     """
     probes = probes_of(model.path)
     if not model.is_contextual:
-        raise NotThereError(f"'{model.name}' has one vector for a word: layers are of ELMo, GPT and BERT")
+        raise NotThereError("fault-static", name=model.name)
     if concordance is None and not probes:
-        raise NotThereError("layers are measured in a corpus; firth serve MODEL --corpus CORPUS names one")
+        raise NotThereError("fault-unmeasured")
     found: list[Answer] = []
     settings = ", ".join(f"{key}={value}" for key, value in _HOW.items())
     source: Answer = {"corpus": None, "n_measured": None}

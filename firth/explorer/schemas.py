@@ -105,12 +105,18 @@ class HeatmapAsked(Asked):
 
 
 class Fault(Told):
-    """Why there is no answer; of a word that is not known, that word, and what is spelt like it."""
+    """Why there is no answer; of a word that is not known, that word, what is spelt like it, and its known parts.
+
+    `code` names the fault whatever the language, and `values` are what it is about.
+    """
 
     error: str
     what_to_do: str
+    code: str | None = None
+    values: dict[str, str | int] | None = None
     word: str | None = None
     spellings: list[str] | None = None
+    parts: list[str] | None = None
 
 
 class Progressing(Told):
@@ -141,6 +147,13 @@ class ModelTold(Told):
     note: str | None
 
 
+class TriedTold(Told):
+    """Words of two senses that a corpus offers to begin with, and the models that tell them apart."""
+
+    words: list[str]
+    models: list[str]
+
+
 class CorpusTold(Told):
     """The corpus whose sentences are shown."""
 
@@ -152,6 +165,7 @@ class CorpusTold(Told):
     n_lines: int
     n_documents: int
     columns: list[str]
+    tried: TriedTold
     error: str | None
 
 
@@ -197,7 +211,7 @@ class NeighbourTold(WordTold):
 
 
 class Column(Told):
-    """What a matrix knows; where it does not know the word, why, and what is spelt like it."""
+    """What a matrix knows; where it does not know the word, why, what is spelt like it, and its known parts."""
 
     of: str
     model: str
@@ -207,6 +221,7 @@ class Column(Told):
     word: str | None = None
     error: str | None = None
     spellings: list[str] | None = None
+    parts: list[str] | None = None
     python: str | None = None
 
 

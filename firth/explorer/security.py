@@ -362,11 +362,12 @@ async def _answer(send: Send, scope: Message, headers: dict[str, str], why: str)
     if is_page:
         kind = b"text/html; charset=utf-8"
         head = '<meta name="viewport" content="width=device-width, initial-scale=1"><title>firth</title>'
-        told = f"<h1>{html.escape(fault)}</h1><p>{html.escape(what_to_do)}"
-        body = f'<!doctype html><html lang="{translations.tag(language)}">{head}{told}'.encode()
+        text = f"<h1>{html.escape(fault)}</h1><p>{html.escape(what_to_do)}"
+        body = f'<!doctype html><html lang="{translations.tag(language)}">{head}{text}'.encode()
     else:
         kind = b"application/json"
-        body = json.dumps({"error": fault, "what_to_do": what_to_do}).encode()
+        told = {"error": fault, "what_to_do": what_to_do, "code": f"refused-{why}", "values": limits}
+        body = json.dumps(told).encode()
     status = _REFUSALS[why]
     answered = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": answered})

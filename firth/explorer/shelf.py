@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from firth import hub
 from firth.errors import FirthError, UsageError
-from firth.explorer.faults import NotThereError
+from firth.explorer.faults import NotThereError, ToldError
 from firth.extraction import reader_of
 from firth.files import JOURNAL, latest_checkpoint, printable, without_folders
 from firth.model import CONTEXTUAL
@@ -166,10 +166,10 @@ class Shown:
         """Its matrices.
 
         Raises:
-            FirthError: it has none.
+            ToldError: it has none.
         """
         if self.vectors is None:
-            raise FirthError(f"'{self.name}' has no vectors of words: `firth matrices` makes them from a corpus")
+            raise ToldError("fault-vectors", name=self.name)
         return self.vectors
 
     def refresh(self) -> None:
@@ -254,15 +254,15 @@ class Shelf:
             if model.name == name:
                 model.refresh()
                 return model
-        names = ", ".join(model.name for model in self.models[:8])
-        raise NotThereError(f"no model is called '{printable(name[:80])}'; there are {names}")
+        raise NotThereError("fault-model", name=name[:80], names=", ".join(model.name for model in self.models[:8]))
 
     def matrix(self, asked: str) -> Matrix:
         """The matrix that `MODEL` (its last one) or `MODEL:LAYER` names.
 
         Raises:
-            UsageError: there is no such model or layer.
-            FirthError: the model has no matrices.
+            NotThereError: there is no such model.
+            ToldError: it has no such layer, or no matrices.
+            UsageError: that is no layer's number.
         """
         name, colon, layer = asked.rpartition(":")
         if not colon or any(model.name == asked for model in self.models):
@@ -271,7 +271,8 @@ class Shelf:
         model = self.model(name)
         if not (layer.isascii() and layer.isdecimal() and len(layer) < 6):
             raise UsageError(f"'{printable(layer[:80])}' is no layer: of is MODEL or MODEL:LAYER, as {model.name}:0")
-        model.vectors_or_error().layer(int(layer))  # raises, and says which there are
+        if int(layer) not in (there := model.vectors_or_error().layer_numbers):
+            raise layer_fault(model.name, int(layer), there)
         return Matrix(model, int(layer))
 
     def matrices(self, asked: Sequence[str]) -> list[Matrix]:
@@ -292,6 +293,11 @@ class Shelf:
             number += 1
             name = f"{stem}-{number}"
         return name
+
+
+def layer_fault(name: str, layer: int, there: Sequence[int]) -> ToldError:
+    """The fault that a model lacks a layer."""
+    return ToldError("fault-layer", name=name, layer=layer, layers=", ".join(map(str, there)))
 
 
 def _reader_at(path: Path) -> "Reader":

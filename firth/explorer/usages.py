@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from firth.alignment import Cut, cut_texts
 from firth.clusters import Clusters, clustered
-from firth.errors import FirthError, UsageError
+from firth.errors import UsageError
 from firth.explorer.answers import Answer, distinct, number
 from firth.explorer.concordance import Concordance, Occurrence, columns_by_frequency, settings_of
+from firth.explorer.faults import ToldError
 from firth.explorer.pictures import aligned, trustworthiness
 from firth.explorer.shelf import Shown
 from firth.neighbours import unit
@@ -73,7 +74,7 @@ def gathered(model: Shown, concordance: Concordance, word: str, most: int, seed:
 
     Raises:
         NoSuchWordError: the corpus has it not.
-        FirthError: the model knows it in none of them.
+        ToldError: the model knows it in none of them.
     """
     written = concordance.word(word)
     found = concordance.sample(written, most, seed)
@@ -86,7 +87,7 @@ def gathered(model: Shown, concordance: Concordance, word: str, most: int, seed:
         vectors, is_there = _around(model.vectors_or_error(), concordance, written, found)
     places = np.flatnonzero(is_there)
     if not len(places):
-        raise FirthError(f"'{model.name}' knows '{written}' in none of its {len(found):,} sentences")
+        raise ToldError("fault-nowhere-known", name=model.name, word=written, n=len(found))
     return Usages([found[place] for place in places], total, kind, numbers, vectors[:, places])
 
 

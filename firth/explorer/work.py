@@ -12,9 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from firth.errors import FirthError
 from firth.explorer.caches import MISSING, Cache
-from firth.explorer.faults import BusyError
+from firth.explorer.faults import BusyError, ToldError
 from firth.progress import Advance
 
 PATIENCE_SECONDS: Final = 0.2
@@ -135,7 +134,7 @@ class Background:
         try:
             made = make(told)
             if made.n_bytes > self.cache.most_bytes:  # whoever asks again would begin it anew, for ever
-                raise FirthError(f"the answer takes {made.n_bytes:,} bytes, which is too much to keep; ask for less")
+                raise ToldError("fault-large", n=made.n_bytes)
         except BaseException as error:
             traceback.clear_frames(error.__traceback__)  # of arrays
             with self._lock:

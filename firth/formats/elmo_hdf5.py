@@ -203,11 +203,6 @@ def write(folder: Path, family: ELMo, network: ELMoNetwork) -> None:
         file.write("\n")
 
 
-def write_embedding(path: Path, rows: Floats) -> None:
-    """Writes words' vectors, (V, P) in the order of a vocabulary, for programs that read words by row."""
-    _write(path, {EMBEDDING: np.ascontiguousarray(rows, np.float32)})
-
-
 def write_output(folder: Path, network: ELMoNetwork) -> None:
     """Writes the output layer into `folder`: `table` (V, P) and `output_bias` (V,), without the rows that pad them."""
     n = network.n_entries

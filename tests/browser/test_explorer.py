@@ -542,7 +542,7 @@ def test_an_unknown_compound_is_told_its_known_parts(watched):
     one = watched(language="zh")
     page = one.open("/neighbours?word=开心很开心", "#message b")
     assert "这里没有“开心很开心”" in page.locator("#message b").inner_text()
-    assert "开心 + 开心" in page.locator("#message").inner_text()
+    assert "其中认识的部分：开心 + 开心" in page.locator("#message").inner_text()
     one.expect_complaint("404")
 
 
@@ -593,6 +593,23 @@ def test_an_unknown_word_is_named_in_the_language_of_the_page(watched, language,
     page = one.open("/neighbours?word=<i>x</i>", "#message b")
     assert "<i>x</i>" in page.locator("#message b").inner_text()
     one.expect_complaint("404")
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "status"),
+    [
+        ("/heatmap?model=first&kind=sentences&text=river%0Azz zz", "“zz zz”中没有“first”认识的词", "400"),
+        (f"/heatmap?model=first&kind=sentences&text=river%0A{'zz ' * 700}", "“句子 2”：最多 2,000 个字符", "422"),
+        ("/map?model=gone", "没有名为“gone”的模型", ""),
+        ("/contexts?model=gone&word=bank", "没有名为“gone”的模型", ""),
+    ],
+)
+def test_a_fault_is_told_in_the_language_of_the_page(watched, path, told, status):
+    one = watched(language="zh")
+    page = one.open(path, "#message b")
+    assert told in page.locator("#message b").inner_text()
+    if status:
+        one.expect_complaint(status)
 
 
 @pytest.mark.slow

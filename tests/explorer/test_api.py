@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import firth
-from firth.explorer import answers, usages
+from firth.explorer import answers, translations, usages
+from firth.explorer.app import application
+from firth.explorer.exploration import Exploration, Tried
 from firth.vectors import Vectors
 
-from .conftest import Client
+from .conftest import Client, vectors_of
 
 
 def test_models_and_corpus_are_told_without_folders(client, places):
@@ -239,7 +241,7 @@ def test_a_log_is_read_as_far_as_it_is_written(client):
 def test_layers_are_of_contextual_models(client):
     answer = client.post("/api/layers", {"model": "first"})
     assert answer.status_code == 404
-    assert "ELMo, GPT and BERT" in answer.json()["error"]
+    assert "ELMo, GPT and BERT" in answer.json()["what_to_do"]
 
 
 @pytest.mark.parametrize(
@@ -339,6 +341,103 @@ def test_faults_say_what_to_do(client, path, status):
     assert told["what_to_do"]
     assert "Traceback" not in answer.text
     assert "secret-folder" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "code", "values"),
+    [
+        ("/api/layers", {"model": "nobody"}, "fault-model", {"name": "nobody", "names": "first, second"}),
+        ("/api/heatmap", {"of": "second:7", "words": ["a"]}, "fault-layer", {"name": "second", "layer": 7}),
+        ("/api/layers", {"model": "first"}, "fault-static", {"name": "first"}),
+        ("/api/heatmap", {"of": "first", "sentences": ["river", "zz zz"]}, "fault-sentence", {"sentence": "zz zz"}),
+        ("/api/movers", {"old": "first", "new": "wide"}, "fault-model", {"name": "wide"}),
+        ("/api/movers", {"old": "first", "new": "first", "topn": 0}, "fault-too-small", {"field": "topn", "bound": 1}),
+        ("/api/concordance", {"word": "bank", "most": 2_000}, "fault-too-large", {"field": "most", "bound": 1_000}),
+        ("/api/concordance", {"word": ""}, "fault-too-short", {"field": "word", "bound": 1}),
+        ("/api/heatmap", {"of": "first", "words": []}, "fault-too-few", {"field": "words", "bound": 1}),
+        ("/api/heatmap", {"of": "first", "words": ["a", "b" * 201]}, "fault-too-long", {"field": "words.1"}),
+        ("/api/heatmap", {"of": "first", "words": ["a"] * 65}, "fault-too-many", {"field": "words", "bound": 64}),
+        ("/api/concordance", {}, "fault-field", {"field": "word"}),
+        ("/api/concordance", {"word": "rivr"}, "fault-word", {"word": "rivr"}),
+    ],
+)
+def test_a_fault_has_a_code_and_what_it_is_about_for_every_language(client, path, asked, code, values):
+    told = client.post(path, asked).json()
+    assert told["code"] == code
+    assert values.items() <= told["values"].items()
+    for language in translations.LANGUAGES:
+        texts = translations.texts(language)
+        assert "{" not in texts[code].format(**told["values"])
+        assert code == "fault-word" or "{" not in texts[f"{code}-advice"].format(**told["values"])
+
+
+@pytest.mark.parametrize(
+    ("vectors", "code", "values"),
+    [
+        (Vectors(["river", "money"], np.eye(2, 9, dtype=np.float32)), "fault-dims", {"old_dim": 8, "new_dim": 9}),
+        (Vectors(["river", "money"], np.eye(2, 8, dtype=np.float32)), "fault-few-shared", {"n": 2, "dim": 8}),
+        (vectors_of(3, n_layers=3), "fault-last-layers", {"old": "second", "new": "other"}),
+    ],
+)
+def test_why_two_models_cannot_be_turned_onto_each_other(places, tmp_path, vectors, code, values):
+    vectors.save(tmp_path / "other")
+    exploration = Exploration([places["second"], tmp_path / "other"], at_once=1)
+    try:
+        told = Client(application(exploration)).post("/api/movers", {"old": "second", "new": "other"}).json()
+    finally:
+        exploration.close()
+    assert told["code"] == code
+    assert values.items() <= told["values"].items()
+
+
+def test_a_model_that_knows_a_word_nowhere_or_a_corpus_that_is_not_there(places, tmp_path):
+    Vectors(["zzz"], np.ones((1, 8), np.float32)).save(tmp_path / "other")
+    exploration = Exploration([tmp_path / "other"], at_once=1)
+    try:
+        client = Client(application(exploration))
+        asked = {"word": "bank", "model": "other"}
+        assert client.post("/api/occurrences", asked).json()["code"] == "fault-no-corpus"
+        exploration.read(places["corpus"], name="corpus.jsonl", cache_dir=tmp_path)
+        exploration.wait()
+        told = client.post("/api/occurrences", asked).json()
+        assert told["code"] == "fault-nowhere-known"
+        assert told["values"] == {"name": "other", "word": "bank", "n": 50}
+    finally:
+        exploration.close()
+
+
+def test_a_corpus_that_cannot_be_shown_is_told_with_the_reason(places, tmp_path):
+    (tmp_path / "empty.txt").write_text("...")
+    exploration = Exploration([places["first"]], at_once=1)
+    try:
+        exploration.read(tmp_path / "empty.txt", name="empty.txt", cache_dir=tmp_path)
+        exploration.wait()
+        told = Client(application(exploration)).post("/api/concordance", {"word": "bank"}).json()
+    finally:
+        exploration.close()
+    assert told["code"] == "fault-corpus"
+    assert "has no words" in told["error"]
+    assert str(tmp_path) not in told["error"]
+
+
+def test_the_known_parts_of_a_word_without_spaces_are_told(client):
+    asked = {"word": "开心很开心", "of": "first"}
+    assert client.get("/api/neighbours", params=asked).json()["parts"] == ["开心", "开心"]
+    many = client.get("/api/analogy", params={"a": "river", "b": "开心很开心", "c": "money", "of": "first"}).json()
+    assert many["parts"] == ["开心", "开心"]
+    assert client.get("/api/neighbours", params={"word": "xbank", "of": "first"}).json()["parts"] == []
+
+
+def test_words_to_try_are_those_that_come_with_a_corpus(client, places, tmp_path):
+    assert client.get("/api/models").json()["corpus"]["tried"] == {"words": [], "models": []}
+    exploration = Exploration([places["first"]], at_once=1)
+    try:
+        exploration.read(places["corpus"], name="x", tried=Tried(("bank",), ("first",)), cache_dir=tmp_path)
+        exploration.wait()
+        told = Client(application(exploration)).get("/api/models").json()["corpus"]["tried"]
+    finally:
+        exploration.close()
+    assert told == {"words": ["bank"], "models": ["first"]}
 
 
 def test_a_field_that_is_not_known_is_refused(client):

@@ -172,7 +172,7 @@ def test_a_failure_that_nobody_saw_is_told_to_who_asks_next():
 
 def test_what_is_too_large_to_keep_is_told_and_not_made_for_ever():
     background = Background(Cache(10))
-    with pytest.raises(FirthError, match=r"11 bytes.*ask for less"):
+    with pytest.raises(FirthError, match=r"11 bytes.*Ask for less"):
         background.ask("key", lambda told: Made(1, 11), patience=10)
     background.close()
 

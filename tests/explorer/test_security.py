@@ -151,6 +151,7 @@ def test_the_page_that_asks_for_a_token_speaks_the_language_of_the_reader(explor
     assert translations.texts(lang[:2])["refused-token"] in page.text
     told = guarded.get("/api/models", headers=headers).json()
     assert told["error"] == "this address needs its token"
+    assert told["code"] == "refused-token"
 
 
 def test_a_link_from_elsewhere_opens_the_pages_and_not_the_api(exploration):

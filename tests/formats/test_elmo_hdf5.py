@@ -525,7 +525,7 @@ def test_a_model_that_reads_words_by_row_has_no_encoder(pair, tmp_path):
     family, network = opened("ours")
     words = ["<S>", "</S>", "a", "word"]
     rows = network.encoder(torch.from_numpy(Characters(12).table(words))).detach()
-    elmo_hdf5.write_embedding(tmp_path / "embedding.hdf5", rows.numpy())
+    elmo_reference.write(tmp_path / "embedding.hdf5", {"embedding": rows.numpy()})
     whole = elmo_hdf5.read(pair / "options.json", pair / "weights.hdf5", tmp_path / "embedding.hdf5")
     np.testing.assert_array_equal(whole.embedding, rows)
     assert whole.network(family, 0, 0).encoder is not None
@@ -546,7 +546,7 @@ def test_a_model_that_reads_words_by_row_has_no_encoder(pair, tmp_path):
 
 
 def test_vectors_of_words_of_another_width_are_told(pair, tmp_path):
-    elmo_hdf5.write_embedding(tmp_path / "embedding.hdf5", np.zeros((5, 3), np.float32))
+    elmo_reference.write(tmp_path / "embedding.hdf5", {"embedding": np.zeros((5, 3), np.float32)})
     with pytest.raises(FirthError, match=r"embedding should be floats of shape \(5, 4\), and is float32 \(5, 3\)"):
         elmo_hdf5.read(pair / "options.json", pair / "weights.hdf5", tmp_path / "embedding.hdf5")
     elmo_reference.write(tmp_path / "other.hdf5", {"vectors": np.zeros((5, 4), np.float32)})

@@ -1,6 +1,6 @@
 // A is to B as C is to what? The answers of each matrix, and the true rank of the word that is expected.
 
-import { address, ask, colour, complain, draw, find, latest, make, number, say, showPython, table, values } from "./page.js";
+import { address, ask, colour, complain, draw, find, latest, make, number, partsOf, say, showPython, table, values } from "./page.js";
 import { fieldOf, noColumn, titleOf, worked } from "./choices.js";
 import { offer } from "./figure.js";
 
@@ -26,9 +26,8 @@ const show = latest(async (signal) => {
 const question = () => say("analogy-is", { a: shown.a, b: shown.b, c: shown.c, expected: shown.expected || "?" });
 
 function verdict(column) {
-  if (!column.known) { // without a near spelling the server's words, which name the parts of a Chinese one
-    const unknown = say("expected-unknown", { word: column.word });
-    return column.spellings?.length ? unknown : column.error ?? unknown;
+  if (!column.known) { // without a near spelling, which parts of it are
+    return [say("expected-unknown", { word: column.word }), column.spellings?.length ? "" : partsOf(column)].filter(Boolean).join(" · ");
   }
   if (!shown.expected) return "";
   const [expected, ...given] = column.picture.words.toReversed(); // as the vocabulary writes them

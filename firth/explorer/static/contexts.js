@@ -1,6 +1,6 @@
 // A word in its contexts: every occurrence a point, layer by layer.
 
-import { all, ask, asked, colour, complete, corpus, draw, find, keep, latest, limits, make, models, N_COLOURS, number, options,
+import { all, ask, asked, chosenByAddress, colour, complete, corpus, draw, find, keep, latest, limits, make, models, N_COLOURS, number, options,
   say, showPython, tell, values, whenSpelt } from "./page.js";
 import { offer } from "./figure.js";
 import { inside, nearest, placeTip, Plane } from "./plane.js";
@@ -11,12 +11,8 @@ const RADIUS = 5;
 const form = find("#ask"), canvas = find("#canvas"), slider = find("#layer"), list = find("#list"), tip = find("#tip");
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// In the corpus of `firth demo`: words of two senses, and its models that tell them apart, the best first: networks of a minute do not.
-const TRY = { demo: { words: ["rock", "bank", "current", "power"], models: ["skipgram", "cbow"] } };
-const tried = TRY[corpus?.name];
-
-/** The model that is looked at first. */
-const first = () => [...(tried?.models ?? []).map((name) => models.find((model) => model.name === name)),
+/** The model that is looked at first: of a corpus that comes with words to try, the one that tells their senses apart best. */
+const first = () => [...(corpus?.tried.models ?? []).map((name) => models.find((model) => model.name === name)),
   models.find((model) => model.in_context), models[0]].find(Boolean);
 
 let shown = null; // the answer that is on the page
@@ -297,14 +293,15 @@ complete(form.elements.word, async (text, signal) => (corpus ? (await ask("/api/
 
 for (const [name, value] of asked()) {
   const field = form.elements[name];
-  if (field && name !== "layer") field.value = value;
+  if (field && !["layer", "model"].includes(name)) field.value = value;
 }
-if (!asked().get("model")) form.elements.model.value = first()?.name ?? "";
+form.elements.model.value = first()?.name ?? "";
 form.elements.most.max = limits.occurrences;
-if (!corpus) tell(say("no-corpus"));
-else if (form.elements.word.value) show();
-if (tried) {
+const isThere = chosenByAddress(form.elements.model);
+if (!corpus) tell(`${say("fault-no-corpus")} ${say("fault-no-corpus-advice")}`);
+else if (isThere && form.elements.word.value) show();
+if (corpus?.tried.words.length) {
   find("#try").hidden = false;
-  find("#try").append(...tried.words.map((word) =>
+  find("#try").append(...corpus.tried.words.map((word) =>
     make("button", { type: "button", class: "small", on: { click: () => { form.elements.word.value = word; show(); } } }, word)));
 }

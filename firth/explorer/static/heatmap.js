@@ -1,6 +1,6 @@
 // Cosines of chosen words or sentences, each with each, in one layer.
 
-import { ask, asked, complain, find, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt } from "./page.js";
+import { ask, asked, complain, find, chosenByAddress, keep, latest, make, models, number, options, say, showPython, table, values, whenSpelt } from "./page.js";
 import { heat, offer, redrawn } from "./figure.js";
 
 const form = find("#ask");
@@ -81,10 +81,10 @@ function alike(cosines) {
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 for (const name of ["model", "kind"]) form.elements[name].addEventListener("change", layersOf);
 form.elements.order.addEventListener("change", () => { if (shown) { paint(); remember(); } });
-if (asked().get("model")) form.elements.model.value = asked().get("model");
+const isThere = chosenByAddress(form.elements.model);
 for (const name of ["kind", "order", "text", "layer"]) {
   if (name === "layer") layersOf(); // there are as many as the kind has
   const value = asked().get(name) ?? new URLSearchParams(location.hash.slice(1)).get(name);
   if (value !== null) form.elements[name].value = value;
 }
-if (form.elements.text.value.trim()) show();
+if (isThere && form.elements.text.value.trim()) show();

@@ -1,6 +1,6 @@
 // The map of a vocabulary: each word a point, labels where there is room; two models side by side, moving together.
 
-import { ask, asked, colour, complain, complete, draw, find, keep, latest, make, models, number, options, pause, say, showPython, table,
+import { ask, asked, colour, complain, complete, draw, find, chosenByAddress, keep, latest, make, models, number, options, pause, say, showPython, table,
   tell, values, whenSpelt } from "./page.js";
 import { offer } from "./figure.js";
 import { Camera, nearest, placeTip, Plane } from "./plane.js";
@@ -333,7 +333,7 @@ async function movers(signal) {
     list.replaceChildren(...found.movers.map((one) => make("li", {}, row(one.word, number(one.movement, 2)))));
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    list.replaceChildren(make("li", { class: "empty" }, error.message));
+    list.replaceChildren(make("li", { class: "empty" }, [error.message, error.advice].filter(Boolean).join(" ")));
   }
 }
 
@@ -382,12 +382,12 @@ form.elements.word.addEventListener("keydown", (event) => {
 });
 whenSpelt((word) => choose(word));
 
-if (asked().get("model")) form.elements.model.value = asked().get("model");
+const isThere = chosenByAddress(form.elements.model) && chosenByAddress(form.elements.beside);
 layersOf();
-for (const name of ["layer", "method", "beside", "from", "to"]) {
+for (const name of ["layer", "method", "from", "to"]) {
   const value = asked().get(name);
   if (value !== null) form.elements[name].value = value;
 }
 chosen = asked().get("word") || null;
-if (form.elements.model.value) show();
-else tell(say("no-vectors"));
+if (!form.elements.model.value) tell(say("no-vectors"));
+else if (isThere) show();

@@ -1,6 +1,6 @@
 // Neighbours of a word across models and layers: a column for each matrix, lines between equal words.
 
-import { address, ask, colour, complain, draw, find, keep, latest, make, number, N_COLOURS, say, showPython, table, values } from "./page.js";
+import { address, ask, colour, complain, draw, find, keep, latest, make, number, N_COLOURS, partsOf, say, showPython, table, values } from "./page.js";
 import { noColumn, titleOf, worked } from "./choices.js";
 import { offer, redrawn } from "./figure.js";
 
@@ -22,10 +22,11 @@ const show = latest(async (signal) => {
   offer({ path: "/api/neighbours", parameters, svg: () => drawing(0), caption: () => [...captions(), shown.python], name: `neighbours-${shown.word}` });
 });
 
-/** What a column knows of the word; without a near spelling the server's words, which name the parts of a Chinese one. */
+/** What a column knows of the word; without a near spelling, which parts of it. */
 function told(column) {
-  const { known, count, rank, spellings, error } = column;
-  const what = known ? say("count-and-rank", { count: number(count), rank: number(rank) }) : spellings?.length ? say("unknown") : error ?? say("unknown");
+  const { known, count, rank, spellings } = column;
+  const what = known ? say("count-and-rank", { count: number(count), rank: number(rank) })
+    : [say("unknown"), spellings?.length ? "" : partsOf(column)].filter(Boolean).join(" · ");
   return `${titleOf(column)}: ${what}`;
 }
 

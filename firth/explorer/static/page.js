@@ -69,16 +69,29 @@ export const N_COLOURS = 8;
 /** What the server answered when it could not do what was asked, in the page's language where its texts have it. */
 export class Refusal extends Error {
   constructor(status, answer) {
-    const word = answer.word ?? null; // the unknown one
-    const own = word !== null ? "fault-word" : { 503: "fault-busy", 504: "fault-slow" }[status];
-    super(own ? say(own, { word }) : answer.error ?? say("failed", { status }));
+    const code = answer.code ?? (status === 503 ? "fault-busy" : null); // the server sheds connections without a word
+    const values = Object.fromEntries(Object.entries(answer.values ?? {}).map(([name, value]) =>
+      [name, typeof value === "number" ? number(value) : name === "field" ? labelOf(value) : value]));
+    super(code in words ? say(code, values) : answer.error ?? say("failed", { status }));
     this.status = status;
-    this.word = word;
+    this.word = answer.word ?? null; // the unknown one
     this.spellings = answer.spellings ?? [];
-    if (word !== null) this.advice = this.spellings.length ? "" : answer.error; // it names the known parts of a Chinese word
-    else this.advice = own ? say(`${own}-advice`) : answer.what_to_do ?? "";
+    if (this.word !== null) this.advice = this.spellings.length ? "" : partsOf(answer);
+    else this.advice = code in words ? say(`${code}-advice`, values) : answer.what_to_do ?? "";
   }
 }
+
+const FIELDS = { of: "models-and-layers", most: "at-most", topn: "how-many" };
+
+/** What the page calls a field of a question, as `sentences.3`, which is the fourth of them. */
+function labelOf(field) {
+  const [name, place] = field.split(".");
+  const label = FIELDS[name] ?? name;
+  return `${words[label] ?? name}${/^\d+$/.test(place ?? "") ? ` ${number(Number(place) + 1)}` : ""}`;
+}
+
+/** Which parts of an unknown word are known, where it is written without spaces. */
+export const partsOf = ({ parts }) => (parts?.length ? say("known-parts", { parts: parts.join(" + ") }) : "");
 
 /** The address of a question: lists are given name by name, and what is empty is left out. */
 export function address(path, parameters = {}) {
@@ -201,6 +214,16 @@ export function clearMessage() { const place = find("#message"); place.hidden = 
 export const complain = (text, advice = "", spellings = [], word = null) => message({ message: text, advice, spellings, word });
 
 // --- the address of a view
+
+/** Chooses the model that the address names for a select; false where there is none of the name, which is said. */
+export function chosenByAddress(select) {
+  const name = asked().get(select.name);
+  const names = [...select.options].map((option) => option.value);
+  if (name === null) return true;
+  if (names.includes(name)) select.value = name;
+  else complain(say("fault-model", { name }), say("fault-model-advice", { names: names.filter(Boolean).join(", ") }));
+  return names.includes(name);
+}
 
 /** What the page's address asks for. */
 export const asked = () => new URLSearchParams(location.search);

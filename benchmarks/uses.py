@@ -9,7 +9,8 @@ what firth chooses for so long. Their vectors are then used for seven tasks:
     features   as they are: tables are frozen, and all layers of a network are mixed by weights that are learnt
     finetune   all weights are trained with the head
     scratch    nothing is pretrained: a table of the same words or pieces, and as wide, is drawn from a uniform
-               distribution and trained with the task; as `features` of it, the table stays as it is drawn
+               distribution with the deviation of the pretrained one, and trained with the task; as `features` of it,
+               the table stays as it is drawn
 
 At most 2,000 training examples (of chnsenticorp 1,000), the same for all; all of dev and test. Head and settings are
 the same for all too: SETTINGS; tables and heads learn at RATE, the networks above tables at DEEP_RATE, with dropout .1;
@@ -25,9 +26,8 @@ line in results/uses.jsonl; what stands there is not run again. --minutes ends a
 out, and a model is not begun when there is no time for its pretraining and some of its cells. results/uses.md shows
 what there is, and as `owed` what is not.
 
-All of it takes about 2 hours 30 minutes on 2 cores, reckoned from trials with 50 and 128 examples and not measured in
-full: pretraining 70 minutes, starting processes 8, tables and features 35 (6 to 20 s a seed), and the networks that are
-fine-tuned 40 (GPT and BERT 25 to 45 s a seed, ELMo 60 to 120).
+All of it takes about 2 hours on 2 cores, reckoned from a trial with 50 examples and not measured in full: pretraining
+65 minutes, the rest for the cells, AT_ONCE of them on a thread each.
 """
 
 import argparse
@@ -41,6 +41,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -305,9 +306,9 @@ class Sitting:
             futures = {pool.submit(process, self.asked(cell, place)): cell for cell in chosen}
             try:
                 for done in as_completed(futures):
-                    found = {**done.result(), "pretraining": of_place["number"]}
+                    record = {**done.result(), "pretraining": of_place["number"]}
                     settings = self.settings_of(futures[done])
-                    recorded("uses", settings, 1, lambda found=found: found, commit=self.commit)
+                    recorded("uses", settings, 1, partial(dict, record), commit=self.commit)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
@@ -359,9 +360,9 @@ def tables(runs: dict[Cell, Record]) -> Iterator[str]:
         yield ""
     yield from ("## Pretrained beside from scratch", "")
     yield (
-        "Differences of the means over seeds. Better and worse are those that a paired bootstrap over test examples and "
-        f"seeds finds with p < {LEVEL:g} after Holm's correction for all that stand here; the others are ties. Seeds are of "
-        "head and training alone: there is one pretraining per model. Of chnsenticorp, by new texts."
+        "Differences of the means over seeds. Better and worse are those that a paired bootstrap over test examples "
+        f"and seeds finds with p < {LEVEL:g} after Holm's correction for all that stand here; the others are ties. "
+        "Seeds are of head and training alone: there is one pretraining per model. Of chnsenticorp, by new texts."
     )
     yield ""
     yield from sentences_beside_scratch(runs)
@@ -443,7 +444,10 @@ def write(sitting: Sitting) -> None:
         f"{', '.join(f'{n:,} ({task})' for task, n in N_TRAIN.items())}; mean ± standard deviation over {SEEDS} "
         f"seeds for {', '.join(SEEDED)}, one seed for the others. "
         f"Pretrained for {PRETRAINING:g} minutes on {THREADS} threads, on en-wiki or zh-mixed; GPT, BERT and ELMo in "
-        f"the size tiny. For all: {settings}; rates {RATE:g}, of networks that are fine-tuned {DEEP_RATE:g}.{told} "
+        f"the size tiny. For all: {settings}; rates {RATE:g}, of networks that are fine-tuned {DEEP_RATE:g}. "
+        "The context length is of GPT and BERT fine-tuned: the others read texts whole. A table drawn at random has "
+        "the deviation of the pretrained one; in one of pieces, a word that is tagged has the vector of its first "
+        f"piece, without its context.{told} "
         f"{n_owed} of {len(cells())} cells are owed; those there are took {seconds / 60:.0f} minutes.\n\n"
         + "\n".join(tables(runs))
         + f"\nMachines: {machines}. Commits: {commits}. Every run: `uses.jsonl`.\n"

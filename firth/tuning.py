@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from firth import objectives
 from firth.alignment import Positions
 from firth.blocks import ScalarMix, dropped
-from firth.bodies import Blocks, Body, Orders, PieceTable, Rows, Spelt, Words
+from firth.bodies import Blocks, Body, Orders, Rows, Spelt
 from firth.errors import UsageError
 from firth.families.family import Loss, Schedule, scheduled_rate
 from firth.files import printable
@@ -232,7 +232,7 @@ class Tuning:
         groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
         for name, weight in network.named_parameters():
             if weight.requires_grad:
-                decays = weight.ndim > 1 and not isinstance(network.body, Words | PieceTable)
+                decays = weight.ndim > 1 and name != "body.table"
                 groups.setdefault((network.depth(name), decays), []).append(weight)
         top = network.n_depths
         found = [

@@ -13,11 +13,12 @@ from invented_tasks import ROWS, SPLIT, Recorder, model_of, one_thread, static, 
 
 import firth  # noqa: E402
 from firth import descent, devices, tuning  # noqa: E402
-from firth.bodies import Blocks, Words, from_scratch  # noqa: E402
+from firth.bodies import Blocks, PieceTable, Words, from_scratch  # noqa: E402
 from firth.errors import UsageError  # noqa: E402
 from firth.files import latest_checkpoint  # noqa: E402
 from firth.finetuned import load_finetuned  # noqa: E402
 from firth.finetuning import finetune  # noqa: E402
+from firth.readers import WORDS  # noqa: E402
 from firth.tasks import read_examples  # noqa: E402
 from firth.tuning import Stream, TaskNetwork, Tuning  # noqa: E402
 
@@ -182,6 +183,18 @@ def test_each_layer_has_its_rate():
     assert shares["body.network.blocks.1.up.weight"] == shares["body.network.pooler.weight"] == 1.0
     assert shares["scores.output.weight"] == 10.0
     assert not any(name.startswith("body.network.transform") for name in shares)
+
+
+def test_a_table_does_not_decay_and_the_head_on_it_does():
+    given = Tuning(task="classify", n_outputs=2, head="cnn", head_dim=4, weight_decay=0.25)
+    network = TaskNetwork(given, PieceTable(model_of("bert").pieces, 8, WORDS), 1)
+    names = {id(weight): name for name, weight in network.named_parameters()}
+    decay = {}
+    for group in given.optimizer(network).param_groups:
+        decay |= {names[id(weight)]: (weight.ndim, group["weight_decay"]) for weight in group["params"]}
+    assert decay.pop("body.table") == (2, 0.0)
+    assert {share for n_dims, share in decay.values() if n_dims > 1} == {0.25}
+    assert {share for n_dims, share in decay.values() if n_dims == 1} == {0.0}
 
 
 @pytest.mark.parametrize(("name", "task", "head"), [("gpt", "classify", "linear"), ("bert", "tag", "linear"),

@@ -26,6 +26,7 @@ PAPERS: Final[Mapping[str, str]] = {
     "gpt": "radford2018",
     "bert": "devlin2019",
 }
+_OF_TRIALS: Final = "the held-out documents, of ELMo, GPT and BERT on the part of the text that they set aside"
 
 
 class Account:
@@ -305,9 +306,17 @@ class Account:
             f"bits a byte. BERT's pseudo-perplexity is of {language.SAMPLED_WORDS} words drawn by the seed, each "
             "hidden with the rest of its pieces."
         )
+        if self.work.tasks:
+            head = jobs.HEAD
+            yield (
+                "Behind every model stands the same head for a task: a CNN over words, trained for "
+                f"{head['epochs']:g} passes at most, of batches of {head['batch_size']}, and no more than "
+                f"{head['patience']} without a better score on dev. Probes and tasks are of the first seed alone: "
+                "their differences hold for other examples, not for other trainings."
+            )
         if self.work.asked.trials > 1:
             asked = self.work.asked
-            by = "a development file of word pairs" if asked.dev else "the held-out documents"
+            by = "a development file of word pairs" if asked.dev else _OF_TRIALS
             yield (
                 f"Each variant was tried with {asked.trials} settings, {plan.TRIAL_SHARE:.0%} of the budget each, "
                 f"chosen on {by}; never on the sets that are reported."

@@ -44,6 +44,8 @@ CURVE: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)
 """Parts of the budget after which a model in training is scored."""
 CURVE_CONTEXTS: Final = 4
 """Of each word, that a network in training is scored by."""
+HEAD: Final[Mapping[str, Any]] = {"head": "cnn", "epochs": 8.0, "patience": 3, "batch_size": 32, "head_dropout": 0.5}
+"""That all models have for a task: with the heads that suit each best, these would be compared and not the vectors."""
 MATRICES_SHARE: Final = 0.1
 """Of a training, that making a network's static vectors costs beside it: three times that share of the words it has
 seen may be read, which costs a third of what a step of training does."""
@@ -570,7 +572,6 @@ def _use(job: Mapping[str, Any]) -> dict[str, Any]:
         dev=job["dev"],
         test=job["test"],
         use=job["use"],
-        head=job.get("head"),
         limit=job["limit"],
         seed=job["seed"],
         output=place,
@@ -579,6 +580,7 @@ def _use(job: Mapping[str, Any]) -> dict[str, Any]:
         device=job["device"],
         threads=job["threads"],
         progress=_progress(job),
+        **HEAD,
     )
     (one,) = made.runs
     scores = one.test if one.test is not None else one.dev

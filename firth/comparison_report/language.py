@@ -78,8 +78,11 @@ MADE: Final = (
     "Bits per byte are of the held-out documents; what a vocabulary lacks is charged for as spelt out at 8 bits a byte. BERT's "
     "pseudo-perplexity is of {n} words drawn by the seed, each hidden with the rest of its pieces.",
     "Each variant was tried with {n} settings, {share} of the budget each, chosen on {how}; never on the sets that are reported.",
+    "Behind every model stands the same head for a task: a CNN over words, trained for {epochs} passes at most, of batches of "
+    "{batch}, and no more than {patience} without a better score on dev. Probes and tasks are of the first seed alone: their "
+    "differences hold for other examples, not for other trainings.",
     "a development file of word pairs",
-    "the held-out documents",
+    "the held-out documents, of ELMo, GPT and BERT on the part of the text that they set aside",
 )
 """The sentences of a report.json and their parts, which is written in English whatever the language of the page."""
 
@@ -230,7 +233,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "Layer 0 is the weight matrix behind the one-hot input. A model with one matrix is a level line. A ring is the layer that "
     "the tables speak of.": "第 0 层是 one-hot 输入之后的权重矩阵。只有一个矩阵的模型画成水平线。圆圈是各表所用的层。",
     " It was chosen by {how}.": "选择方式：{how}。",
-    "seconds in all": "总秒数",
+    "seconds to its vectors": "得到向量的秒数",
     "parameters": "参数量",
     "MB on disk": "磁盘占用（MB）",
     "milliseconds a sentence": "每句毫秒数",
@@ -444,6 +447,14 @@ CHINESE: Final[Mapping[str, str]] = {
         "每个模型试了 {n} 组设置，每组用预算的 {share}，按{how}选择，从不在所报告的测试集上选择。"
     ),
     "a development file of word pairs": "词对开发文件",
-    "the held-out documents": "留出的文档",
+    "Behind every model stands the same head for a task: a CNN over words, trained for {epochs} passes at most, of batches of "
+    "{batch}, and no more than {patience} without a better score on dev. Probes and tasks are of the first seed alone: their "
+    "differences hold for other examples, not for other trainings.": (
+        "每个任务中各模型后面都接同样的头：按词的卷积网络，批大小 {batch}，至多训练 {epochs} 遍，开发集得分连续 {patience} 遍没有提高即停。"
+        "探针和任务只用第一个随机种子：其差异对其他样例成立，不代表其他训练。"
+    ),
+    "the held-out documents, of ELMo, GPT and BERT on the part of the text that they set aside": (
+        "留出的文档（ELMo、GPT 和 BERT 则按各自留出的那部分文本）"
+    ),
 }
 """What the phrases are in Chinese."""

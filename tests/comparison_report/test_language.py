@@ -60,6 +60,7 @@ def work(dev: tuple[Any, ...] = ()) -> Any:
         asked=SimpleNamespace(top=20_000, trials=3, dev=dev, seeds=(1, 2, 3)),
         seeds=[1],
         questions=(),
+        tasks=("tags",),
     )
 
 

@@ -20,7 +20,7 @@ A seed is what stands on its own. Once it is whole, what was found of it is copi
 --work is empty, goes on from there. So a sitting begins no seed that it has no time for; one that is broken off all the
 same goes on where --work is still there, and is begun anew where it is not. --halfway begins a seed that does not fit
 (of en-10 none fits into an hour): for a machine that stays. results/compare.md shows the tables of the whole seeds, the
-budget curve, and who overtakes whom.
+budget curve of their first seeds, and who overtakes whom by more than chance.
 """
 
 import argparse
@@ -262,6 +262,7 @@ def table() -> str:
         "Means of the seeds, each at the layer that half of a set's items chose, scored on the other half.", "",
     ]  # fmt: skip
     curve: dict[str, dict[str, dict[float, float]]] = {}
+    apart: dict[tuple[str, float], set[frozenset[str]]] = {}
     for language, minutes, report in sorted(reports(), key=lambda one: (one[0], one[1])):
         best = [*report["best_layers"], *(one for one in report["scores"] if one["kind"] == "language")]
         columns = list(dict.fromkeys(map(column_of, best)))
@@ -275,11 +276,17 @@ def table() -> str:
                 of_runs = [one["score"] for one in found if one["score"] is not None]
                 score = sum(of_runs) / len(of_runs) if of_runs else None
                 cells.append("" if score is None else f"{score:.3f}")
-                is_of_set = any(one["kind"] != "language" for one in found)
-                if score is not None and language == "en" and is_of_set and not variant["random"]:
+                firsts = [
+                    one["score"] for one in found if one["kind"] != "language" and one["seed"] == report["seeds"][0]
+                ]
+                if language == "en" and firsts and firsts[0] is not None and not variant["random"]:
                     name = " ".join(filter(None, column))
-                    curve.setdefault(name, {}).setdefault(variant["name"], {})[minutes] = score
+                    curve.setdefault(name, {}).setdefault(variant["name"], {})[minutes] = firsts[0]
             lines.append(f"| {variant['name']} | {' | '.join(cells)} |")
+        for one in report["differences"]:
+            if language == "en" and not one["tie"]:
+                key = " ".join(filter(None, column_of(one))), minutes
+                apart.setdefault(key, set()).add(frozenset((one["a"], one["b"])))
         ties = sum(one["tie"] for one in report["differences"])
         lines += ["", f"{ties} of {len(report['differences'])} differences are ties. {report['machine']}.", ""]
         lines += [f"- {sentence}" for sentence in report["missing"]] + [""]
@@ -295,7 +302,11 @@ def table() -> str:
         for variant, scores in variants.items():
             cells = [f"{scores[minutes]:.3f}" if minutes in scores else "" for minutes in budgets]
             lines.append(f"| {variant} | {' | '.join(cells)} |")
-        lines += ["", *overtakes(variants, budgets), ""]
+        lines += [
+            "",
+            *overtakes(variants, budgets, {minutes: apart.get((name, minutes), set()) for minutes in budgets}),
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -304,17 +315,20 @@ def column_of(one: dict[str, Any]) -> tuple[str, str | None]:
     return one["set"], one["measure"] if one["kind"] in ("language", "outliers") else one["method"]
 
 
-def overtakes(variants: dict[str, dict[float, float]], minutes: list[float]) -> list[str]:
-    """Between which budgets one family passes another; single scores, so that small leads are no leads."""
+def overtakes(
+    variants: dict[str, dict[float, float]], minutes: list[float], apart: dict[float, set[frozenset[str]]]
+) -> list[str]:
+    """Between which budgets one family passes another; those that the larger budget tells apart are named alone."""
     found = []
     for one, scores in variants.items():
         for other, others in variants.items():
             for before, after in pairwise(minutes):
                 if not {before, after} <= scores.keys() & others.keys():
                     continue
-                if scores[before] < others[before] and scores[after] > others[after]:
+                is_apart = frozenset((one, other)) in apart[after]
+                if scores[before] < others[before] and scores[after] > others[after] and is_apart:
                     found.append(f"- {one} passes {other} between {before:g} and {after:g} minutes.")
-    return found or ["- None passes another."]
+    return found or ["- None passes another by more than chance."]
 
 
 def main() -> None:

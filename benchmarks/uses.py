@@ -54,8 +54,8 @@ from recording import SHARED, Record, found, recorded, run_measured
 
 import firth
 from firth.bodies import Words, from_scratch
+from firth.jobs import items_of
 from firth.significance import LEVEL, differences, holm
-from firth.spans import spans
 from firth.tasks import Examples, are_seen
 
 THREADS: Final = 2  # of pretraining
@@ -234,7 +234,7 @@ def run_of(model: Any, asked: Record, seed: int, sets: tuple[Examples, ...], see
         scored, answers = replace(test, examples=tuple(test[place] for place in new)), [found[place] for place in new]
         told["test_new"] = made.scores(scored, answers).value
     gold = [example.target for example in scored]
-    told["items"] = packed(train.task, gold, [answer.label for answer in answers], of_entities=scores.main == "f1")
+    told["items"] = packed(scores.main, train.task, gold, [answer.label for answer in answers])
     return told
 
 
@@ -402,18 +402,12 @@ def sentences_beside_scratch(runs: dict[Cell, Record]) -> Iterator[str]:
         yield f"- {task}: {'; '.join(parts)}."
 
 
-def packed(task: str, gold: Sequence[Any], found: Sequence[Any], *, of_entities: bool) -> str:
+def packed(main: str, task: str, gold: Sequence[Any], answers: Sequence[Any]) -> str:
     """Of each example how much is right, is due and came, as the F1 that is its score counts them, for JSON."""
-    items = []
-    for one, other in zip(gold, found, strict=True):
-        if of_entities:
-            due, came = set(spans(one)), set(spans(other))
-            items.append((len(due & came), len(due), len(came)))
-        elif task == "tag":
-            items.append((sum(a == b for a, b in zip(one, other, strict=True)), len(one), len(one)))
-        else:
-            items.append((int(one == other), 1, 1))
-    return base64.b64encode(zlib.compress(np.array(items, "<i2").tobytes(), 9)).decode()
+    items = np.array(items_of(main, task, gold, answers), "<i2").reshape(len(gold), -1)
+    sizes = items[:, 1:] if items.shape[1] > 1 else np.ones_like(items)
+    together = np.hstack([items[:, :1], sizes[:, :1], sizes[:, -1:]])
+    return base64.b64encode(zlib.compress(together.tobytes(), 9)).decode()
 
 
 def unpacked(record: Record) -> list[np.ndarray[Any, Any]]:

@@ -38,8 +38,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import recording
 from labelled import LABELLED, TASKS
-from recording import EVALUATION, RESULTS, ROOT, SHARED, commit_of_checkout, machine
+from recording import EVALUATION, ROOT, SHARED, commit_of_checkout, committed, machine
 
 THREADS: Final = 2
 FAMILIES: Final = "skipgram,cbow,glove,elmo,gpt,bert"
@@ -52,6 +53,7 @@ TASK: Final = {"en": "ud-ewt", "zh": "resume-ner"}
 N_TRAIN: Final = 1_000
 N_DEV: Final = 300
 N_TEST: Final = 500
+LEAST_MINUTES: Final = 0.01  # --stop-after that begins no seed: the report of those that are whole
 NO_TIME: Final = 2
 """The status of a comparison that would not end within --stop-after."""
 WRITTEN_DOWN: Final = ("plan.json", "records.jsonl", "text/seconds.json", "items")
@@ -84,7 +86,7 @@ class Setting(NamedTuple):
     @property
     def place(self) -> Path:
         """Where its results stand."""
-        return RESULTS / f"compare-{self.language}" / f"{self.minutes:g}-minutes"
+        return recording.RESULTS / f"compare-{self.language}" / f"{self.minutes:g}-minutes"
 
 
 SETTINGS: Final = (
@@ -94,7 +96,7 @@ SETTINGS: Final = (
     Setting("en-10", "en", 10, 3, 20_000_000),
 )
 TRIALS: Final = (Setting("trial-en", "en", 0.1, 2, 1_000_000), Setting("trial-zh", "zh", 0.1, 1, 10_000))
-"""Small ones, to try whether everything runs: done where --only names them; their results are none to be kept."""
+"""Small ones, to try whether everything runs: done where --only names them, and kept in --work."""
 CORPORA: Final = {"en": "en-wiki.txt.xz", "zh": "zh-mixed.txt.xz"}
 
 
@@ -156,7 +158,7 @@ def command_of(setting: Setting, work: Path, stop_after: float) -> list[str]:
 def sit(setting: Setting, work: Path, minutes: float, *, commit: bool, halfway: bool) -> None:
     """Works on a comparison for so long at most, as many whole seeds as fit."""
     folder = work / setting.name
-    if not (folder / "plan.json").is_file() and (setting.place / "plan.json").is_file():
+    if len(whole_seeds(setting.place)) > len(whole_seeds(folder)):  # of another machine
         copied(setting.place, folder)
     n_whole = len(whole_seeds(folder))
     if n_whole == setting.seeds and told_seeds(setting) == n_whole:
@@ -170,6 +172,7 @@ def sit(setting: Setting, work: Path, minutes: float, *, commit: bool, halfway: 
     began, n_before = datetime.now(UTC), n_whole
     deadline = time.monotonic() + 60 * minutes
     command = command_of(setting, work, float("inf") if halfway or is_begun else minutes)
+    is_late = False
     with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as child:
         try:
             while child.poll() is None and time.monotonic() < deadline:
@@ -178,14 +181,16 @@ def sit(setting: Setting, work: Path, minutes: float, *, commit: bool, halfway: 
                     n_whole = len(whole_seeds(folder))
                     keep(setting, folder, WRITTEN_DOWN, began, commit=commit)
         finally:
-            if child.poll() is None:
+            if is_late := child.poll() is None:
                 os.killpg(child.pid, signal.SIGINT)  # each process writes its checkpoint, and --work goes on from it
         status = child.wait()
+    if is_late and len(whole_seeds(folder)) > told_seeds(setting):  # whole ones wait for no seed that was broken off
+        status = subprocess.run(command_of(setting, work, LEAST_MINUTES), cwd=ROOT, check=False).returncode
     if status == 0:
         keep(setting, folder, (*WRITTEN_DOWN, *REPORT), began, commit=commit)
     elif status == NO_TIME and "--stop-after" in command and n_whole == n_before:
         print(f"{setting.name}: seed {n_whole + 1} has no time in {minutes:.0f} minutes, as it says above")
-    elif time.monotonic() < deadline:
+    elif not is_late:
         raise SystemExit(f"{setting.name} failed with status {status}")
 
 
@@ -232,24 +237,16 @@ def keep(setting: Setting, folder: Path, names: tuple[str, ...], began: datetime
     if seeds not in [json.loads(one)["seeds"] for one in lines]:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-    (RESULTS / "compare.md").write_text(table(), encoding="utf-8")
+    (recording.RESULTS / "compare.md").write_text(table(), encoding="utf-8")
     if commit:
         told = f"{setting.minutes:g} minutes, {len(seeds)} of {setting.seeds} seeds"
-        committed(f"results/compare-{setting.language}: {told}", setting.place, RESULTS / "compare.md")
-
-
-def committed(message: str, *paths: Path) -> None:
-    """Commits these alone."""
-    names = [str(path) for path in paths]
-    subprocess.run(["git", "add", "-f", "--", *names], cwd=ROOT, check=True)
-    if subprocess.run(["git", "diff", "--cached", "--quiet", "--", *names], cwd=ROOT, check=False).returncode:
-        subprocess.run(["git", "commit", "--quiet", "-m", message, "--", *names], cwd=ROOT, check=True)
+        committed(f"results/compare-{setting.language}: {told}", setting.place, recording.RESULTS / "compare.md")
 
 
 def reports() -> Iterator[tuple[str, float, dict[str, Any]]]:
     """The recorded reports: language, minutes, numbers."""
     for language in CORPORA:
-        for path in sorted((RESULTS / f"compare-{language}").glob("*-minutes/report.json")):
+        for path in sorted((recording.RESULTS / f"compare-{language}").glob("*-minutes/report.json")):
             report = json.loads(path.read_text(encoding="utf-8"))
             yield language, report["budget"]["minutes"], report
 
@@ -339,10 +336,16 @@ def main() -> None:
     parser.add_argument("--only", choices=[setting.name for setting in (*SETTINGS, *TRIALS)])
     parser.add_argument("--halfway", action="store_true", help="begin seeds that do not fit: --work is there next time")
     parser.add_argument("--commit", action="store_true", help="commit each seed and each report")
+    parser.add_argument("--results", type=Path, help="where results go: results/ here; of a trial, WORK/results")
     parser.add_argument("--plan", action="store_true", help="print what there is to do, and what it takes")
     parser.add_argument("--table", action="store_true", help="print the page of what stands there")
     asked = parser.parse_args()
     settings = [one for one in (*SETTINGS, *TRIALS) if asked.only == one.name] or SETTINGS
+    is_trial = settings[0] in TRIALS
+    if asked.commit and (is_trial or asked.results):
+        parser.error("--commit is of what goes into results/ here: not of a trial, nor with --results")
+    if asked.results or (is_trial and asked.work):
+        recording.RESULTS = (asked.results or asked.work / "results").resolve()
     if asked.plan:
         for setting in settings:
             there = whole_seeds(setting.place)
@@ -359,10 +362,15 @@ def main() -> None:
         parser.error("--work FOLDER is where models and texts go")
     work = asked.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
+    for one in (signal.SIGINT, signal.SIGTERM):  # which a shell may have had ignored; what is at work must hear of both
+        signal.signal(one, signal.default_int_handler)
     deadline = time.monotonic() + 60 * asked.minutes_at_most
     for setting in settings:
         sit(setting, work, (deadline - time.monotonic()) / 60, commit=asked.commit, halfway=asked.halfway)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted; the same command goes on from here") from None

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recording import Record, machine, recorded
+from recording import Record, commits_of, machine, recorded
 
 Runs = dict[str, list[Record]]
 Row = tuple[str, Callable[[str], str]]
@@ -72,8 +72,7 @@ def account(command: str, n_words: int, settings: Mapping[str, Any], seeds: Sequ
 def origin(*all_runs: Runs) -> str:
     """The machine, and the states of the code that were run."""
     records = [record for runs in all_runs for program, of in runs.items() if "firth" in program for record in of]
-    commits = ", ".join(sorted({str(record["commit"]) for record in records}))
-    return f"Machine: {machine()}. Commits: {commits}."
+    return f"Machine: {machine()}. Commits: {commits_of(records)}."
 
 
 def check_files(**paths: Path | None) -> None:

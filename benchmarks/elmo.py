@@ -383,15 +383,16 @@ def smoke_run(asked: Record) -> Record:
     lines = [line.split() for line in (folder / "data.txt").read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as place:
         encoded = encode(corpora.read(lines), None, Path(place) / "corpus")
+        vocabulary = Vocabulary(words, np.ones(len(words), np.int64))
         shape: dict[str, Any] = {
-            "corpus": encoded, "vocabulary": Vocabulary(words, np.ones(len(words), np.int64)),
+            "corpus": encoded, "vocabulary": vocabulary, "row_of_type": streams.rows_of_types(encoded, vocabulary),
             "line_ends": encoded.line_ends, "firsts": np.array([0]), "stops": np.array([len(lines)]),
             "context_length": SMOKE.context_length, "directions": SMOKE.directions,
         }  # fmt: skip
         asked_of = streams.Sentences(**shape, held_out=None, batch_size=1)
         text = streams.Sentences(**shape, held_out=asked_of, batch_size=SMOKE.batch_size)
         network = SMOKE.network(len(words), asked["seed"])
-        model = Model(SMOKE, Words(shape["vocabulary"], encoded.segmentation), network, {})
+        model = Model(SMOKE, Words(vocabulary, encoded.segmentation), network, {})
         budget = Budget(tokens=300 * SMOKE.batch_size * SMOKE.context_length)
         Loop(Run(model, budget, asked["seed"]), text, torch.device("cpu"), Silent(), None, None).run()
         encoded.close()

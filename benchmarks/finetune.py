@@ -33,7 +33,7 @@ from unittest import mock
 
 import labelled
 import torch
-from recording import RESULTS, Record, machine, recorded, run_measured
+from recording import RESULTS, Record, commits_of, machine, recorded, run_measured
 
 import firth
 from firth import tuning
@@ -275,7 +275,7 @@ def verdict(runs: dict[str, list[Record]]) -> Iterator[str]:
 
 def write(runs: dict[str, list[Record]], seeds: int, n_train: int) -> None:
     """results/finetune.md, as far as there are runs."""
-    commits = {record["commit"] for records in runs.values() for record in records if "version" not in record}
+    ours = [record for records in runs.values() for record in records if "version" not in record]
     versions = {record["version"] for records in runs.values() for record in records if "version" in record}
     settings = ", ".join(f"{name} {value:g}" for name, value in SETTINGS.items())
     precisions = [f"{name} in {PROGRAMS[name]['precision']}" for name in runs]
@@ -285,7 +285,7 @@ def write(runs: dict[str, list[Record]], seeds: int, n_train: int) -> None:
         f"examples; {settings}; {THREADS} threads; {', '.join(precisions)}.\n\n"
         + "\n".join([*table(runs, seeds), "", *(f"- {line}" for line in verdict(runs))])
         + f"\n\nMachine: {machine()}. transformers {', '.join(sorted(versions))}, torch {torch.__version__}. Commits: "
-        f"{', '.join(sorted(map(str, commits)))}. Every run: `finetune.jsonl`.\n"
+        f"{commits_of(ours)}. Every run: `finetune.jsonl`.\n"
     )
     (RESULTS / "finetune.md").write_text(text, encoding="utf-8")
 

@@ -52,7 +52,7 @@ sys.path.insert(0, str(ROOT))  # on a bare machine the checkout is all there is
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from recording import commit_of_checkout  # noqa: E402
+from recording import commit_of_checkout, commits_of  # noqa: E402
 
 from firth import corpus as corpora  # noqa: E402
 from firth.batches import ahead, moved, n_predictions, tensors  # noqa: E402
@@ -668,9 +668,15 @@ block for Muon. What did not pay: `docs/log.md`.
 def table(out: Path) -> str:
     """results/recipes.md: for each family and budget the best settings, and what one change does."""
     records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    said = {key: ", ".join(sorted({str(record[key]) for record in records})) for key in ("device", "torch", "commit")}
+    said = {key: ", ".join(sorted({str(record[key]) for record in records})) for key in ("device", "torch")}
     head = TABLE_HEAD.format(
-        n_runs=len(records), name=out.name, entropy=ENTROPY, adam=ADAM_COST, muon=MUON_COST, **said
+        n_runs=len(records),
+        name=out.name,
+        entropy=ENTROPY,
+        adam=ADAM_COST,
+        muon=MUON_COST,
+        commit=commits_of(records),
+        **said,
     )
     lines = head.splitlines()
     for (name, tokens, size), settings in settings_of(records).items():

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 SHARED = Path(os.environ.get("FIRTH_SHARED", ROOT / ".." / "shared"))
 EVALUATION = SHARED / "data" / "eval"
+CODE: Final = (".", ":(exclude)results")
+"""For git: what decides on a result. A run that is recorded changes the others."""
 
 Record = dict[str, Any]
 
@@ -91,16 +93,32 @@ def recorded(name: str, settings: Mapping[str, Any], seed: int, run: Callable[[]
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
     if commit:
-        _git("commit", "--quiet", "-m", f"results/{name}: a run", "--", str(path), add=path)
+        committed(f"results/{name}: a run", path)
     return record
 
 
+def committed(message: str, *paths: Path) -> None:
+    """Commits these alone, where they changed."""
+    names = [str(path) for path in paths]
+    _git("add", "-f", "--", *names)
+    if _git("diff", "--cached", "--name-only", "--", *names):
+        _git("commit", "--quiet", "-m", message, "--", *names)
+
+
 def commit_of_checkout() -> str | None:
-    """The checkout's state, where git knows it."""
-    try:
-        return _git("describe", "--always", "--dirty", "--abbrev=12")
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    """The code's state, where git knows it: the last commit that changed it, `-dirty` where it has changed since."""
+    commit = _commit_of_code("HEAD")
+    changed = commit and _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
+    return f"{commit}-dirty" if changed else commit
+
+
+def commits_of(records: Iterable[Mapping[str, Any]]) -> str:
+    """The states of the code that these were recorded at, each once, however many runs were committed in between."""
+    found = set()
+    for commit in {str(record["commit"]) for record in records}:
+        name, dirty, _ = commit.partition("-dirty")
+        found.add((_commit_of_code(name) or name) + dirty)
+    return ", ".join(sorted(found)) or "none"
 
 
 def machine() -> str:
@@ -120,8 +138,14 @@ def _key(settings: Mapping[str, Any]) -> str:
     return hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
-def _git(*arguments: str, add: Path | None = None) -> str:
-    if add is not None:
-        subprocess.run(["git", "add", str(add)], cwd=ROOT, check=True)
+def _commit_of_code(commit: str) -> str | None:
+    """The last commit up to this one that changed the code; None where git does not know it."""
+    try:
+        return _git("log", "-1", "--format=%h", "--abbrev=12", commit, "--", *CODE) or None
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)
     return done.stdout.strip()

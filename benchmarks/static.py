@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import EVALUATION, RESULTS, Record, machine, recorded, run_measured
+from recording import EVALUATION, RESULTS, Record, commits_of, machine, recorded, run_measured
 
 from firth import CBOW, Skipgram, Vectors, Vocabulary
 from firth.evaluation import read_analogies, read_word_pairs
@@ -486,7 +486,8 @@ def main() -> None:
                         scores=CHINESE_SCORES,
                     )
                 )
-        parts, commits = [], set()
+        parts: list[str] = []
+        ours: list[Record] = []
         rates: dict[str, float] = {}
         for of in comparisons:
             runs, search, found = compare(
@@ -498,7 +499,7 @@ def main() -> None:
             )
             if of.name == "skipgram":
                 rates = found
-            commits |= {record["commit"] for record in runs["firth"]}
+            ours += runs["firth"]
             parts.append(table(of, runs, search))
             if of in english:
                 parts.append(floor(of, runs["firth"], measured_gigaflops()))
@@ -508,7 +509,7 @@ def main() -> None:
         f"# firth beside gensim\n\n`python benchmarks/static.py --corpus {arguments.corpus.name}`: "
         f"{n_whole:,} words; "
         f"{settings}; means of seeds {', '.join(map(str, SEEDS))} (lowest to highest). "
-        f"Every run: `static.jsonl`.\n\nMachine: {machine()}. Commits: {', '.join(sorted(commits))}.\n"
+        f"Every run: `static.jsonl`.\n\nMachine: {machine()}. Commits: {commits_of(ours)}.\n"
     )
     (RESULTS / "static.md").write_text("\n".join([head, *parts]), encoding="utf-8")
 

@@ -43,7 +43,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from recording import RESULTS, Record, machine, recorded, run_measured
+from recording import RESULTS, Record, commits_of, machine, recorded, run_measured
 
 from firth import corpus as corpora
 from firth.batches import ahead, tensors
@@ -527,7 +527,7 @@ def main() -> None:
 
 def write(parts: list[str], speeds: dict[Any, Any], arguments: Any, sizes: dict[str, int], peak: float) -> None:
     """results/trainer.md, as far as there are runs."""
-    commits = {record["commit"] for runs in speeds.values() for record in runs["firth"]}
+    commits = commits_of(record for runs in speeds.values() for record in runs["firth"])
     versions = {record["version"] for runs in speeds.values() for record in runs["Trainer"]}
     head = (
         f"# firth beside transformers' Trainer\n\n`python benchmarks/trainer.py --corpus {arguments.corpus.name}`:"
@@ -535,7 +535,7 @@ def write(parts: list[str], speeds: dict[Any, Any], arguments: Any, sizes: dict[
         f"{sizes['vocabulary_size']:,}, {THREADS} threads, {chosen_precision(CPU)}; medians of {ROUNDS} runs of "
         f"{arguments.seconds:g} s in turn. Every run: `trainer.jsonl`.\n\nMachine: {machine()}; a product of 2048 "
         f"x 2048 reaches {peak / 1e9:.0f} GFLOP/s. transformers {', '.join(sorted(versions))}, torch "
-        f"{torch.__version__}. Commits: {', '.join(sorted(commits))}.\n"
+        f"{torch.__version__}. Commits: {commits}.\n"
     )
     (RESULTS / "trainer.md").write_text("\n".join([head, *parts]), encoding="utf-8")
 

@@ -50,7 +50,7 @@ import labelled
 import numpy as np
 import recording
 import torch
-from recording import SHARED, Record, found, recorded, run_measured
+from recording import SHARED, Record, commits_of, committed, found, recorded, run_measured
 
 import firth
 from firth.bodies import Blocks, Words, from_scratch
@@ -436,7 +436,6 @@ def write(sitting: Sitting) -> None:
     told += f" GPT and BERT fine-tuned read {min(shares):.0%} of these texts, or more, no further." if shares else ""
     told += f" Pretrained anew, for cells of a later sitting: {', '.join(anew)}." if anew else ""
     records = [*runs.values(), *(record for some in pretrained.values() for record in some)]
-    commits = ", ".join(sorted({str(record["commit"]) for record in records})) or "none"
     machines = "; ".join(sorted({str(record["machine"]) for record in records})) or "none"
     text = (
         "# Seven tasks by every family, pretrained for five minutes\n\n`python benchmarks/uses.py --work WORK`: test "
@@ -450,16 +449,18 @@ def write(sitting: Sitting) -> None:
         f"piece, without its context.{told} "
         f"{n_owed} of {len(cells())} cells are owed; those there are took {seconds / 60:.0f} minutes.\n\n"
         + "\n".join(tables(runs))
-        + f"\nMachines: {machines}. Commits: {commits}. Every run: `uses.jsonl`.\n"
+        + f"\nMachines: {machines}. Commits: {commits_of(records)}. Every run: `uses.jsonl`.\n"
     )
     (recording.RESULTS / "uses.md").write_text(text, encoding="utf-8")
+    if sitting.commit:
+        committed("results/uses: the table", recording.RESULTS / "uses.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, help="where models are kept")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="of this sitting")
-    parser.add_argument("--commit", action="store_true", help="commit results/uses.jsonl after each run")
+    parser.add_argument("--commit", action="store_true", help="commit each run, and the table")
     parser.add_argument("--try", type=int, dest="trial", metavar="N", help="so many examples, recorded in --work")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -467,7 +468,9 @@ def main() -> None:
         print(json.dumps(child(json.loads(arguments.child))))
         return
     if arguments.work is None:
-        raise SystemExit("--work is missing: where models are kept; see --help")
+        parser.error("--work is missing: where models are kept; see --help")
+    if arguments.trial and arguments.commit:
+        parser.error("--try records in --work: there is nothing to --commit")
     arguments.work.mkdir(parents=True, exist_ok=True)
     sitting = Sitting(arguments)
     for _, of_model in groupby(cells(), key=lambda cell: (cell.language, cell.family)):

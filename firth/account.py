@@ -14,7 +14,7 @@ from firth.families.family import from_settings
 from firth.files import without_folders
 from firth.grades import Grades
 from firth.ledger import ItemName, items_path, machine, read_items
-from firth.model import FAMILIES, versions
+from firth.model import COUNTING, FAMILIES, versions
 from firth.undertaking import LEAST_COUNT, RANDOM_DIM, USES, Undertaking
 from firth.variants import RANDOM, Variant
 
@@ -228,13 +228,15 @@ class Account:
             "parameters": found.get("parameters", then.get("parameters")),
             "peak_mib": found.get("peak_mib", then.get("peak_mib")),
             "bytes": found.get("bytes"),
+            "matrices_bytes": then.get("matrices_bytes", None if variant.is_contextual else 0),
             "lookup_ms": then.get("lookup_ms"),
             "sentence_ms": then.get("sentence_ms"),
             "losses": [[seconds, passes * n_words, nats] for seconds, passes, nats in found.get("losses", ())],
             "loss_unit": found.get("loss_unit", "nats"),
             "curve": [
                 {"seconds": point["seconds"], "words": point["epochs"] * self.work.n_words, "set": point["set"],
-                 "score": point["score"], "layer": point["layer"]}
+                 "score": point["score"], "layer": point["layer"],
+                 "n_asked": point.get("n_asked"), "n_answered": point.get("n_answered")}
                 for point in found.get("curve", ()) if point["layer"] == layer and point["score"] is not None
             ],
             "device": found.get("device"),
@@ -296,6 +298,13 @@ class Account:
             "budget at the speed measured here, of no more than 16 passes over the text; the others 100 dimensions, "
             "unless told."
         )
+        counting = next((one.sizes[0] for one in self.work.trained if one.family in COUNTING), None)
+        if counting is not None and self.work.asked.words is not None:
+            n_counted = min(round(self.work.asked.words), self.work.n_words)
+            yield (
+                f"GloVe counts the first {n_counted:,} words of the text alone, and passes {counting.default_epochs} "
+                "times over the counts."
+            )
         yield (
             f"Static vectors of a network's layers are means over at most {jobs.CONTEXTS} contexts of a word, read in "
             f"about a tenth of the budget beside it; while it trains, over {jobs.CURVE_CONTEXTS}, of the last layer "

@@ -416,6 +416,7 @@ def counted(
     nearness: Nearness,
     path: Path | None = None,
     *,
+    n_tokens: int | None = None,
     memory: float = MEMORY,
     threads: int = 1,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -428,6 +429,7 @@ def counted(
         vocabulary: The words that have a row.
         nearness: What is counted.
         path: Where they are written to stay, whole or not at all; None: they go with the block.
+        n_tokens: So many words are counted, of the first ones; None: all.
         memory: GiB to be used.
         threads: To count with.
         cache_dir: Where files that do not stay are kept meanwhile.
@@ -444,7 +446,8 @@ def counted(
                 replacing(path, "wb") if path is not None else place.open("wb") as file,
                 (progress or Silent()).stage("counting pairs") as advance,
             ):
-                count(corpus, vocabulary, nearness, file, folder, memory=memory, threads=threads, advance=advance)
+                how: dict[str, Any] = {"n_tokens": n_tokens, "memory": memory, "threads": threads}
+                count(corpus, vocabulary, nearness, file, folder, advance=advance, **how)
         except OSError as error:
             raise FirthError(f"cannot write the counts to {printable(str(place))}: {error.strerror}") from error
         yield stack.enter_context(Cooccurrences(place))

@@ -41,6 +41,7 @@ TOKENS_AT_ONCE: Final[Mapping[str, int]] = {"cpu": 8192, "mps": 16384, "cuda": 1
 """Tokens of the first micro-batch: a processor without enough memory swaps or is killed; CUDA says that it is full."""
 STEPS_BEFORE_COMPILING: Final = 20
 LEAST_SECONDS_TO_COMPILE_FOR: Final = 180.0
+BEST_SCORE: Final = 1.0  # of accuracy, F1 and correlations: nothing is left to wait for
 MOST_FUSED_DISTANCE: Final = 0.05  # relative, of a loss or gradient from the plain one: they differ in rounding alone
 DIVERGED: Final = 1.5  # times the loss of a network that has learnt nothing: beyond, two reports in turn end the run
 
@@ -52,7 +53,8 @@ class Judge:
     Attributes:
         score: Of the network as it stands, on text that is held out for that alone; the higher, the better.
         n_evaluations: In equal parts of the budget.
-        patience: So many evaluations in turn without a better score end the run; None is any number.
+        patience: So many evaluations in turn without a better score end the run, once two scores have differed; None is
+            any number.
     """
 
     score: Callable[[], float]
@@ -567,7 +569,11 @@ class Loop:
             self.stand_still(began, "held_out")
 
     def ask(self, judge: Judge, fraction: float) -> None:
-        """Keeps the weights as they are if the judge has liked none more; of equal ones the first stay."""
+        """Keeps the weights as they are if the judge has liked none more; of equal ones the first stay.
+
+        Not so as long as all scores were equal: exact spans, say, are 0 until whole ones are found, while the loss
+        already falls. The last weights stay then, and patience waits for the first change.
+        """
         was_training = self.network.training
         self.network.eval()
         with torch.no_grad(), self.casting():
@@ -576,8 +582,10 @@ class Loop:
         self.job.held_out.append((fraction, score))
         self.journal.add({"fraction": fraction, "score": score})
         best = self.job.best
-        score = -math.inf if math.isnan(score) else score
-        if best is None or score > best.score:
+        scores = [-math.inf if math.isnan(one) else one for _, one in self.job.held_out]
+        score = scores[-1]
+        is_flat = score < BEST_SCORE and len({*scores}) == 1
+        if best is None or score > best.score or is_flat:
             weights = {name: weight.detach().clone() for name, weight in self.trained()}
             self.job.best = Best(score, fraction, 0, weights)
         else:

@@ -305,6 +305,9 @@ def _run(
     began = time.monotonic()
     loop.run()
     seconds = job.record.get("spent", {}).get("seconds", time.monotonic() - began)
+    if len(run.held_out) > 1 and len({value for _, value in run.held_out}) == 1 and run.held_out[0][1] < 1:
+        never = f"the score on dev never moved from {run.held_out[0][1]:.4g}"
+        asked.progress.say(f"seed {seed}: {never}: train longer, or at a higher rate")
     scored: list[Scores | None] = []
     network.to(asked.device).eval()
     for examples, place in ((asked.dev, 1), (asked.test, len(sets) - 1)):

@@ -275,20 +275,20 @@ def _choose(found: Grades, key: Key, of_key: _OfKey, n_samples: int, seed: int, 
     of_halves = f"one half of the items, seed {seed}; scored on the other"
     of_all = [items for layers in of_key.values() for seeds in layers.values() for items in seeds.values()]
     answered = np.all([is_answered(items) for items in of_all], axis=0)
-    choosing, scoring = significance.halves(int(answered.sum()), seed=seed)
+    choosing, scoring = significance.halves(answered, seed=seed)
     is_layered = any(len(layers) > 1 for layers in of_key.values())
     runs: dict[str, list[NDArray[np.float64]]] = {}
     chosen: dict[str, int] = {}
     for variant, layers in of_key.items():
         by_half = {
-            layer: float(np.mean([significance.value(asked, items[answered][choosing]) for items in seeds.values()]))
+            layer: float(np.mean([significance.value(asked, items[choosing]) for items in seeds.values()]))
             for layer, seeds in layers.items()
         }
         layer = max(by_half, key=lambda number: (-np.inf if np.isnan(by_half[number]) else by_half[number], -number))
         chosen[variant] = layer
         runs[variant] = []
         for of_seed, items in layers[layer].items():
-            scored = items[answered][scoring] if is_layered else items[answered]
+            scored = items[scoring] if is_layered else items[answered]
             runs[variant].append(scored)
             score = significance.interval(asked, scored, n_samples=SAMPLES_OF_LAYER, seed=seed)
             found.best_layers.append(

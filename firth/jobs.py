@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,7 @@ def run(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
 
     Args:
         job: `work` says what: `train`, `matrices`, `try`, `use`, `probe`, `judge`; see the functions here.
-        folder: Where job and outcome are written, and what the process last said, should it be killed.
+        folder: Where job and outcome are written; of a fault of the program the traceback too, in NAME.log.
         name: Of these files.
 
     Returns:
@@ -93,8 +94,9 @@ def run(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
         DiskFullError: there was no room.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    asked, outcome = folder / f"{name}.job.json", folder / f"{name}.outcome.json"
+    asked, outcome, log = (folder / f"{name}.{what}" for what in ("job.json", "outcome.json", "log"))
     outcome.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
     with replacing(asked) as file:
         json.dump({**job, "parent": os.getpid(), "outcome": str(outcome)}, file, ensure_ascii=False)
     command = [sys.executable, "-m", "firth.jobs", str(asked)]
@@ -116,6 +118,10 @@ def run(job: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
         raise KeyboardInterrupt
     if outcome.is_file():
         found = json_object(outcome)
+        if (trace := found.pop("traceback", None)) is not None:
+            with replacing(log) as file:
+                file.write(trace)
+            found["failed"] += f"; its traceback is in {folder.name}/{log.name}"
         asked.unlink(missing_ok=True)
         outcome.unlink(missing_ok=True)
         return found
@@ -182,7 +188,7 @@ def done(job: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(error, MemoryError | RuntimeError) and _is_memory(error):
             found = {"failed": f"not enough memory: {_told(error)}"}
         else:
-            found = {"failed": _told(error)}
+            found = {"failed": _told(error), "traceback": traceback.format_exc()}
     return dict(finite(found))
 
 
@@ -234,8 +240,8 @@ def _train(job: Mapping[str, Any], share: float = 1.0) -> dict[str, Any]:
     """Trains a model: its directory, and what it took.
 
     Of the job: `sizes`, settings of the family in one size or several; `training`, the text; `preparation`; `minutes`
-    or `epochs`, the budget; `counts`, `training` or `all`: whether preparing counts; `output`; `seed`; `threads`;
-    `device`; `cache_dir`; `curve`, of a file of word pairs, or None.
+    or `epochs`, the budget, the latter with `words`, the same in words; `counts`, `training` or `all`: whether
+    preparing counts; `output`; `seed`; `threads`; `device`; `cache_dir`; `curve`, of a file of word pairs, or None.
 
     Args:
         job: The same.
@@ -279,13 +285,17 @@ def _run_of(job: Mapping[str, Any], share: float) -> dict[str, Any]:
         how |= {"device": job["device"], "matrices": False}
     if sizes[0].name in COUNTING:
         how["counts"] = _beside(place, "counts")
+        how["count_tokens"] = job["words"] if _is_spent_counting(job, sizes[0]) else None
     try:
         minutes = job["minutes"]
         if _is_charged(job) and not is_begun:
             minutes = _left_to_train(job, sizes[0], how)
             if minutes < LEAST_SHARE * job["minutes"]:
                 return {"left_out": f"preparing counts, and takes nearly all of {job['minutes']:g} minutes"}
-        budget = {"minutes": minutes} if minutes is not None else {"epochs": job["epochs"]}
+        if minutes is not None:
+            budget = {"minutes": minutes}
+        else:
+            budget = {"epochs": sizes[0].default_epochs if _is_spent_counting(job, sizes[0]) else job["epochs"]}
         if len(sizes) > 1:
             how["sized_for"] = Budget(**{name: value / share for name, value in budget.items()})
         model = train(
@@ -305,6 +315,20 @@ def _run_of(job: Mapping[str, Any], share: float) -> dict[str, Any]:
         is_of_text = not curve.is_begun and not _is_behind(error, (OSError, ImportError, MemoryError))
         return {"left_out" if is_of_text else "failed": str(error)}
     return {"ok": _trained(model, place, curve)}
+
+
+def _is_spent_counting(job: Mapping[str, Any], family: Any) -> bool:
+    """Whether it is in counting that a training sees the words of its budget.
+
+    So it is of GloVe, which passes over the counts as often as it is made to: a share of these passes would have been
+    counted from all of the text, whatever the budget.
+    """
+    return family.name in COUNTING and job["epochs"] is not None
+
+
+def _passes_of_epoch(job: Mapping[str, Any], family: Any) -> float:
+    """The passes over the text that an epoch of a training stands for."""
+    return float(job["epochs"] / family.default_epochs) if _is_spent_counting(job, family) else 1.0
 
 
 def _is_charged(job: Mapping[str, Any]) -> bool:
@@ -384,15 +408,16 @@ class _Curve:
         due = [fraction for fraction in CURVE if fraction <= report.fraction + 1e-9 and fraction not in done]
         if not due or not self.pairs or self.model is None:
             return
+        passes = report.epochs * _passes_of_epoch(self.job, self.model.family)
         for score in self.scores():
-            score |= {"fraction": due[-1], "seconds": report.seconds, "epochs": report.epochs, "nats": report.loss_nats}
+            score |= {"fraction": due[-1], "seconds": report.seconds, "epochs": passes, "nats": report.loss_nats}
             self.points.append(score)
         self.points += [{"fraction": fraction, "passed": True} for fraction in due[:-1]]
         with replacing(self.path) as file:
             file.writelines(json.dumps(finite(point)) + "\n" for point in self.points)
 
     def scores(self) -> Iterator[dict[str, Any]]:
-        """Spearman's rho of each layer, as it stands."""
+        """Spearman's rho of each layer, as it stands, and how many of the pairs have only words that it knows."""
         assert self.model is not None
         model, name = self.model, self.job["curve"]["set"]
         if model.family.name in CONTEXTUAL:
@@ -415,7 +440,8 @@ class _Curve:
             layers, array = model.vocabulary.words, Model(model.family, model.tokens, kept, {}).table()[np.newaxis]
         for layer, matrix in enumerate(array):
             found = evaluate_pairs(layers, matrix, self.pairs, restrict=None)
-            yield {"set": name, "layer": layer, "score": found.spearman}
+            known = {"n_asked": found.n_asked, "n_answered": found.n_answered}
+            yield {"set": name, "layer": layer, "score": found.spearman, **known}
 
 
 def _lines_with(words: set[str], job: Mapping[str, Any]) -> list[str]:
@@ -444,8 +470,8 @@ def _segmentation(job: Mapping[str, Any], model: Model) -> Segmentation | None:
 
 
 def _trained(model: Model, place: Path, curve: _Curve) -> dict[str, Any]:
-    """What a training took."""
-    record = model.record
+    """What a training took; epochs are passes over the text."""
+    record, passes = model.record, _passes_of_epoch(curve.job, model.family)
     log = [entry for entry in model.log if "loss_nats" in entry]
     step = max(1, -(-len(log) // MOST_LOSSES))
     told = _beside(place, "prepared")
@@ -454,8 +480,7 @@ def _trained(model: Model, place: Path, curve: _Curve) -> dict[str, Any]:
     return {
         "family": settings(model.family),
         "seconds": record["spent"]["seconds"],
-        "epochs": record["spent"]["epochs"],
-        "tokens": record["spent"]["tokens"],
+        "epochs": passes * record["spent"]["epochs"],
         "prepare_seconds": {
             name: before.get(name, 0.0) + prepared.get(name, 0.0)
             for name in PREPARING
@@ -466,7 +491,7 @@ def _trained(model: Model, place: Path, curve: _Curve) -> dict[str, Any]:
         "peak_mib": costs.peak_mib(),
         "bytes": costs.n_bytes(place),
         "loss_unit": getattr(model.family, "loss_unit", "nats"),
-        "losses": [[entry["seconds"], entry["epochs"], entry["loss_nats"]] for entry in log[::step]],
+        "losses": [[entry["seconds"], passes * entry["epochs"], entry["loss_nats"]] for entry in log[::step]],
         "held_out_nats": record.get("held_out_nats", {}).get("last"),
         "curve": [point for point in curve.points if not point.get("passed")],
         "device": record.get("device", "processor"),
@@ -490,7 +515,7 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
     words = Path(job["words"]).read_text(encoding="utf-8").split("\n")
     text = [line for line in lines_of(Path(job["scored"])) if line.strip()]
     is_ours = job["into"] is None
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"matrices_bytes": 0}  # of a static model, vectors are what it is made of
     seconds = 0.0
     if isinstance(model, Model) and model.family.name in CONTEXTUAL:
         reader = reader_of(model, context_length=None, device=job["device"], precision="fp32", threads=job["threads"])
@@ -510,6 +535,7 @@ def _matrices(job: Mapping[str, Any]) -> dict[str, Any]:
         seconds = time.monotonic() - began
         place = Path(job["model"]) / MATRICES if is_ours else Path(job["into"])
         vectors.save(place, overwrite=True)
+        found["matrices_bytes"] = costs.n_bytes(place)
     else:
         vectors = model if isinstance(model, Vectors) else model.vectors
         if not is_ours:

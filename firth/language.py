@@ -203,6 +203,7 @@ def _of_words(model: Model, path: Path, preparation: Preparation, cache_dir: Any
         whole = streams.Sentences(
             corpus=encoded,
             vocabulary=model.vocabulary,
+            row_of_type=streams.rows_of_types(encoded, model.vocabulary),
             line_ends=line_ends,
             firsts=np.zeros(1, np.int64),
             stops=np.array([len(line_ends)]),

@@ -102,8 +102,8 @@ class Marking:
                     answered.append(Answered(name, seed, found))
                 elif name in names or self._is_out_of_date(name, seed):
                     missing.append(
-                        f"{name}, seed {seed}: the model is gone, and what it was graded by has changed: it is not "
-                        "scored by words"
+                        f"{name}, seed {seed}: the model is gone, and its grades are missing, damaged or of other "
+                        "sets: it is not scored by words"
                     )
         graded = grades.grade(answered, self.questions, seed=self.first_seed)
         graded.n_words = [len(words) for words, _, _ in in_common.values()]

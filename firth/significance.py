@@ -206,10 +206,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def halves(n: int, *, seed: int = 1) -> tuple[Rows, Rows]:
-    """Two halves of the numbers below n, drawn by the seed, each in order; the second has one more of an odd number."""
-    order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+def halves(taken: ArrayLike, *, seed: int = 1) -> tuple[Rows, Rows]:
+    """Two halves of the rows that are taken, each in order; the second has one more of an odd number.
+
+    All rows stand in an order that the seed draws, whichever are taken: where a few more or less are, nearly all the
+    others keep their half, so that scores of one set are comparable from comparison to comparison.
+
+    Args:
+        taken: (N,) of which rows.
+        seed: Of the order.
+    """
+    mask = np.asarray(taken, np.bool_)
+    order = np.random.default_rng(seed).permutation(len(mask))
+    order = order[mask[order]]
+    middle = len(order) // 2
+    return np.sort(order[:middle]), np.sort(order[middle:])
 
 
 def in_majority(items: ArrayLike) -> Items:

@@ -113,14 +113,20 @@ def _counted(asked: Asked, model: Model, matter: Any) -> Iterator[Any]:
     began = time.monotonic()
     found: dict[str, Any] = {"threads": asked.threads, "cache_dir": asked.cache_dir, "progress": asked.progress}
     with ExitStack() as stack:
+        n_tokens = min(matter.n_tokens, asked.count_tokens or matter.n_tokens)
         if isinstance(matter, cooccurrences.Cooccurrences):
+            if asked.count_tokens is not None:
+                raise UsageError("count_tokens is of a corpus that is counted here, and counts alone are given")
             counts = matter
         elif asked.counts and all(path.exists() for path in asked.counts):
             counts = stack.enter_context(cooccurrences.opened(asked.counts, **found))
-            if counts.n_tokens != matter.n_tokens:
+            if counts.n_tokens != n_tokens:
+                due = f"the corpus has {n_tokens:,}"
+                if asked.count_tokens is not None:
+                    due = f"{n_tokens:,} of the corpus are to be counted"
                 raise UsageError(
-                    f"the counts that are given are of {counts.n_tokens:,} words, and the corpus has "
-                    f"{matter.n_tokens:,}; give one of the two, or another place for counts"
+                    f"the counts that are given are of {counts.n_tokens:,} words, and {due}; give one of the two, or "
+                    "another place for counts"
                 )
             if counts.segmentation != matter.segmentation:
                 raise UsageError(
@@ -139,6 +145,7 @@ def _counted(asked: Asked, model: Model, matter: Any) -> Iterator[Any]:
                     model.vocabulary,
                     model.family.nearness,
                     *asked.counts,
+                    n_tokens=n_tokens,
                     memory=cooccurrences.MEMORY if asked.memory is None else asked.memory,
                     **found,
                 )
@@ -148,6 +155,8 @@ def _counted(asked: Asked, model: Model, matter: Any) -> Iterator[Any]:
             folder = stack.enter_context(cache.scratch("co-occurrence counts", cache_dir=asked.cache_dir))
             stack.callback(counts.close)
             counts.turn(folder, memory=cooccurrences.MEMORY if asked.memory is None else asked.memory)
+        if asked.count_tokens is not None:
+            model.record["prepared"]["count_tokens"] = counts.n_tokens
         model.record["prepared"]["count_seconds"] = round(time.monotonic() - began, 3)
         n_entries = plural(len(counts.entries), "pair")
         asked.progress.say(f"{n_entries} of words within {plural(model.family.window, 'word')}: those are trained on")

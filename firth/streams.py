@@ -64,6 +64,7 @@ class Sentences:
     Attributes:
         corpus: The corpus.
         vocabulary: What is predicted.
+        row_of_type: What `rows_of_types` found of the two.
         line_ends: (n,) the position behind each sentence's last word.
         firsts: (n_ranges,) where runs of neighbouring sentences begin.
         stops: (n_ranges,) the sentence behind the last of each.
@@ -75,6 +76,7 @@ class Sentences:
 
     corpus: EncodedCorpus
     vocabulary: Vocabulary
+    row_of_type: NDArray[np.int64]
     line_ends: NDArray[np.int64]
     firsts: NDArray[np.int64]
     stops: NDArray[np.int64]
@@ -113,13 +115,6 @@ class Sentences:
         return number * self.batch_size * self.context_length
 
     @cached_property
-    def row_of_type(self) -> NDArray[np.int64]:
-        """(n_types + 2,) the row that stands for each type as a target; behind them, for a sentence's begin and end."""
-        rows = self.vocabulary.rows(self.corpus.types).astype(np.int64)
-        rows[rows < 0] = self.vocabulary.row(UNKNOWN)
-        return np.append(rows, [self.vocabulary.row(BEGIN), self.vocabulary.row(END)])
-
-    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """(n_types,) how often each type occurs in these sentences."""
         if self.held_out is not None:
@@ -144,6 +139,13 @@ class Sentences:
         """Types of the corpus that have more bytes, and how often they occur together."""
         is_longer = np.diff(self.corpus.types.letters()[1], prepend=0) > n_bytes
         return int(np.count_nonzero(is_longer)), int(self.corpus.counts[is_longer].sum())
+
+
+def rows_of_types(corpus: EncodedCorpus, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """(n_types + 2,) the row that stands for each type as a target; behind them, for a sentence's begin and end."""
+    rows = vocabulary.rows(corpus.types).astype(np.int64)
+    rows[rows < 0] = vocabulary.row(UNKNOWN)
+    return np.append(rows, [vocabulary.row(BEGIN), vocabulary.row(END)])
 
 
 def vocabulary(corpus: EncodedCorpus, *, min_count: int, max_size: int | None) -> Vocabulary:
@@ -227,8 +229,8 @@ def stream(
     line_ends = _line_ends(corpus)
     out, rest = split(line_ends, *_documents(corpus, line_ends), fewest=1)
     shared: dict[str, Any] = {
-        "corpus": corpus, "vocabulary": vocabulary, "line_ends": line_ends, "context_length": context_length,
-        "batch_size": batch_size, "directions": directions,
+        "corpus": corpus, "vocabulary": vocabulary, "row_of_type": rows_of_types(corpus, vocabulary),
+        "line_ends": line_ends, "context_length": context_length, "batch_size": batch_size, "directions": directions,
     }  # fmt: skip
     held_out = None
     if len(out[0]):

@@ -37,6 +37,7 @@ class Asked:
     progress: Progress
     on_report: Callable[[Report], object] | None
     counts: Sequence[Path] = ()
+    count_tokens: int | None = None
     memory: float | None = None
     matrices: bool = True
     on_begin: Callable[[Model], object] | None = None

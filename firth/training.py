@@ -49,6 +49,7 @@ def train(
     device: str | None = None,
     compile: Compile = "auto",
     counts: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    count_tokens: int | None = None,
     memory: float | None = None,
     matrices: bool = True,
     sized_for: Budget | None = None,
@@ -99,6 +100,7 @@ def train(
             compiled, which `always` launches as CUDA graphs on a GPU (graphs: not yet run on a GPU).
         counts: Of GloVe: a file of co-occurrence counts, or several, which are added up. What is not there is counted
             and written there to stay; where no corpus is given (None), the counts stand for it.
+        count_tokens: Of GloVe: so many words of the corpus are counted, the first ones; all unless told otherwise.
         memory: Of GloVe: GiB that counting may take; 2 unless told otherwise.
         matrices: Of ELMo, GPT and BERT: whether the training ends by making the static vectors of the corpus' 20,000
             most frequent words, a matrix for each layer, each word read in 20 contexts at most. That takes at most a
@@ -137,8 +139,12 @@ def train(
         raise UsageError(f"seed is {seed}; it must not be negative")
     if reproducible and minutes is not None:
         raise UsageError("a run of so many minutes is not reproducible, since the clock decides; give epochs or tokens")
-    if sizes[0].name not in COUNTING and (counts is not None or memory is not None):
-        raise UsageError(f"counts and memory are of GloVe, which counts pairs of words first; {sizes[0].name} does not")
+    if sizes[0].name not in COUNTING and any(one is not None for one in (counts, count_tokens, memory)):
+        raise UsageError(
+            f"counts, count_tokens and memory are of GloVe, which counts pairs of words first; {sizes[0].name} does not"
+        )
+    if count_tokens is not None and count_tokens < 1:
+        raise UsageError(f"count_tokens is {count_tokens}; it must be at least 1")
     if memory is not None:
         from firth.cooccurrences import check_memory
 
@@ -158,7 +164,9 @@ def train(
 
             check_memory(memory)
         paths = [counts] if isinstance(counts, str | os.PathLike) else counts or ()
-        asked = replace(asked, counts=[Path(path).absolute() for path in paths], memory=memory)
+        asked = replace(
+            asked, counts=[Path(path).absolute() for path in paths], memory=memory, count_tokens=count_tokens
+        )
     if device is not None:
         raise UsageError(f"device is given, and {sizes[0].name} is trained on the processor")
     return train_words(asked)

@@ -392,11 +392,12 @@ class Undertaking:
                 write_items(path, {(): np.array(items, np.float64)})
 
     def budget(self, share: float = 1.0) -> dict[str, Any]:
-        """A training's budget as a job has it: minutes, or passes over the text."""
+        """A training's budget as a job has it: minutes, or passes over the text and their words."""
         if self.asked.minutes is not None:
-            return {"minutes": share * self.asked.minutes, "epochs": None}
+            return {"minutes": share * self.asked.minutes, "epochs": None, "words": None}
         assert self.asked.words is not None
-        return {"minutes": None, "epochs": share * self.asked.words / self.n_words}
+        words = share * self.asked.words
+        return {"minutes": None, "epochs": words / self.n_words, "words": max(1, round(words))}
 
     def sizes(self, variant: Variant, seed: int) -> list[dict[str, Any]]:
         """The settings that a variant is trained with: those that its trials liked most.
@@ -414,15 +415,23 @@ class Undertaking:
 
     def train(self, variant: Variant, seed: int) -> dict[str, Any]:
         """Trains a variant with a seed."""
-        similarity = next((one for one in self.questions if one.kind == "similarity"), None)
-        curve = None
-        if similarity is not None:
-            pairs = [[*pair[:2], float(pair[2])] for pair in similarity.questions]
-            curve = {"set": similarity.name, "pairs": pairs}
         return self.job(
             "train", variant.name, seed, "", sizes=self.sizes(variant, seed), counts=self.asked.counts,
-            output=str(self.model_of(variant, seed)), curve=curve, **self.budget(),
+            output=str(self.model_of(variant, seed)), curve=self.curve(), **self.budget(),
         )  # fmt: skip
+
+    def curve(self) -> dict[str, Any] | None:
+        """What models in training are scored on: pairs of the words that all are scored by, the same for all."""
+        similarity = next((one for one in self.questions if one.kind == "similarity"), None)
+        if similarity is None:
+            return None
+        scored = {word.upper() for word in self.frequent}
+        pairs = [
+            [*pair[:2], float(pair[2])]
+            for pair in similarity.questions
+            if {word.upper() for word in pair[:2]} <= scored
+        ]
+        return {"set": similarity.name, "pairs": pairs}
 
     def measure(self, variant: Variant, seed: int) -> dict[str, Any]:
         """Makes a model's matrices, and measures what it costs."""

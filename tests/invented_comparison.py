@@ -137,6 +137,7 @@ def _run(name: str, seed: int, of: str) -> dict[str, Any]:
         "parameters": 9_000_000 if n_layers == 1 else 11_000_000 + 1_000_000 * n_layers,
         "peak_mib": 700.0 + 150 * n_layers,
         "bytes": 20_000_000 + 17_000_000 * n_layers,
+        "matrices_bytes": 0 if n_layers == 1 else 8_000_000 * n_layers,
         "lookup_ms": 0.4 + 0.01 * n_layers,
         "sentence_ms": 0.05 if n_layers == 1 else 3.0 + n_layers,
         "losses": [[float(mark), mark * speed, 9.0 - math.log(mark) + 0.01 * seed] for mark in range(5, 181, 5)],

@@ -222,8 +222,26 @@ def test_a_text_or_a_file_is_due(place, capsys):
     assert called(capsys, "predict", "vectors", "a", "--text", "b")[0] == 2
 
 
+def test_an_encoding_is_of_a_file(place, capsys):
+    firth.finetune("vectors", [(text, label) for label, text in TRAIN], task="classify", epochs=1, output="out")
+    for given in (["--text", "a good film"], ["a good film"]):
+        status, out, err = called(capsys, "predict", "out", *given, "--encoding", "gb18030")
+        assert (status, out) == (2, "")
+        assert "--encoding is of a file" in err
+
+
 @pytest.mark.parametrize(
-    "name", ["missing.txt", "new reviews.csv", "a.jsonl.gz", "./missing", "../a", "/nowhere/a", "texts/missing"]
+    "name",
+    [
+        "missing.txt",
+        "new reviews.csv",
+        "a.jsonl.gz",
+        "./missing",
+        "../a",
+        "/nowhere/a",
+        "texts/missing",
+        "texts/my notes",
+    ],
 )
 def test_a_file_that_is_missing_is_no_text(place, capsys, name):
     firth.finetune("vectors", [(text, label) for label, text in TRAIN], task="classify", epochs=1, output="out")

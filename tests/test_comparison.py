@@ -510,7 +510,7 @@ def test_what_no_longer_fits_and_has_no_model_is_told(made: Comparison, files: P
     given: dict[str, Any] = {"seeds": 2, "categories": [files / "categories.txt"], "neighbours": ["iron"]}
     again = compared(folder, files, resume=True, **given)
     missing = " ".join(again.report["missing"])
-    assert "cbow:dim=8, seed 2: the model is gone, and what it was graded by has changed" in missing
+    assert "cbow:dim=8, seed 2: the model is gone, and its grades are missing, damaged or of other sets" in missing
     assert "cbow:dim=8, seed 1: the model is gone, and other neighbours are asked for" in missing
     assert {one["seed"] for one in again.report["scores"] if one["variant"] == "cbow:dim=8"} == {1}
     assert {one["variant"] for one in again.report["neighbours"]} == {"random"}

@@ -1,6 +1,7 @@
 """How heads are trained: seeds that repeat, runs that go on, the best epoch, rates, batches."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -125,6 +126,23 @@ def test_the_best_epoch_is_kept_and_waiting_ends(monkeypatch):
     monkeypatch.setattr(descent, "Judge", judge)
     two = tuned("static", epochs=6, head="linear", learning_rate=1e-2, patience=10)
     assert two.runs[0].epochs == 6
+
+
+def test_scores_that_have_not_moved_yet_are_not_waited_for(monkeypatch):
+    """Exact spans are 0 until whole ones are found: such a run goes on, and its last weights are kept."""
+    judge = descent.Judge
+
+    def judged_as(*told):
+        scores = iter(told)
+        monkeypatch.setattr(descent, "Judge", lambda score, *rest: judge(lambda: next(scores), *rest))
+        run = tuned("static", epochs=6, patience=2, head="linear", learning_rate=1e-2).runs[0]
+        return run.best_epoch, run.epochs
+
+    assert judged_as(0.0, 0.0, 0.0, 0.0, 0.2, 0.1) == (5, 6)
+    assert judged_as(0.0, 0.0, 0.0, 0.0, 0.0, 0.0) == (6, 6)
+    assert judged_as(math.nan, math.nan, math.nan, 0.3, 0.2, 0.3) == (4, 6)
+    assert judged_as(0.2, 0.2, 0.1, 0.1) == (2, 4)
+    assert judged_as(1.0, 1.0, 1.0) == (1, 3)
 
 
 def test_without_dev_the_last_epoch_is_kept():

@@ -1,5 +1,6 @@
 """Pieces of a comparison's work: what a score is made of, what preparing costs, of what size a trial is."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from firth.families.glove import GloVe
 from firth.families.gpt import GPT
 from firth.families.skipgram import Skipgram
 from firth.ledger import Records
+from firth.model import load
 from firth.significance import value
 from firth.training import train
 from firth.undertaking import Undertaking
@@ -116,6 +118,89 @@ def test_what_counts_is_compiled_anew(tmp_path: Path) -> None:
         folders = {Path(environment[name]).parent for name in jobs.COMPILED}
         assert [folder.parent for folder in folders] == [tmp_path]
     assert not any(folder.exists() for folder in folders)
+
+
+# --- equal words, and the same pairs
+
+
+def test_a_budget_of_words_is_what_glove_counts(tmp_path: Path) -> None:
+    half = len(TEXT) // 2
+    n_words = sum(len(line.split()) for line in TEXT[:half])
+    given = {"sizes": [settings(GloVe(dim=8))]}
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "training.txt").write_text("\n".join(TEXT[:half]), encoding="utf-8")
+    pairs = {"set": "pairs", "pairs": [["cat", "dog", 9.0], ["hen", "pig", 8.0], ["cat", "pig", 1.0]]}
+    found = jobs.done(job(tmp_path, **given, epochs=0.5, words=n_words, curve=pairs))["ok"]
+    due = jobs.done(job(tmp_path / "half", **given, words=n_words))["ok"]
+    assert found["flops"] == due["flops"]  # all passes, over the pairs of that half
+    assert found["epochs"] == pytest.approx(0.5)
+    assert found["losses"][-1][1] == found["curve"][-1]["epochs"] == pytest.approx(0.5)
+    record = load(tmp_path / "model").record
+    assert record["prepared"]["count_tokens"] == n_words
+    assert record["spent"]["epochs"] == pytest.approx(GloVe.default_epochs)
+
+
+def test_an_interrupted_count_of_a_part_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = job(tmp_path, sizes=[settings(GloVe(dim=8))], epochs=0.5, words=500)
+
+    def interrupted(*given: Any, **how: Any) -> Any:
+        def stop(_: object) -> None:
+            raise KeyboardInterrupt
+
+        return train(*given, **(how | {"on_report": stop}))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.done(asked)
+    assert (tmp_path / ".model.counts").is_file()
+    assert jobs.done(asked)["ok"]["epochs"] == pytest.approx(0.5)
+    assert load(tmp_path / "model").record["prepared"]["count_tokens"] == 500
+
+
+def test_points_of_a_curve_tell_how_many_pairs_they_are_of(tmp_path: Path) -> None:
+    pairs = {"set": "pairs", "pairs": [["cat", "dog", 9.0], ["Hen", "pig", 8.0], ["cat", "unheard", 1.0]]}
+    points = jobs.done(job(tmp_path, curve=pairs))["ok"]["curve"]
+    assert {(point["n_asked"], point["n_answered"]) for point in points} == {(3, 2)}
+
+
+# --- what a fault leaves
+
+
+class InThisProcess:
+    """A process that ends where it begins."""
+
+    def __init__(self, command: list[str], **_: object) -> None:
+        self.status = jobs.main(Path(command[-1]))
+
+    def wait(self) -> int:
+        return self.status
+
+
+def test_a_fault_of_the_program_leaves_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*_: object, **__: object) -> None:
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr("subprocess.Popen", InThisProcess)
+    monkeypatch.setattr("os.getppid", os.getpid)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "train", faulty)
+        found = jobs.run(job(tmp_path), tmp_path / "jobs", "train-cbow-1")
+    assert found == {"failed": "TypeError: no such thing; its traceback is in jobs/train-cbow-1.log"}
+    (log,) = (tmp_path / "jobs").iterdir()
+    assert "in faulty" in log.read_text(encoding="utf-8")
+    assert "ok" in jobs.run(job(tmp_path), tmp_path / "jobs", "train-cbow-1")
+    assert not log.exists()
+
+
+def test_an_error_that_is_foreseen_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise MemoryError("of 3 GiB")
+
+    monkeypatch.setattr("subprocess.Popen", InThisProcess)
+    monkeypatch.setattr(jobs, "train", failing)
+    assert "not enough memory" in jobs.run(job(tmp_path), tmp_path / "jobs", "one")["failed"]
+    assert not list((tmp_path / "jobs").iterdir())
 
 
 # --- trials

@@ -256,8 +256,16 @@ def test_corrected_ps_are_no_smaller_and_in_the_same_order(p_values):
 # --- halves
 
 
-@given(st.integers(0, 200), st.integers(0, 5))
-def test_halves_part_the_numbers(n, seed):
-    one, other = halves(n, seed=seed)
-    assert sorted([*one, *other]) == list(range(n))
+@given(st.lists(st.booleans(), max_size=200), st.integers(0, 5))
+def test_halves_part_the_rows_that_are_taken(taken, seed):
+    one, other = halves(taken, seed=seed)
+    assert sorted([*one, *other]) == list(np.flatnonzero(taken))
     assert len(other) - len(one) in (0, 1)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200), st.integers(0, 5), st.data())
+def test_where_one_row_more_is_taken_all_others_but_one_keep_their_half(taken, seed, data):
+    place = data.draw(st.integers(0, len(taken) - 1))
+    without, taken_too = [[*taken[:place], is_taken, *taken[place + 1 :]] for is_taken in (False, True)]
+    before, after = (set(halves(mask, seed=seed)[0]) - {place} for mask in (without, taken_too))
+    assert len(before ^ after) <= 1

@@ -746,8 +746,9 @@ def test_the_published_test_of_training_is_passed(tmp_path, seed):
     lines = [line.split() for line in (folder / "data.txt").read_text(encoding="utf-8").splitlines()]
     with encode(corpora.read(lines), None, tmp_path / "corpus") as encoded:
         shape: dict[str, Any] = {
-            "corpus": encoded, "vocabulary": vocabulary, "line_ends": encoded.line_ends, "firsts": np.array([0]),
-            "stops": np.array([5]), "context_length": 10, "directions": "independent",
+            "corpus": encoded, "vocabulary": vocabulary, "row_of_type": streams.rows_of_types(encoded, vocabulary),
+            "line_ends": encoded.line_ends, "firsts": np.array([0]), "stops": np.array([5]), "context_length": 10,
+            "directions": "independent",
         }  # fmt: skip
         same = streams.Sentences(**shape, held_out=None, batch_size=1)
         text = streams.Sentences(**shape, held_out=same, batch_size=2)

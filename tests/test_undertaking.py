@@ -54,7 +54,8 @@ def test_a_model_that_is_gone_is_told_of_where_the_sets_have_changed(marked: Pat
     again.mark(1, lambda name: None if name == "cbow" else vectors(name))
     graded = again.graded([1])
     assert [one for one in graded.missing if "the model is gone" in one] == [
-        "cbow, seed 1: the model is gone, and what it was graded by has changed: it is not scored by words"
+        "cbow, seed 1: the model is gone, and its grades are missing, damaged or of other sets: "
+        "it is not scored by words"
     ]
     assert {one["variant"] for one in graded.scores} == {"skipgram", RANDOM}
 
@@ -66,6 +67,14 @@ def test_damaged_grades_are_made_again_or_told(marked: Path) -> None:
     assert any("cbow, seed 1: the model is gone" in one for one in again.graded([1]).missing)
     again.mark(1, vectors)
     assert again.graded([1]).missing == []
+
+
+def test_models_in_training_are_scored_on_pairs_of_the_words_that_all_are_scored_by() -> None:
+    work = Undertaking.__new__(Undertaking)
+    work.frequent, work.questions = ["cat", "dog", "fox"], []
+    assert work.curve() is None
+    work.questions = [Questions("pairs", "similarity", [*PAIRS, WordPair("Dog", "FOX", 4)])]
+    assert work.curve() == {"set": "pairs", "pairs": [["cat", "dog", 5.0], ["cat", "fox", 1.0], ["Dog", "FOX", 4.0]]}
 
 
 def test_with_a_lost_model_its_uses_are_forgotten(tmp_path: Path) -> None:

@@ -19,4 +19,5 @@ def job(tmp_path: Path, **given: Any) -> dict[str, Any]:
         "work": "train", "sizes": [settings(Skipgram(dim=8))], "seed": 1, "threads": 1, "device": None, "quiet": True,
         "cache_dir": str(tmp_path / "cache"), "preparation": Preparation(cased=False).settings(), "counts": "training",
         "training": str(text), "output": str(tmp_path / "model"), "curve": None, "minutes": None, "epochs": 1.0,
+        "words": None,
     } | given  # fmt: skip

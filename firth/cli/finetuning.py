@@ -243,6 +243,8 @@ def predict(
         if len(file.split()) == 1:
             say(f"there is no file {printable(file)}: it is read as the text itself")
         text = file
+    if text is not None and encoding is not None:
+        raise UsageError("--encoding is of a file, and none is read here")
     inputs = _inputs(made, file, text, second, encoding)
     found = made.predict(inputs, device=device, threads=threads)
     rows: list[Row] = []
@@ -267,8 +269,9 @@ def _looks_like_a_file(name: str) -> bool:
 
     if has_suffix_of_examples(Path(name)):
         return True
-    folder = name.rpartition("/")[0]
-    return len(name.split()) == 1 and (name.startswith(("/", "./", "../", "~/")) or _exists(folder))
+    if name.startswith(("./", "../", "~/")) or _exists(name.rpartition("/")[0]):
+        return True
+    return name.startswith("/") and len(name.split()) == 1
 
 
 def _inputs(

@@ -53,7 +53,7 @@ def probe(
         layers: all, numbers as 0,5,12, or a slice as -4:.
         pool: How a word's vector comes from its pieces' (mean, first, last, max), or a text's (mean, cls, last).
         penalty: Of the probe's squared weights; 1 / C in scikit-learn. By default each layer's is the best on dev of 1,
-            10, 100 and 1,000; without dev, on a fifth of train.
+            10, 100 and 1,000; without dev, on fifths of train.
         epochs: Passes of the probe over what it learns from; more where this is little.
         seed: Decides the control task, the order of the examples, and which `--limit` takes.
         limit: Use so many of the training examples alone.

@@ -215,7 +215,7 @@ def _verdict(found: Comparison, use: str, of_use: Sequence[Contest], say: Say) -
     else:
         families = ()
         sentence = say("For {use}, it depends on the set: {numbers}.", use=use, numbers=numbers)
-    sentence += _cheapest(found, families, say) if len(families) > 1 else ""
+    sentence += _cheapest(found, families, decided[0].key.kind, say) if len(families) > 1 else ""
     sentence += _doubts(decided, say)
     is_choice = bool(families) and not everyone and any(one.beat_random is not False for one in decided)
     return Verdict(use, families, sentence, is_choice)
@@ -292,11 +292,11 @@ def _sets(of_use: Sequence[Contest], say: Say) -> str:
     return listed([_in_sentence(one, say) for one in of_use], say)
 
 
-def _cheapest(found: Comparison, families: Sequence[str], say: Say) -> str:
-    """Which of those that nothing tells apart is the smallest."""
+def _cheapest(found: Comparison, families: Sequence[str], kind: str, say: Say) -> str:
+    """Which of those that nothing tells apart is the smallest, with all that scores of this kind are made of."""
     sizes = {}
     for name in families:
-        known = [run.bytes for run in found.runs if run.variant == name and run.bytes]
+        known = [size for run in found.runs if run.variant == name and (size := run.bytes_for(kind))]
         if known:
             sizes[name] = sum(known) / len(known)
     if len(sizes) < len(families):

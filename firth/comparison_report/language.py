@@ -49,7 +49,7 @@ MADE: Final = (
     "not all models know {words}: their neighbours are not shown",
     "{set}: none of its {n} questions has only words that all models know",
     "{where}, has vectors of {n} of the {n_all} words alone, and is not scored by words",
-    "{where}: the model is gone, and what it was graded by has changed: it is not scored by words",
+    "{where}: the model is gone, and its grades are missing, damaged or of other sets: it is not scored by words",
     "{where}: the model is gone, and other neighbours are asked for than it was asked for: they are not shown",
     "{n} of {n_all} seeds are done so far, and the report is of these",
     # why
@@ -73,6 +73,7 @@ MADE: Final = (
     "those that the sets ask for, of words that occur {least} times.",
     "Sizes: ELMo, GPT and BERT the largest preset that sees one token for each weight of its blocks within the budget at the "
     "speed measured here, of no more than 16 passes over the text; the others 100 dimensions, unless told.",
+    "GloVe counts the first {n} words of the text alone, and passes {passes} times over the counts.",
     "Static vectors of a network's layers are means over at most {n} contexts of a word, read in about a tenth of the budget "
     "beside it; while it trains, over {n_training}, of the last layer but one.",
     "Bits per byte are of the held-out documents; what a vocabulary lacks is charged for as spelt out at 8 bits a byte. BERT's "
@@ -218,6 +219,10 @@ CHINESE: Final[Mapping[str, str]] = {
     "budget. Which one is ahead before the end is not tested.": (
         "各随机种子的平均值，色带为最小与最大值。横轴上同一位置表示预算相同。中途谁领先未经检验。"
     ),
+    " On {set} all are scored by the same {n} pairs, of the words that they are scored by in the end.": (
+        "在 {set} 上，所有模型都按相同的 {n} 个词对计分，它们由最终评分所用的词组成。"
+    ),
+    " Words that had not been met leave fewer, at the least: {names}.": "尚未遇到的词使一些模型的词对更少，最少时为：{names}。",
     " On {set}, {leader} overtakes {other} after {seconds} seconds.": "在 {set} 上，{leader} 在第 {seconds} 秒后超过 {other}。",
     "preparing is not counted": "准备时间不计",
     "Against": "横轴",
@@ -290,6 +295,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "operations": "浮点运算",
     "peak MiB": "内存峰值 MiB",
     "on disk": "磁盘占用",
+    "matrices on disk": "矩阵的磁盘占用",
     "ms/lookup": "毫秒/查词",
     "ms/sentence": "毫秒/句",
     "one": "甲",
@@ -394,8 +400,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "no evaluation set was given or found: words are not scored": "没有给出也没有找到评测集：词向量未评分",
     "not all models know {words}: their neighbours are not shown": "并非所有模型都认识 {words}：不显示其近邻",
     "{set}: none of its {n} questions has only words that all models know": "{set}：其 {n} 道题中没有一道的词是所有模型都认识的",
-    "{where}: the model is gone, and what it was graded by has changed: it is not scored by words": (
-        "{where}：模型已不在，而评分的依据变了，不参加词的评分"
+    "{where}: the model is gone, and its grades are missing, damaged or of other sets: it is not scored by words": (
+        "{where}：模型已不在，而它的评分缺失、损坏或属于别的评测集：不参加词的评分"
     ),
     "{where}: the model is gone, and other neighbours are asked for than it was asked for: they are not shown": (
         "{where}：模型已不在，而这次要看的近邻与当时不同，不予显示"
@@ -432,6 +438,9 @@ CHINESE: Final[Mapping[str, str]] = {
     "speed measured here, of no more than 16 passes over the text; the others 100 dimensions, unless told.": (
         "规模：ELMo、GPT 和 BERT 取按本机实测速度在预算内能使各块的每个权重至少见到一个词元的最大预设，且至多遍历文本 16 次；"
         "其余模型除非另行指定，均为 100 维。"
+    ),
+    "GloVe counts the first {n} words of the text alone, and passes {passes} times over the counts.": (
+        "GloVe 只统计文本开头的 {n} 个词，并遍历这些计数 {passes} 遍。"
     ),
     "Static vectors of a network's layers are means over at most {n} contexts of a word, read in about a tenth of the budget "
     "beside it; while it trains, over {n_training}, of the last layer but one.": (

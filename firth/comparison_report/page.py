@@ -219,10 +219,15 @@ def _cost_row(found: Comparison, run: Run, say: Say) -> dict[str, Any]:
         say("operations"): Cell("" if run.flops is None else f"{run.flops:.2e}", run.flops),
         say("parameters"): _rounded(run.parameters, 0),
         say("peak MiB"): _rounded(run.peak_mib, 0),
-        say("on disk"): Cell("" if run.bytes is None else size_of(run.bytes), run.bytes),
+        say("on disk"): _size(run.bytes),
+        say("matrices on disk"): _size(run.matrices_bytes),
         say("ms/lookup"): _rounded(run.lookup_ms, 3),
         say("ms/sentence"): _rounded(run.sentence_ms, 2),
     }
+
+
+def _size(n_bytes: float | None) -> Cell:
+    return Cell("" if n_bytes is None else size_of(n_bytes), n_bytes)
 
 
 def _rounded(value: float | None, digits: int) -> Cell:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any, Final, Literal, NamedTuple
 
-from firth.comparison_report.answers import kind_of, measure_of, name_of
+from firth.comparison_report.answers import kind_of, listed, measure_of, name_of
 from firth.comparison_report.language import Say, retold
 from firth.comparison_report.reading import Comparison, Run
 from firth.comparison_report.standings import Contest, at_layers, contests
@@ -161,11 +161,36 @@ def _training(found: Comparison, say: Say) -> Picture | None:
             "The mean over seeds, with the least and the greatest seed as a band. At the same place on the axis all "
             "have had the same budget. Which one is ahead before the end is not tested."
         )
+        + _known_of(found, sets, say)
         + _crossings(found, sets, say),
         made_by(found, say, say("preparing is not counted") if found.counts == "training" else ""),
         groups,
         say("Against"),
     )
+
+
+def _known_of(found: Comparison, sets: Sequence[str], say: Say) -> str:
+    """How many pairs the curves are of, and who knew fewer of them."""
+    told = ""
+    for name in sets:
+        points = [
+            (run.variant, one) for run in found.runs for one in run.curve if one["set"] == name and one.get("n_asked")
+        ]
+        if not points:
+            continue
+        n_asked = max(one["n_asked"] for _, one in points)
+        told += say(
+            " On {set} all are scored by the same {n} pairs, of the words that they are scored by in the end.",
+            set=printable(name),
+            n=f"{n_asked:,}",
+        )
+        fewest: dict[str, int] = {}
+        for variant, one in points:
+            fewest[variant] = min(one["n_answered"], fewest.get(variant, n_asked))
+        fewer = [f"{printable(variant)} {n:,}" for variant, n in fewest.items() if n < n_asked]
+        if fewer:
+            told += say(" Words that had not been met leave fewer, at the least: {names}.", names=listed(fewer, say))
+    return told
 
 
 _AXES: Mapping[str, str] = {"seconds of training": "seconds", "words read": "words"}
@@ -340,13 +365,13 @@ _TO_VECTORS: Final = ("prepare", "train", "matrices")  # not "measure", which us
 
 def _costs(found: Comparison, say: Say) -> Picture | None:
     """Quality over cost, for every set."""
-    costs: Mapping[str, Callable[[Run], float | None]] = {
-        "seconds to its vectors": lambda run: sum(run.seconds.get(name) or 0 for name in _TO_VECTORS) or None,
-        "parameters": lambda run: run.parameters,
-        "MB on disk": lambda run: run.bytes / 1e6 if run.bytes else None,
-        "milliseconds a sentence": lambda run: run.sentence_ms,
-        "milliseconds a lookup": lambda run: run.lookup_ms,
-        "peak memory, MiB": lambda run: run.peak_mib,
+    costs: Mapping[str, Callable[[Run, str], float | None]] = {
+        "seconds to its vectors": lambda run, _: sum(run.seconds.get(name) or 0 for name in _TO_VECTORS) or None,
+        "parameters": lambda run, _: run.parameters,
+        "MB on disk": lambda run, kind: size / 1e6 if (size := run.bytes_for(kind)) else None,
+        "milliseconds a sentence": lambda run, _: run.sentence_ms,
+        "milliseconds a lookup": lambda run, _: run.lookup_ms,
+        "peak memory, MiB": lambda run, _: run.peak_mib,
     }
     groups: list[Group] = []
     for contest in contests(found):
@@ -354,7 +379,8 @@ def _costs(found: Comparison, say: Say) -> Picture | None:
         for label, cost in costs.items():
             series = []
             for one in contest.standings:
-                known = [value for run in found.runs if run.variant == one.variant and (value := cost(run))]
+                runs = [run for run in found.runs if run.variant == one.variant]
+                known = [value for run in runs if (value := cost(run, contest.key.kind))]
                 if known:
                     point = Point(fmean(known), one.score, one.low, one.high)
                     series.append(Series(one.variant, place_of(found, one.variant), (point,)))

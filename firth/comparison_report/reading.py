@@ -9,6 +9,8 @@ from firth.files import printable
 
 LOWER: Final = frozenset({"bits_per_byte", "perplexity", "pseudo_perplexity", "loss", "loss_nats", "milliseconds"})
 """Measures of which less is better."""
+OF_VECTORS: Final = frozenset({"similarity", "analogy", "outliers", "categories"})
+"""Kinds of scores that are of a model's static vectors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +49,18 @@ class Run:
     parameters: int | None = None
     peak_mib: float | None = None
     bytes: int | None = None
+    matrices_bytes: int | None = None
     lookup_ms: float | None = None
     sentence_ms: float | None = None
     losses: Sequence[Sequence[float | None]] = ()
     loss_unit: str = ""
     curve: Sequence[Mapping[str, Any]] = ()
+
+    def bytes_for(self, kind: str) -> "int | None":
+        """What of it a score of this kind is made of takes on disk: static vectors count where these are scored."""
+        if kind not in OF_VECTORS:
+            return self.bytes
+        return None if self.bytes is None or self.matrices_bytes is None else self.bytes + self.matrices_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,6 +113,7 @@ def _run(run: Run) -> dict[str, Any]:
         "parameters",
         "peak_mib",
         "bytes",
+        "matrices_bytes",
         "lookup_ms",
         "sentence_ms",
     )
@@ -122,7 +123,7 @@ def _run(run: Run) -> dict[str, Any]:
 def _curves(found: Comparison) -> Iterator[dict[str, Any]]:
     for run in found.runs:
         for one in run.curve:
-            told = {"seconds": one.get("seconds"), "words": one.get("words"), "score": one.get("score")}
+            told = {name: one.get(name) for name in ("seconds", "words", "score", "n_asked", "n_answered")}
             yield {"variant": run.variant, "seed": run.seed, "set": one.get("set")} | told
         for seconds, words, loss in run.losses:
             told = {"seconds": seconds, "words": words, "loss": loss, "loss_unit": run.loss_unit}

@@ -18,8 +18,8 @@ As the published models do, it keeps capital letters apart and reads punctuation
 prepared otherwise. Theirs was text that was split before, with don't as do n't: of such text, `--segment space`.
 
 The recipe `fast`, the default, trains the same network otherwise: both directions read the same sentences, so that they
-share what is encoded; the softmax is sampled; a batch has 32 rows; AdamW takes the steps, at 8e-3 * 256 / dim after a
-fifth of the budget and at least 20 batches. Without these 20, runs of 5 and 12 batches diverged; from 30 on they change
+share what is encoded; the softmax is sampled; a batch has 32 rows; AdamW takes the steps, at 8e-3 * 256 / max(dim, 64) after
+a fifth of the budget and at least 20 batches. Without these 20, runs of 5 and 12 batches diverged; from 30 on they change
 nothing, and a run of 100 or more has them anyway (docs/log.md). The choices by single runs of 40,000 positions, before:
     tiny, at 4e-3: perplexity 2,681 with 128 rows, 863 with 32; the full softmax 813, which takes 3.4 times as long for
         mini and 46,865 words; Muon 878, in steps that take a third longer; Adagrad, at .2, 927
@@ -408,7 +408,7 @@ class ELMo:
         dropout: Share of what LSTM layers and the output layer read that is set to 0.
         context_length: Steps of a row in a batch.
         batch_size: Rows in a batch.
-        learning_rate: The highest; None is 8e-3 * 256 / dim, and of Adagrad .2.
+        learning_rate: The highest; None is 8e-3 * 256 / max(dim, 64), and of Adagrad .2.
         final_learning_rate: At the end of the budget; None is a twentieth of the highest.
         warmup: Share of the budget in which the rate rises from 0.
         warmup_steps: Batches that this takes at least, however short the run.
@@ -648,10 +648,10 @@ class ELMo:
 
     @property
     def highest_rate(self) -> float:
-        """The learning rate after the warm-up, unless one is told: Adagrad's .2; the wider, the lower."""
+        """The learning rate after the warm-up, unless one is told: Adagrad's .2; the wider, the lower, from 64 on."""
         if self.learning_rate is None and self.block_optimizer == "adagrad":
             return 0.2
-        return 8e-3 * 256 / self.dim if self.learning_rate is None else self.learning_rate
+        return 8e-3 * 256 / max(self.dim, 64) if self.learning_rate is None else self.learning_rate
 
     def rate(self, fraction: float) -> float:
         """The learning rate when `fraction` of the budget is spent."""

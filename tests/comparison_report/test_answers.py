@@ -78,9 +78,14 @@ class TestVerdicts:
         assert "random" not in sentence(made({"x": {"a": 0.4, "b": 0.0, "random": 0.09}}, []))
 
     def test_the_smallest_of_a_tie(self) -> None:
-        runs = [{"variant": "a", "bytes": 30_000_000}, {"variant": "b", "bytes": 12_000_000}]
-        found = made({"x": {"a": 0.5, "b": 0.49}}, [("x", "a", "b")], runs=runs)
-        assert "Of these b takes the least disk space (12 MB)." in sentence(found)
+        def told(matrices_bytes: int | None) -> str:
+            runs = [{"variant": "a", "bytes": 30_000_000, "matrices_bytes": 0},
+                    {"variant": "b", "bytes": 12_000_000, "matrices_bytes": matrices_bytes}]  # fmt: skip
+            return sentence(made({"x": {"a": 0.5, "b": 0.49}}, [("x", "a", "b")], runs=runs))
+
+        assert "Of these b takes the least disk space (12 MB)." in told(0)
+        assert "Of these a takes the least disk space (30 MB)." in told(50_000_000)  # which were scored
+        assert "disk space" not in told(None)
 
 
 class TestAnswer:

@@ -57,6 +57,28 @@ class TestPictures:
             one["tie"] = True
         assert "overtakes" not in picture("training", Comparison.read(report)).caption
 
+    def test_the_caption_tells_on_how_many_pairs_curves_are(self) -> None:
+        report = invented(seeds=(1,))
+        for run in report["runs"]:
+            for number, one in enumerate(run["curve"]):
+                one |= {"n_asked": 310, "n_answered": 290 + number if run["variant"] == "bert" else 310}
+        told = picture("training", Comparison.read(report)).caption
+        assert "On wordsim353 all are scored by the same 310 pairs" in told
+        assert "leave fewer, at the least: bert 290." in told
+        assert "same" not in picture("training").caption.partition("budget.")[2]  # an older report does not tell
+
+    def test_where_vectors_are_scored_their_bytes_count(self) -> None:
+        groups = {group.label: group for group in picture("costs").groups}
+
+        def size(label: str, name: str) -> float:
+            (panel,) = (panel for panel in groups[label].panels if panel.title == "MB on disk")
+            return next(one.points[0].x for one in panel.series if one.name == name)
+
+        similarity = next(label for label in groups if "wordsim353" in label)
+        use = next(label for label in groups if "ud-ewt" in label)
+        assert size(similarity, "elmo") == size(use, "elmo") + 24
+        assert size(similarity, "glove") == size(use, "glove")
+
     def test_losses_have_panels_of_their_own(self) -> None:
         panels = picture("losses").groups[0].panels
         assert [len(panel.series) for panel in panels] == [1] * 6

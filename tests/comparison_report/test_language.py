@@ -17,11 +17,13 @@ from firth.comparison_report.page import to_html
 from firth.comparison_report.paper import methods
 from firth.comparison_report.reading import Comparison
 from firth.evaluation import WordPair
+from firth.variants import read
 from firth.vectors import Vectors
 
 ZH = speaker("zh")
 NAMES = {
     "ELMo",
+    "GloVe",
     "GPT",
     "BERT",
     "skipgram",
@@ -57,7 +59,9 @@ def work(dev: tuple[Any, ...] = ()) -> Any:
         records=SimpleNamespace(found=records),
         text=SimpleNamespace(n_held_out_documents=0, n_held_out_bytes=1234567),
         segmentation=SimpleNamespace(method="words"),
-        asked=SimpleNamespace(top=20_000, trials=3, dev=dev, seeds=(1, 2, 3)),
+        asked=SimpleNamespace(top=20_000, trials=3, dev=dev, seeds=(1, 2, 3), words=5e6),
+        trained=[read("glove")],
+        n_words=20_000_000,
         seeds=[1],
         questions=(),
         tasks=("tags",),
@@ -81,7 +85,8 @@ def test_what_the_engine_writes_is_said_in_chinese(dev: tuple[Any, ...]) -> None
     told = Account(work(dev))
     found = graded()
     sentences = [*told.notes(found), *told.notes_of_seeds(), *told.notes_of_failures(), *found.missing]
-    assert len(sentences) >= 6 + 1 + 4 + 2 + 1
+    assert "GloVe counts the first 5,000,000 words of the text alone, and passes 25 times over the counts." in sentences
+    assert len(sentences) >= 7 + 1 + 4 + 2 + 1
     for sentence in sentences:
         assert retold(sentence, speaker("en")) == sentence
         assert english(retold(sentence, ZH).replace("horse", "")) == [], sentence

@@ -282,12 +282,18 @@ def test_counts_made_otherwise_are_refused(tmp_path):
             firth.train(family, None, counts=tmp_path / "counts", epochs=1)
     with pytest.raises(firth.UsageError, match="the corpus has"):
         firth.train(SMALL, TEXT[:-1], counts=tmp_path / "counts", epochs=1)
+    with pytest.raises(firth.UsageError, match="7 of the corpus are to be counted"):
+        firth.train(SMALL, TEXT, counts=tmp_path / "counts", count_tokens=7, epochs=1)
+    with pytest.raises(firth.UsageError, match="count_tokens is of a corpus"):
+        firth.train(SMALL, None, counts=tmp_path / "counts", count_tokens=7, epochs=1)
+    with pytest.raises(firth.UsageError, match="count_tokens is 0"):
+        firth.train(SMALL, TEXT, count_tokens=0, epochs=1)
     cased = firth.Preparation(cased=True)
     with pytest.raises(firth.UsageError, match="found otherwise than those of the corpus"):
         firth.train(SMALL, TEXT, counts=tmp_path / "counts", preparation=cased, epochs=1)
     with pytest.raises(firth.UsageError, match="memory is 0"):
         firth.train(SMALL, TEXT, memory=0, epochs=1)
-    with pytest.raises(firth.UsageError, match="counts and memory are of GloVe"):
+    with pytest.raises(firth.UsageError, match="counts, count_tokens and memory are of GloVe"):
         firth.train(firth.CBOW(), TEXT, counts=tmp_path / "counts")
 
 

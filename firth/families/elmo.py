@@ -20,7 +20,8 @@ prepared otherwise. Theirs was text that was split before, with don't as do n't:
 The recipe `fast`, the default, trains the same network otherwise: both directions read the same sentences, so that they
 share what is encoded; the softmax is sampled; a batch has 32 rows; AdamW takes the steps, at 8e-3 * 256 / max(dim, 64)
 after a fifth of the budget and at least 20 batches. Without these 20, runs of 5 and 12 batches diverged; from 30 on
-they change nothing, and a run of 100 or more has them anyway (docs/log.md). The choices by single runs of 40,000 positions, before:
+they change nothing, and a run of 100 or more has them anyway (docs/log.md). The choices by single runs of 40,000
+positions, before:
     tiny, at 4e-3: perplexity 2,681 with 128 rows, 863 with 32; the full softmax 813, which takes 3.4 times as long for
         mini and 46,865 words; Muon 878, in steps that take a third longer; Adagrad, at .2, 927
     tiny, at 8e-3: AdamW 814, Muon 779; after 80,000 positions 666, and 644 at 1.6e-2
